@@ -1,0 +1,38 @@
+"""What a person did or can do something about: one clear line, exit status 2.
+
+    OperatorError               the line that is printed says what to do
+    ├── SettingsError           a setting is missing or cannot be read
+    ├── KafkaUnreachable        no broker answers at the given addresses
+    └── TopicsDiffer            Kafka holds topics that are not what the contract says
+"""
+
+
+class OperatorError(Exception):
+    """Printed as one line on standard error; exit status 2."""
+
+
+class SettingsError(OperatorError):
+    """A setting (`name`) is missing or cannot be read."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name} {problem}")
+        self.name = name
+
+
+class KafkaUnreachable(OperatorError):
+    """No broker answers at `bootstrap`."""
+
+    def __init__(self, bootstrap: str) -> None:
+        super().__init__(
+            f"no Kafka answers at {bootstrap}: is it running, and is HEADROOM_KAFKA_BOOTSTRAP "
+            "right? (`headroom broker` starts one on this machine)"
+        )
+        self.bootstrap = bootstrap
+
+
+class TopicsDiffer(OperatorError):
+    """Topics are missing or differ in what cannot be changed."""
+
+    def __init__(self, differences: list[str]) -> None:
+        super().__init__("; ".join(differences))
+        self.differences = differences

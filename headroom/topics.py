@@ -1,0 +1,139 @@
+"""`headroom topics apply` and `check`: the contract's topics in Kafka."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+
+from headroom.errors import KafkaUnreachable, TopicsDiffer
+from schemas.topics import TOPICS, Topic
+
+_SETTLE_SECONDS = 0.05
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """What is otherwise in Kafka than in the contract; `setting` is None for a missing topic."""
+
+    topic: str
+    setting: str | None
+    wanted: str
+    found: str | None
+
+    def __str__(self) -> str:
+        if self.setting is None:
+            return f"topic {self.topic} is missing"
+        return f"topic {self.topic}: {self.setting} is {self.found}, not {self.wanted}"
+
+
+async def check(
+    kafka: Mapping[str, Any], *, partitions: int, replication_factor: int
+) -> list[Difference]:
+    """What differs between Kafka and the contract; raises `KafkaUnreachable`."""
+    async with _admin(kafka) as admin:
+        return await _differences(admin, partitions, replication_factor)
+
+
+async def apply(
+    kafka: Mapping[str, Any], *, partitions: int, replication_factor: int
+) -> list[Difference]:
+    """Create what is missing and set what differs; what was changed.
+
+    Raises `TopicsDiffer` where a topic exists with another number of partitions: changing it
+    would move users to other partitions than those that hold their tables.
+    """
+    async with _admin(kafka) as admin:
+        found = await _differences(admin, partitions, replication_factor)
+        fixed = [difference for difference in found if difference.setting == "partitions"]
+        if fixed:
+            raise TopicsDiffer([str(difference) for difference in fixed])
+        missing = [TOPICS[d.topic] for d in found if d.setting is None]
+        await _create(admin, missing, partitions, replication_factor)
+        changed = {d.topic for d in found if d.setting is not None}
+        for name in sorted(changed):
+            settings = TOPICS[name].settings(replication_factor=replication_factor)
+            await admin.alter_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, name, configs=settings)]
+            )
+        return found
+
+
+async def _create(
+    admin: AIOKafkaAdminClient, missing: list[Topic], partitions: int, replication_factor: int
+) -> None:
+    if not missing:
+        return
+    response = await admin.create_topics(
+        [
+            NewTopic(
+                topic.name,
+                num_partitions=partitions,
+                replication_factor=replication_factor,
+                topic_configs=topic.settings(replication_factor=replication_factor),
+            )
+            for topic in missing
+        ]
+    )
+    for name, code, *message in response.topic_errors:
+        error = for_code(code)
+        if error not in (TopicAlreadyExistsError, for_code(0)):
+            raise TopicsDiffer([f"topic {name} cannot be created: {message[0] or error.__name__}"])
+    names = {topic.name for topic in missing}
+    while not names <= set(await admin.list_topics()):
+        await asyncio.sleep(_SETTLE_SECONDS)
+
+
+async def _differences(
+    admin: AIOKafkaAdminClient, partitions: int, replication_factor: int
+) -> list[Difference]:
+    present = set(await admin.list_topics())
+    found = [
+        Difference(name, None, "present", None) for name in TOPICS if name not in present
+    ]
+    there = [name for name in TOPICS if name in present]
+    if not there:
+        return found
+    for description in await admin.describe_topics(there):
+        count = len(description["partitions"])
+        if count != partitions:
+            found.append(
+                Difference(description["topic"], "partitions", str(partitions), str(count))
+            )
+    settings = await _settings(admin, there)
+    for name in there:
+        for setting, wanted in TOPICS[name].settings(replication_factor=replication_factor).items():
+            value = settings[name].get(setting)
+            if value != wanted:
+                found.append(Difference(name, setting, wanted, value))
+    return found
+
+
+async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    responses = await admin.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    )
+    return {
+        resource[3]: {entry[0]: entry[1] for entry in resource[4]}
+        for response in responses
+        for resource in response.resources
+    }
+
+
+@asynccontextmanager
+async def _admin(kafka: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**kafka)
+    try:
+        await admin.start()
+    except KafkaConnectionError as error:
+        await admin.close()
+        raise KafkaUnreachable(str(kafka["bootstrap_servers"])) from error
+    try:
+        yield admin
+    except KafkaError as error:
+        raise TopicsDiffer([f"Kafka refused: {error!r}"]) from error
+    finally:
+        await admin.close()

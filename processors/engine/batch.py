@@ -1,0 +1,104 @@
+"""What an agent gets and what it answers with: records of one partition, rows and sends."""
+
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from faust.types import TP
+
+if TYPE_CHECKING:
+    from processors.engine.table import Table
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One record as it lies in Kafka: nothing decoded. `timestamp_ms` is since 1970."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    offset: int
+    timestamp_ms: int
+
+
+class Send(msgspec.Struct, frozen=True, gc=False):
+    """One record that follows from a batch."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Batch:
+    """Consecutive records of one partition, and what an agent wants done because of them.
+
+    An agent iterates a batch, writes tables (`table[key] = row`) and calls `send`. Nothing leaves
+    the process before the agent asks for the next batch: then rows and sends go out together, and
+    the batch's offset may be committed once Kafka has acknowledged all of them.
+
+    Faust's conductor and stream pass a batch on as they would a message.
+    """
+
+    # What Faust reads of a message: a batch counts as its last record.
+    key = None
+    value = None
+    headers: Any = None
+    timestamp = 0.0
+    refcount = 0
+
+    def __init__(self, tp: TP, records: Sequence[Record], generation_id: int) -> None:
+        self.tp = tp
+        self.topic = tp.topic
+        self.partition = tp.partition
+        self.offset = records[-1].offset
+        self.generation_id = generation_id
+        self.records = records
+        self.sends: list[Send] = []
+        self.rows: dict[Table, dict[bytes, bytes | None]] = {}
+        # Set by the consumer: of each table, the offset of the batch's last changelog record.
+        self.changelog_ends: dict[Table, int] = {}
+        self.acknowledged = False
+        self._latest: dict[tuple[str, bytes], Send] = {}
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __repr__(self) -> str:
+        return f"<Batch {self.topic}[{self.partition}] {len(self)} records to {self.offset}>"
+
+    def send(
+        self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> None:
+        """Send a record once the batch is done; the partition is murmur2 of the key."""
+        self.sends.append(Send(topic, key, value, headers))
+
+    def send_latest(
+        self, topic: str, *, key: bytes, value: bytes | None, headers: Headers = ()
+    ) -> None:
+        """Send a record to a compacted topic; of several with one key only the last goes out."""
+        self._latest[topic, key] = Send(topic, key, value, headers)
+
+    def all_sends(self) -> list[Send]:
+        """Every record to send: in the order of `send`, then the latest of each key."""
+        return [*self.sends, *self._latest.values()]
+
+    def incref(self, n: int = 1) -> None:
+        """Faust counts references of a message; a batch has one reader and one end."""
+
+    def decref(self, n: int = 1) -> int:
+        """See `incref`."""
+        return 0
+
+    def ack(self, consumer: object, n: int = 1) -> bool:
+        """Faust acknowledges what it drops; a batch is acknowledged by Kafka alone."""
+        return False
+
+
+current_batch: Final[ContextVar[Batch | None]] = ContextVar("current_batch", default=None)
+"""The batch that the running agent works on: where its table writes go."""

@@ -1,0 +1,64 @@
+"""What can break under an agent: the world, never the data.
+
+    EngineError                 the worker stops before it commits, with this as its reason
+    ├── SendFailed              Kafka did not take a record that follows from a batch
+    ├── ChangelogCut            a local table knows more than its changelog: data was deleted there
+    ├── StoreUnusable           a local table cannot be opened or read
+    └── DrainTimedOut           work in flight did not finish before its partitions were taken away
+
+Bad data is a value and is the agent's own affair; whatever an agent raises stops the worker too.
+"""
+
+
+class EngineError(Exception):
+    """The worker cannot go on; what it had in flight is done again by the next one."""
+
+
+class SendFailed(EngineError):
+    """A record could not be sent to `topic`."""
+
+    def __init__(self, topic: str, cause: BaseException) -> None:
+        super().__init__(f"cannot send to {topic}: {cause!r}")
+        self.topic = topic
+        self.cause = cause
+
+
+class ChangelogCut(EngineError):
+    """A changelog ends before what its local table already holds.
+
+    Somebody deleted the topic or its records. Serving on would take missing rows for empty ones:
+    find out what happened, then remove the local table (`path`) or replay.
+    """
+
+    def __init__(self, *, topic: str, partition: int, held: int, end: int) -> None:
+        super().__init__(
+            f"{topic}[{partition}] ends at offset {end}, but the local table holds it up to "
+            f"{held}: the changelog was deleted or cut"
+        )
+        self.topic = topic
+        self.partition = partition
+        self.held = held
+        self.end = end
+
+
+class StoreUnusable(EngineError):
+    """A local table cannot be opened: another process has it, or its files are damaged.
+
+    Stop the other process, or remove `path`: the table is rebuilt from its changelog.
+    """
+
+    def __init__(self, path: str, cause: BaseException) -> None:
+        super().__init__(f"cannot open the local table {path}: {cause}")
+        self.path = path
+        self.cause = cause
+
+
+class DrainTimedOut(EngineError):
+    """Records in flight were not acknowledged in time while partitions were being moved."""
+
+    def __init__(self, *, batches: int, waited_seconds: float) -> None:
+        super().__init__(
+            f"{batches} batches were still not acknowledged by Kafka after {waited_seconds:g} s"
+        )
+        self.batches = batches
+        self.waited_seconds = waited_seconds

@@ -1,0 +1,145 @@
+"""Where one partition of a table lies on this machine: in RocksDB, or in memory by choice.
+
+A store holds what its changelog holds, up to an offset that is written in the same batch as the
+rows: it is never ahead of the changelog and never half of a batch.
+"""
+
+import shutil
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+import rocksdict
+
+from processors.engine.errors import StoreUnusable
+
+_ROW: Final = b"r"
+_OFFSET: Final = b"o"
+_OFFSET_FORMAT: Final = struct.Struct(">q")
+
+_MIB: Final = 1024 * 1024
+# Bounds of one partition: RocksDB's own defaults (64 MiB buffers, Faust's 2 GiB cache) would
+# take gigabytes over the partitions of a worker.
+WRITE_BUFFER_BYTES: Final = 2 * _MIB
+WRITE_BUFFERS_MAX: Final = 2
+BLOCK_CACHE_BYTES: Final = 2 * _MIB
+OPEN_FILES_MAX: Final = 32
+
+
+class PartitionStore(Protocol):
+    """The rows of one partition of a table."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row of a key, or None."""
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All rows, ordered by key in RocksDB, in no order in memory."""
+
+    def write(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:
+        """Put rows (None deletes) and the changelog offset up to which they stand, at once."""
+
+    def offset(self) -> int | None:
+        """The last changelog offset that the rows hold, or None if nothing was ever written."""
+
+    def close(self) -> None:
+        """Let go of the files."""
+
+
+class MemoryStore:
+    """Rows in a dictionary: gone with the process, rebuilt from the changelog."""
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, bytes] = {}
+        self._offset: int | None = None
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row of a key, or None."""
+        return self._rows.get(key)
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All rows, in no order; writing while one reads is allowed."""
+        yield from list(self._rows.items())
+
+    def write(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:
+        """Put rows (None deletes) and the changelog offset up to which they stand."""
+        for key, row in rows.items():
+            if row is None:
+                self._rows.pop(key, None)
+            else:
+                self._rows[key] = row
+        self._offset = offset
+
+    def offset(self) -> int | None:
+        """The last changelog offset that the rows hold."""
+        return self._offset
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class RocksStore:
+    """Rows in a RocksDB of their own; it survives the process, also a killed one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = rocksdict.Rdict(str(path), options=_rocks_options())
+        except Exception as error:  # rocksdict raises bare Exception
+            raise StoreUnusable(str(path), error) from error
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row of a key, or None."""
+        row: bytes | None = self._db.get(_ROW + key)
+        return row
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All rows, ordered by key."""
+        for key, row in self._db.items(from_key=_ROW):
+            if not key.startswith(_ROW):
+                return
+            yield key[1:], row
+
+    def write(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:
+        """Put rows (None deletes) and the changelog offset up to which they stand, at once."""
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        for key, row in rows.items():
+            if row is None:
+                batch.delete(_ROW + key)
+            else:
+                batch.put(_ROW + key, row)
+        batch.put(_OFFSET, _OFFSET_FORMAT.pack(offset))
+        self._db.write(batch)
+
+    def offset(self) -> int | None:
+        """The last changelog offset that the rows hold."""
+        packed = self._db.get(_OFFSET)
+        if packed is None:
+            return None
+        offset: int = _OFFSET_FORMAT.unpack(packed)[0]
+        return offset
+
+    def close(self) -> None:
+        """Flush and let go of the files and their lock."""
+        self._db.close()
+
+
+def destroy(path: Path) -> None:
+    """Remove a partition's files; it is rebuilt from its changelog."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _rocks_options() -> rocksdict.Options:
+    options = rocksdict.Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES)
+    options.set_max_write_buffer_number(WRITE_BUFFERS_MAX)
+    options.set_max_open_files(OPEN_FILES_MAX)
+    options.set_max_total_wal_size(2 * WRITE_BUFFER_BYTES)
+    options.set_keep_log_file_num(2)
+    table = rocksdict.BlockBasedOptions()
+    table.set_block_cache(rocksdict.Cache(BLOCK_CACHE_BYTES))
+    table.set_bloom_filter(10, block_based=False)
+    options.set_block_based_table_factory(table)
+    return options

@@ -1,0 +1,135 @@
+"""A Faust table whose keys and rows are bytes, backed by a changelog and a local store.
+
+Reads in an agent see the agent's own writes at once, also those whose batch Kafka has yet to
+acknowledge. Reads from outside (`committed`) see acknowledged rows only. A row lies in the
+partition of the batch that wrote it, whatever its key.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import faust
+
+from processors.engine.batch import Batch, current_batch
+from processors.engine.store import PartitionStore
+
+PartitionHook = Callable[[int], None]
+
+
+class _Partition:
+    """One partition: acknowledged rows in the store, the others in front of it."""
+
+    def __init__(self, store: PartitionStore) -> None:
+        self.store = store
+        # Rows of batches in flight, each with the number of batches that wrote it last.
+        self.ahead: dict[bytes, tuple[bytes | None, Batch]] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        ahead = self.ahead.get(key)
+        return self.store.get(key) if ahead is None else ahead[0]
+
+    def set(self, key: bytes, row: bytes | None, batch: Batch) -> None:
+        self.ahead[key] = (row, batch)
+
+    def settle(self, batch: Batch, rows: dict[bytes, bytes | None], offset: int) -> None:
+        """Move a batch's rows into the store: Kafka has them."""
+        self.store.write(rows, offset)
+        for key in rows:
+            if self.ahead[key][1] is batch:
+                del self.ahead[key]
+
+
+class Table(faust.Table):  # type: ignore[misc]
+    """A table of bytes; `open_store` makes the store of a partition."""
+
+    def __init__(self, app: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Faust's own signature
+        kwargs.update(key_type=bytes, value_type=bytes)
+        super().__init__(app, **kwargs)
+        self._partitions: dict[int, _Partition] = {}
+        self._on_restored: PartitionHook | None = None
+        self._on_revoked: PartitionHook | None = None
+
+    # -- what an agent uses
+
+    def __getitem__(self, key: bytes) -> bytes:
+        row = self.get(key)
+        if row is None:
+            raise KeyError(key)
+        return row
+
+    def __setitem__(self, key: bytes, row: bytes | None) -> None:
+        batch = _batch()
+        batch.rows.setdefault(self, {})[key] = row
+        self._partitions[batch.partition].set(key, row, batch)
+
+    def __delitem__(self, key: bytes) -> None:
+        self[key] = None
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, bytes) and self.get(key) is not None
+
+    def get(self, key: bytes, default: bytes | None = None) -> bytes | None:
+        """The row of a key in the partition that the agent works on."""
+        row = self._partitions[_batch().partition].get(key)
+        return default if row is None else row
+
+    def on_partition(self, *, restored: PartitionHook, revoked: PartitionHook) -> None:
+        """Call `restored` when a partition's rows are complete, `revoked` when it is taken away."""
+        self._on_restored, self._on_revoked = restored, revoked
+
+    # -- what the questions use
+
+    @property
+    def open_partitions(self) -> frozenset[int]:
+        """The partitions that this worker holds, restored or not."""
+        return frozenset(self._partitions)
+
+    def committed(self, partition: int, key: bytes) -> bytes | None:
+        """The acknowledged row of a key; KeyError if this worker does not hold the partition."""
+        return self._partitions[partition].store.get(key)
+
+    def committed_items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
+        """All acknowledged rows of a partition."""
+        return self._partitions[partition].store.items()
+
+    # -- what the engine uses
+
+    def open(self, partition: int) -> PartitionStore:
+        """Open a partition's store, if it is not open."""
+        if partition not in self._partitions:
+            self._partitions[partition] = _Partition(self.app.open_store(self.name, partition))
+        return self._partitions[partition].store
+
+    def restored(self, partition: int) -> None:
+        """The partition's rows are complete."""
+        if self._on_restored is not None:
+            self._on_restored(partition)
+
+    def close(self, partition: int) -> None:
+        """Let go of a partition that was taken away."""
+        held = self._partitions.pop(partition, None)
+        if held is not None:
+            held.store.close()
+            if self._on_revoked is not None:
+                self._on_revoked(partition)
+
+    def settle(self, batch: Batch, offset: int) -> None:
+        """Kafka acknowledged a batch; `offset` is the last of its rows in the changelog."""
+        self._partitions[batch.partition].settle(batch, batch.rows[self], offset)
+
+    async def on_start(self) -> None:
+        """Create the changelog if it is not there."""
+        await self.changelog_topic.maybe_declare()
+
+    async def on_stop(self) -> None:
+        """Let go of all partitions."""
+        for partition in list(self._partitions):
+            self.close(partition)
+
+
+def _batch() -> Batch:
+    batch = current_batch.get()
+    if batch is None:
+        message = "a table is read and written by an agent, while it works on a batch"
+        raise RuntimeError(message)
+    return batch

@@ -1,0 +1,1 @@
+"""The folds: from snapshots to what a user holds, and to what all users hold. Pure."""

@@ -1,0 +1,121 @@
+"""All users' sums in one place: rows and versions in a table, the sums themselves in memory."""
+
+from collections.abc import Callable, Iterable
+from typing import cast
+
+import msgspec
+
+from processors.ledger.contributions import (
+    AssetContribution,
+    Contribution,
+    decode,
+    key_of,
+    row_key,
+)
+from processors.ledger.sums import AssetSum, BaseSum, new_sum
+from schemas.documents import AssetExposure, BaseExposure
+
+ReadRow = Callable[[bytes], bytes | None]
+SumDocument = AssetExposure | BaseExposure
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The row of a sum itself: it only counts, and tells that the asset was once held.
+
+    `time` is the `received_time` of the frame that led to this version.
+    """
+
+    version: int
+    time: str
+
+
+class Emission(msgspec.Struct, frozen=True):
+    """A sum's new document, and the time of the frame that led to it."""
+
+    document: SumDocument
+    time: str
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What a run of contributions changes: rows to write, documents to publish, stale ones."""
+
+    rows: dict[bytes, bytes]
+    emissions: list[Emission]
+    stale: int
+
+
+class SumLedger:
+    """The sums of the partitions that a worker holds."""
+
+    def __init__(self) -> None:
+        self._sums: dict[int, dict[bytes, AssetSum | BaseSum]] = {}
+
+    def load(self, partition: int, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Work out the sums of a partition anew from its rows."""
+        sums: dict[bytes, AssetSum | BaseSum] = {}
+        for key, row in rows:
+            if len(msgspec.json.decode(key)) == 2:  # noqa: PLR2004 - a head: (kind, name)
+                continue
+            contribution = decode(row)
+            _exchange(sums, None, contribution)
+        self._sums[partition] = sums
+
+    def drop(self, partition: int) -> None:
+        """Forget the sums of a partition that was taken away."""
+        self._sums.pop(partition, None)
+
+    def fold(
+        self, partition: int, contributions: Iterable[Contribution], read: ReadRow
+    ) -> Changes:
+        """Fold contributions in; `read` reads the table's rows as they were before.
+
+        Every sum that a contribution reaches gets a new version and is published, also where the
+        contribution was already there: a crash may have kept the row and lost the publication.
+        """
+        sums = self._sums.setdefault(partition, {})
+        rows: dict[bytes, bytes] = {}
+        touched: dict[bytes, str] = {}
+        stale = 0
+        for new in contributions:
+            key = key_of(new)
+            row = row_key(key, new.user)
+            stored = rows.get(row) or read(row)
+            old = None if stored is None else decode(stored)
+            if old is not None and old.version > new.version:
+                stale += 1
+                continue
+            if old != new:
+                _exchange(sums, old, new)
+                rows[row] = msgspec.json.encode(new)
+            touched[key] = new.time
+        emissions = []
+        for key, time in touched.items():
+            head = _next_head(read(key), time)
+            rows[key] = msgspec.json.encode(head)
+            emissions.append(Emission(sums[key].document(head.version), time))
+        return Changes(rows, emissions, stale)
+
+    def document(self, partition: int, key: bytes, head: bytes) -> SumDocument | None:
+        """The present document of a sum, given the row of its head; None if there is no sum."""
+        found = self._sums.get(partition, {}).get(key)
+        if found is None:
+            return None
+        return found.document(msgspec.json.decode(head, type=Head).version)
+
+
+def _next_head(stored: bytes | None, time: str) -> Head:
+    version = 0 if stored is None else msgspec.json.decode(stored, type=Head).version
+    return Head(version=version + 1, time=time)
+
+
+def _exchange(
+    sums: dict[bytes, AssetSum | BaseSum], old: Contribution | None, new: Contribution
+) -> None:
+    key = key_of(new)
+    found = sums.get(key)
+    if found is None:
+        found = sums[key] = new_sum(new)
+    if isinstance(found, AssetSum):
+        found.exchange(cast("AssetContribution | None", old), cast("AssetContribution", new))
+    else:
+        found.exchange(old, new)  # type: ignore[arg-type]

@@ -1,0 +1,50 @@
+"""What a worker counts, for Prometheus. Labels are venues, reasons and verdicts: never a user."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class Metrics:
+    """The counters of one worker, in a registry of its own."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.normalised = Counter(
+            "headroom_frames_normalised", "Frames read.", ["venue"], registry=self.registry
+        )
+        self.dead_letters = Counter(
+            "headroom_dead_letters",
+            "Frames that could not be read.",
+            ["venue", "reason"],
+            registry=self.registry,
+        )
+        self.snapshots = Counter(
+            "headroom_snapshots",
+            "Snapshots by what became of them.",
+            ["venue", "verdict"],
+            registry=self.registry,
+        )
+        self.vanished = Counter(
+            "headroom_assets_vanished",
+            "Held assets that were missing from an account's next snapshot.",
+            ["venue"],
+            registry=self.registry,
+        )
+        self.stale_contributions = Counter(
+            "headroom_contributions_stale",
+            "Contributions older than the one already counted.",
+            registry=self.registry,
+        )
+        self.lag = Gauge(
+            "headroom_lag_records",
+            "Records of a source partition that are not committed yet.",
+            ["topic", "partition"],
+            registry=self.registry,
+        )
+        self.serving = Gauge(
+            "headroom_serving", "1 when tables are restored and owned.", registry=self.registry
+        )
+        self.socket_to_table = Gauge(
+            "headroom_socket_to_table_seconds",
+            "Age of the newest record when it reached the users' table.",
+            registry=self.registry,
+        )

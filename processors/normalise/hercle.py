@@ -1,0 +1,136 @@
+"""Hercle's balance snapshots, as they come over its SignalR hub.
+
+Source: Hercle, `GetBalances` and the event `executionEvents`, subject
+`account.balances.snapshot`; SignalR's hub protocol for the envelope. Amounts are JSON numbers:
+their own digits are read. Totals are the venue's word, not the sum of its assets, and are carried.
+"""
+
+from typing import Any, Final
+
+from processors.normalise.frame import RawFrame
+from processors.normalise.reading import Reading
+from processors.normalise.strict_json import Number, parse, parse_embedded
+from schemas.amounts import sum_text
+from schemas.documents import AccountExposure, AssetBalance, BalanceSnapshot, Exposure
+from schemas.identity import is_account, user_for
+from schemas.rejections import Reason, Rejected
+from schemas.venues import HERCLE
+
+_INVOCATION: Final = Number("1")
+_TARGET: Final = "executionEvents"
+
+
+def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
+    """The snapshot of one hub message of Hercle, or why there is none."""
+    message = parse(frame.data)
+    if isinstance(message, Rejected):
+        return message
+    event = _balances_event(message)
+    if event is None:
+        return Rejected(Reason.UNKNOWN_MESSAGE, "no balances of Hercle")
+    reading = Reading()
+    data = _data(event, reading)
+    snapshot = None if data is None else _snapshot(frame, data, reading)
+    return reading.rejected or snapshot or Rejected(Reason.WRONG_TYPE, "data")
+
+
+def _balances_event(message: object) -> dict[str, Any] | None:
+    """The first argument of the invocation that carries balances; None for any other message."""
+    match message:
+        case {"type": kind, "target": target, "arguments": [dict() as event, *_]} if (
+            kind == _INVOCATION and target == _TARGET and event.get("subject") == HERCLE.feed
+        ):
+            return event
+        case _:
+            return None
+
+
+def _data(event: dict[str, Any], reading: Reading) -> dict[str, Any] | None:
+    if not reading.present(event, "data", ""):
+        return None
+    data = event["data"]
+    if isinstance(data, str):
+        data = parse_embedded(data, "data")
+        if isinstance(data, Rejected):
+            reading.fault(data.reason, data.detail)
+            return None
+    if isinstance(data, dict):
+        return data
+    reading.fault(Reason.WRONG_TYPE, "data")
+    return None
+
+
+def _snapshot(
+    frame: RawFrame, data: dict[str, Any], reading: Reading
+) -> BalanceSnapshot | None:
+    account = reading.text(data, "userId", "data.")
+    if account is not None and not is_account(account):
+        reading.fault(Reason.WRONG_TYPE, "data.userId is not 1 to 1024 bytes long")
+    sequence = reading.integer(data, "sequence", "data.")
+    deleted = reading.flag(data, "deleted", "data.")
+    assets = _assets(data, reading)
+    exposure = _account_exposure(data, reading)
+    if reading.rejected is not None or account is None or sequence is None or deleted is None:
+        return None
+    return BalanceSnapshot(
+        user=user_for(HERCLE.name, account),
+        venue=HERCLE.name,
+        account=account,
+        epoch=frame.receipt.epoch,
+        sequence=sequence,
+        receipt=frame.receipt.receipt,
+        venue_time=None,
+        received_time=frame.receipt.received_time,
+        deleted=deleted,
+        assets=assets,
+        exposure=exposure,
+        source=frame.source,
+    )
+
+
+def _assets(data: dict[str, Any], reading: Reading) -> dict[str, AssetBalance]:
+    assets: dict[str, AssetBalance] = {}
+    for index, item in enumerate(reading.items(data, "assets", "data.")):
+        where = f"data.assets[{index}]"
+        if not isinstance(item, dict):
+            reading.fault(Reason.WRONG_TYPE, where)
+            continue
+        name = reading.text(item, "name", f"{where}.")
+        balance = _balance(item, reading, f"{where}.")
+        if name is None or balance is None:
+            continue
+        asset = name.upper()
+        if asset in assets:
+            reading.fault(Reason.DUPLICATE_ASSET, f"{where}.name")
+        assets[asset] = balance
+    return assets
+
+
+def _balance(item: dict[str, Any], reading: Reading, where: str) -> AssetBalance | None:
+    available = reading.number_amount(item, "available", where)
+    allocated = reading.number_amount(item, "allocated", where)
+    current = reading.unknown_or_number_amount(item, "currentExposure", where)
+    maximum = reading.unknown_or_number_amount(item, "maxExposure", where)
+    if available is None or allocated is None:
+        return None
+    unknown = current is None and maximum is None
+    return AssetBalance(
+        total=sum_text((available, allocated)),
+        available=available,
+        held=allocated,
+        wallets={},
+        exposure=None if unknown else Exposure(current=current, max=maximum),
+    )
+
+
+def _account_exposure(data: dict[str, Any], reading: Reading) -> AccountExposure | None:
+    current = reading.unknown_or_number_amount(data, "totalCurrentExposure", "data.")
+    maximum = reading.unknown_or_number_amount(data, "totalMaxExposure", "data.")
+    base_currency = None
+    if data.get("baseCurrency") is not None:
+        base_currency = reading.text(data, "baseCurrency", "data.")
+    if base_currency is None and current is None and maximum is None:
+        return None
+    return AccountExposure(
+        base_currency=base_currency and base_currency.upper(), current=current, max=maximum
+    )

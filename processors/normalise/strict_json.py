@@ -1,0 +1,118 @@
+"""JSON as the contract takes it: every digit kept, and nothing that two readers could read apart.
+
+The standard library's scanner is driven by hooks, because the fast parsers either round numbers
+(orjson) or let a key stand twice (all of them). What it would take in silence is refused here:
+`NaN` and `Infinity`, a key that stands twice in an object, a surrogate without its other half,
+nesting that would exhaust the stack.
+"""
+
+import json
+import re
+from typing import Any, Final, NamedTuple
+
+from schemas.rejections import Reason, Rejected
+
+NORMALISED_BYTES_MAX: Final = 1024 * 1024
+DEPTH_MAX: Final = 64
+
+# A string is passed over as a whole, so that a bracket inside it does not count.
+_STRING_OR_BRACKET: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+_SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class Number(NamedTuple):
+    """A JSON number as it stands in the text."""
+
+    literal: str
+
+
+class _DuplicateKeyError(ValueError):
+    pass
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _DuplicateKeyError
+    return found
+
+
+def _no_constant(_name: str) -> None:
+    message = "NaN and Infinity are not JSON"
+    raise ValueError(message)
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=Number,
+    parse_float=Number,
+    parse_constant=_no_constant,
+)
+
+
+def parse(data: bytes) -> Any | Rejected:  # noqa: ANN401 - JSON is any of six things
+    """The value of a JSON text, numbers as `Number`, or the first reason that applies to it."""
+    if len(data) > NORMALISED_BYTES_MAX:
+        return Rejected(Reason.TOO_LARGE, f"{len(data)} bytes")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Rejected(Reason.NOT_UTF8, f"byte {error.start}")
+    if _is_too_deep(data):
+        return Rejected(Reason.TOO_DEEP, f"nested more than {DEPTH_MAX} deep")
+    return _parse_text(text)
+
+
+def parse_embedded(text: str, where: str) -> Any | Rejected:  # noqa: ANN401 - as above
+    """The value of a JSON text that stood in a JSON string at `where`."""
+    if _is_too_deep(text.encode()):
+        return Rejected(Reason.TOO_DEEP, f"{where} nested more than {DEPTH_MAX} deep")
+    value = _parse_text(text)
+    if isinstance(value, Rejected):
+        return Rejected(value.reason, f"{where}: {value.detail}")
+    return value
+
+
+def _parse_text(text: str) -> Any | Rejected:  # noqa: ANN401 - as above
+    try:
+        value = _DECODER.decode(text)
+    except _DuplicateKeyError:
+        return Rejected(Reason.DUPLICATE_KEY, "a key stands twice in one object")
+    except json.JSONDecodeError as error:
+        return Rejected(Reason.NOT_JSON, f"{error.msg} at character {error.pos}")
+    except ValueError as error:
+        return Rejected(Reason.NOT_JSON, str(error))
+    if _SURROGATE_ESCAPE.search(text) and not _is_encodable(value):
+        return Rejected(Reason.NOT_JSON, "a surrogate without its other half")
+    return value
+
+
+def _is_too_deep(data: bytes) -> bool:
+    if data.count(b"[") + data.count(b"{") <= DEPTH_MAX:
+        return False
+    depth = 0
+    for match in _STRING_OR_BRACKET.finditer(data):
+        token = match.group()
+        if token in b"[{":
+            depth += 1
+            if depth > DEPTH_MAX:
+                return True
+        elif token in b"]}":
+            depth -= 1
+    return False
+
+
+def _is_encodable(value: object) -> bool:
+    match value:
+        case str():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return False
+            return True
+        case dict():
+            return all(_is_encodable(key) and _is_encodable(item) for key, item in value.items())
+        case list():
+            return all(map(_is_encodable, value))
+        case _:
+            return True

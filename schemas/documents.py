@@ -1,0 +1,180 @@
+"""Every document that Headroom publishes, as frozen structs; the JSON Schemas come from here.
+
+Amounts are text (see `schemas.amounts`), times RFC 3339 (see `schemas.times`). Readers ignore
+fields that they do not know, so a field may be added; none may be removed or change its meaning.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from schemas.amounts import Amount
+
+Version = Annotated[int, msgspec.Meta(ge=1, description="Grows, and never goes back.")]
+Time = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}Z$",
+        description="RFC 3339 in UTC, nine decimals.",
+    ),
+]
+Quotient = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^-?[0-9]+\.[0-9]{6}$",
+        description="Rounded half-even to six places.",
+    ),
+]
+
+
+class Source(msgspec.Struct, frozen=True):
+    """The raw record that a document came from."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Exposure(msgspec.Struct, frozen=True):
+    """What a venue says of one asset of an account: exposure and its limit; null is unknown."""
+
+    current: Amount | None
+    max: Amount | None
+
+
+class AccountExposure(msgspec.Struct, frozen=True):
+    """What a venue says of an account as a whole, in its base currency; null is unknown."""
+
+    base_currency: str | None
+    current: Amount | None
+    max: Amount | None
+
+
+class AssetBalance(msgspec.Struct, frozen=True):
+    """One asset of an account: in total, what is free, what is held, and in which wallets."""
+
+    total: Amount
+    available: Amount
+    held: Amount
+    wallets: dict[str, Amount]
+    exposure: Exposure | None
+
+
+class BalanceSnapshot(msgspec.Struct, frozen=True):
+    """One account as one frame tells it: the value of `balances.v1`.
+
+    It is the whole account: an asset that is missing is no longer held.
+    """
+
+    user: str
+    venue: str
+    account: str
+    epoch: int
+    sequence: int
+    receipt: int
+    venue_time: Time | None
+    received_time: Time
+    deleted: bool
+    assets: dict[str, AssetBalance]
+    exposure: AccountExposure | None
+    source: Source
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """An exact sum of balances in one asset."""
+
+    total: Amount
+    available: Amount
+    held: Amount
+
+
+class UserBalances(msgspec.Struct, frozen=True):
+    """All that a user holds, account by account: the value of `balances.latest.v1`."""
+
+    user: str
+    accounts: list[BalanceSnapshot]
+    totals: dict[str, Balance]
+    version: Version
+
+
+class UserAsset(msgspec.Struct, frozen=True):
+    """What a user holds of one asset, over all venues; `by_venue` holds the totals."""
+
+    total: Amount
+    available: Amount
+    held: Amount
+    by_venue: dict[str, Amount]
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """One limit of one account; `asset` is null for the limit of the account's total."""
+
+    venue: str
+    account: str
+    asset: str | None
+    base_currency: str | None
+    current: Amount | None
+    max: Amount | None
+    headroom: Amount | None
+    utilisation: Quotient | None
+
+
+class UserExposure(msgspec.Struct, frozen=True):
+    """A user's exposure by asset and against every limit: the value of `exposure.user.v1`."""
+
+    user: str
+    assets: dict[str, UserAsset]
+    limits: list[Limit]
+    version: Version
+
+
+class VenueHolding(msgspec.Struct, frozen=True):
+    """What all users hold of an asset at one venue; `users` counts totals that are not zero."""
+
+    total: Amount
+    available: Amount
+    held: Amount
+    users: int
+
+
+class AssetExposure(msgspec.Struct, frozen=True):
+    """What all users hold of one asset: the value of `exposure.asset.v1`."""
+
+    asset: str
+    total: Amount
+    available: Amount
+    held: Amount
+    users: int
+    by_venue: dict[str, VenueHolding]
+    version: Version
+
+
+class BaseExposure(msgspec.Struct, frozen=True):
+    """All accounts' own totals in one base currency: the value of `exposure.base.v1`.
+
+    A sum with an unknown part is unknown, so `current` or `max` is null as soon as one account's
+    is.
+    """
+
+    base_currency: str
+    current: Amount | None
+    max: Amount | None
+    headroom: Amount | None
+    utilisation: Quotient | None
+    accounts: int
+    version: Version
+
+
+class LimitAlert(msgspec.Struct, frozen=True):
+    """A limit was approached, crossed or left behind: the value of `alerts.v1`."""
+
+    user: str
+    venue: str
+    account: str
+    asset: str | None
+    base_currency: str | None
+    level: Literal["warning", "breach", "cleared"]
+    current: Amount | None
+    max: Amount | None
+    utilisation: Quotient | None
+    time: Time

@@ -1,0 +1,121 @@
+"""Record headers: of raw records, CloudEvents of what follows from them, and of dead letters.
+
+Source: the CloudEvents 1.0 Kafka protocol binding (binary mode) and Kafka Connect's
+error-reporting headers (KIP-298).
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from schemas.times import time_ns_of
+
+Headers = list[tuple[str, bytes]]
+
+_CONTENT_TYPE: Final = ("content-type", b"application/json")
+_SPEC_VERSION: Final = ("ce_specversion", b"1.0")
+_INT_DIGITS_MAX: Final = 30
+
+
+class RawHeaders(msgspec.Struct, frozen=True):
+    """What a producer says of a frame: where it came from and in which order.
+
+    `receipt` counts 1, 2, 3 … within the epoch; `received_time` is RFC 3339.
+    """
+
+    venue: str
+    feed: str
+    epoch: int
+    receipt: int
+    received_time: str
+
+    def encode(self) -> Headers:
+        """The headers of the raw record, all values as text."""
+        return [
+            ("venue", self.venue.encode()),
+            ("feed", self.feed.encode()),
+            ("epoch", b"%d" % self.epoch),
+            ("receipt", b"%d" % self.receipt),
+            ("received_time", self.received_time.encode()),
+        ]
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """Where a raw record stands in the order of its venue, and when it was received."""
+
+    epoch: int
+    receipt: int
+    received_time: str
+
+
+def read_receipt(headers: Iterable[tuple[str, bytes]], *, offset: int, appended: str) -> Receipt:
+    """The order of a raw record.
+
+    A record without these headers, or with headers that cannot be read, has epoch 0, its offset
+    as receipt, and the time at which Kafka took it (`appended`, RFC 3339).
+    """
+    found = dict(headers)
+    epoch, receipt = _natural(found.get("epoch")), _natural(found.get("receipt"))
+    received = _time(found.get("received_time")) or appended
+    if epoch is None or receipt is None:
+        return Receipt(epoch=0, receipt=offset, received_time=received)
+    return Receipt(epoch=epoch, receipt=receipt, received_time=received)
+
+
+def _natural(value: bytes | None) -> int | None:
+    if value is None or not value.isdigit() or len(value) > _INT_DIGITS_MAX:
+        return None
+    return int(value)
+
+
+def _time(value: bytes | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        text = value.decode("ascii")
+        time_ns_of(text)
+    except ValueError:
+        return None
+    return text
+
+
+def cloud_event(*, topic: str, subject: str, event_id: str, time: str) -> Headers:
+    """The CloudEvents headers of a record in `topic`; `time` is the frame's `received_time`."""
+    return [
+        _SPEC_VERSION,
+        ("ce_id", event_id.encode()),
+        ("ce_source", b"/headroom"),
+        ("ce_type", b"headroom." + topic.encode()),
+        ("ce_time", time.encode()),
+        ("ce_subject", subject.encode()),
+        ("ce_dataschema", b"urn:headroom:schema:" + topic.encode()),
+        _CONTENT_TYPE,
+    ]
+
+
+class DeadLetterOrigin(msgspec.Struct, frozen=True):
+    """The record that could not be read, and the code that could not read it."""
+
+    topic: str
+    partition: int
+    offset: int
+    stage: str
+    class_name: str
+
+
+def dead_letter(
+    origin: DeadLetterOrigin, *, reason: str, detail: str, own: Iterable[tuple[str, bytes]]
+) -> Headers:
+    """The headers of a dead letter: the record's own, then why and where it failed."""
+    return [
+        *own,
+        ("__connect.errors.topic", origin.topic.encode()),
+        ("__connect.errors.partition", b"%d" % origin.partition),
+        ("__connect.errors.offset", b"%d" % origin.offset),
+        ("__connect.errors.stage", origin.stage.encode()),
+        ("__connect.errors.class.name", origin.class_name.encode()),
+        ("__connect.errors.exception.class.name", b"schemas.rejections.Rejected"),
+        ("__connect.errors.exception.message", detail.encode()),
+        ("headroom.reason", reason.encode()),
+    ]

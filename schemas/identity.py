@@ -1,0 +1,18 @@
+"""Who owns an account: the one place where accounts become users."""
+
+from typing import Final
+
+ACCOUNT_BYTES_MAX: Final = 1_024
+
+
+def user_for(venue: str, account: str) -> str:
+    """The user who owns an account: in version 1 of the contract `venue:account`.
+
+    Two people who chose the same id at two venues are never merged.
+    """
+    return f"{venue}:{account}"
+
+
+def is_account(text: str) -> bool:
+    """Whether a venue's text can be an account's id: 1 to 1,024 bytes of UTF-8."""
+    return 0 < len(text) and len(text.encode()) <= ACCOUNT_BYTES_MAX

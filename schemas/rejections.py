@@ -1,0 +1,33 @@
+"""Why a frame could not be read: a value that becomes a dead letter, never an exception."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Reason(StrEnum):
+    """The contract's reasons, in the order in which they are looked for: the first applies."""
+
+    TOO_LARGE = "too_large"
+    NOT_UTF8 = "not_utf8"
+    TOO_DEEP = "too_deep"
+    NOT_JSON = "not_json"
+    DUPLICATE_KEY = "duplicate_key"
+    UNKNOWN_MESSAGE = "unknown_message"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    AMOUNT = "amount"
+    DUPLICATE_ASSET = "duplicate_asset"
+
+
+PRECEDENCE = {reason: rank for rank, reason in enumerate(Reason)}
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A frame that cannot become a snapshot: the contract's reason, and where in the frame.
+
+    `detail` names places (`payload.updates[3].held`), not contents: it is logged and published.
+    """
+
+    reason: Reason
+    detail: str

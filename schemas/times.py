@@ -1,0 +1,46 @@
+"""Time as the documents write it: RFC 3339, UTC with a `Z`, nine decimals."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NS_PER_S: Final = 1_000_000_000
+# What `datetime` can write: years 1 to 9999.
+_SECONDS_MIN: Final = -62_135_596_800
+_SECONDS_MAX: Final = 253_402_300_799
+_TEXT_LENGTH: Final = len("2024-03-13T22:00:25.302228171Z")
+# A 19-digit timestamp counts nanoseconds, a 16-digit one microseconds, and so on down.
+_UNITS: Final = ((10**17, 1), (10**14, 1_000), (10**11, 1_000_000), (0, _NS_PER_S))
+
+
+def rfc3339(time_ns: int) -> str:
+    """Nanoseconds since 1970 as `2024-03-13T22:00:25.302228171Z`; ValueError beyond year 9999."""
+    seconds, nanoseconds = divmod(time_ns, _NS_PER_S)
+    if not _SECONDS_MIN <= seconds <= _SECONDS_MAX:
+        message = f"time out of range: {time_ns} ns"
+        raise ValueError(message)
+    moment = _EPOCH + timedelta(seconds=seconds)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + f".{nanoseconds:09d}Z"
+
+
+def time_ns_of(text: str) -> int:
+    """Nanoseconds since 1970 of a text that `rfc3339` wrote; ValueError for any other text."""
+    if len(text) != _TEXT_LENGTH or text[-1] != "Z" or text[19] != ".":
+        message = f"not an RFC 3339 time with nine decimals and a Z: {text[:40]!r}"
+        raise ValueError(message)
+    moment = datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    return int((moment - _EPOCH).total_seconds()) * _NS_PER_S + int(text[20:29])
+
+
+def venue_time(timestamp: int) -> str | None:
+    """A venue's integer timestamp, its unit told by its magnitude; None where it is no time.
+
+    Source: sFOX documents microseconds and shows nanoseconds.
+    """
+    for threshold, factor_ns in _UNITS:
+        if timestamp >= threshold:
+            try:
+                return rfc3339(timestamp * factor_ns)
+            except ValueError:
+                return None
+    return None

@@ -1,0 +1,78 @@
+"""The topics, their keys, values and settings: fixed by the contract, applied by the command line.
+
+Partition counts are the same for all, so that a user's records lie in the partition of the same
+number everywhere; the partitioner is Kafka's own (murmur2 of the key).
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+from schemas import documents
+from schemas.venues import VENUES
+
+PARTITIONS_DEFAULT: Final = 8
+FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
+"""The largest frame that is taken from a socket and kept in raw."""
+RECORD_BYTES_MAX: Final = FRAME_BYTES_MAX + 1024 * 1024
+"""A frame with its key and headers; every topic takes records of this size."""
+
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+_KEPT_MS: Final = 30 * _DAY_MS
+
+BALANCES: Final = "balances.v1"
+BALANCES_LATEST: Final = "balances.latest.v1"
+EXPOSURE_USER: Final = "exposure.user.v1"
+EXPOSURE_ASSET: Final = "exposure.asset.v1"
+EXPOSURE_BASE: Final = "exposure.base.v1"
+ALERTS: Final = "alerts.v1"
+DEAD_LETTERS: Final = "deadletters.v1"
+CONTRIBUTIONS: Final = "headroom-contributions.v1"
+"""Private: what each user holds of each asset, on its way to the sums over all users."""
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """One topic: what its key and value are, and how long it is kept.
+
+    `value` is the document's type, or None where the bytes are the venue's own. `public` topics
+    are for other teams; the others begin with `headroom-` and may change.
+    """
+
+    name: str
+    key: str
+    value: type[msgspec.Struct] | None
+    cleanup: Literal["delete", "compact"]
+    public: bool = True
+
+    def settings(self, *, replication_factor: int) -> dict[str, str]:
+        """The topic's settings in Kafka, all as text."""
+        settings = {
+            "cleanup.policy": self.cleanup,
+            "max.message.bytes": str(RECORD_BYTES_MAX),
+            # With acks=all a record is on this many replicas before anyone builds on it; one may
+            # be down without stopping the writers.
+            "min.insync.replicas": str(max(1, replication_factor - 1)),
+        }
+        if self.cleanup == "delete":
+            settings["retention.ms"] = str(_KEPT_MS)
+            return settings
+        # A deleted user's data is gone from a compacted topic within this much time: it is
+        # compacted a day after it was written at the latest, its tombstone goes a day later.
+        settings["max.compaction.lag.ms"] = str(_DAY_MS)
+        settings["delete.retention.ms"] = str(_DAY_MS)
+        settings["segment.ms"] = str(_DAY_MS)
+        return settings
+
+
+_ALL: Final = (
+    *(Topic(venue.raw_topic, "account", None, "delete") for venue in VENUES.values()),
+    Topic(BALANCES, "user", documents.BalanceSnapshot, "delete"),
+    Topic(BALANCES_LATEST, "user", documents.UserBalances, "compact"),
+    Topic(EXPOSURE_USER, "user", documents.UserExposure, "compact"),
+    Topic(EXPOSURE_ASSET, "asset", documents.AssetExposure, "compact"),
+    Topic(EXPOSURE_BASE, "base currency", documents.BaseExposure, "compact"),
+    Topic(ALERTS, "user", documents.LimitAlert, "delete"),
+    Topic(DEAD_LETTERS, "the original key", None, "delete"),
+    Topic(CONTRIBUTIONS, "asset or base currency", None, "delete", public=False),
+)
+TOPICS: Final = {topic.name: topic for topic in _ALL}
