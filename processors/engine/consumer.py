@@ -17,12 +17,14 @@ from faust.transport.consumer import ensure_TPset
 from faust.types import TP
 
 from processors.engine.batch import Batch, Record
-from processors.engine.errors import DrainTimedOut, SendFailed
+from processors.engine.errors import DrainTimedOut, SendFailed, TopicsMissing
 from processors.engine.progress import Progress
 
 # Two batches of a partition at a time: one whose sends are on their way, one being worked on.
 BATCHES_PER_PARTITION_MAX: Final = 2
 FETCH_WAIT_MS: Final = 100
+TOPICS_WAIT_SECONDS: Final = 10.0
+_TOPICS_POLL_SECONDS: Final = 0.05
 _IDLE_SECONDS: Final = 1.0
 
 
@@ -168,7 +170,7 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
 
     async def finish(self, batch: Batch) -> None:
         """Send what follows from a batch. It is done when Kafka has acknowledged everything."""
-        producer = self.app.producer.client
+        producer = self.app.producer
         changelogs = {table: table.changelog_topic_name for table in batch.rows}
         waits: list[tuple[str, asyncio.Future[Any]]] = []
         ends: dict[Any, asyncio.Future[Any]] = {}
@@ -176,12 +178,14 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
             for table, rows in batch.rows.items():
                 topic = changelogs[table]
                 for key, row in rows.items():
-                    future = await producer.send(topic, row, key, partition=batch.partition)
+                    future = await producer.enqueue(
+                        topic, key, row, partition=batch.partition
+                    )
                     waits.append((topic, future))
                     ends[table] = future
             for send in batch.all_sends():
-                future = await producer.send(
-                    send.topic, send.value, send.key, headers=list(send.headers)
+                future = await producer.enqueue(
+                    send.topic, send.key, send.value, headers=send.headers
                 )
                 waits.append((send.topic, future))
         except Exception as error:
@@ -289,8 +293,22 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
         return generation
 
     async def subscribe(self, topics: Iterable[str]) -> None:
-        """Join the group for these topics."""
-        self._client.subscribe(topics=list(topics), listener=_RebalanceListener(self))
+        """Join the group for these topics, once Kafka knows all of them.
+
+        A topic that the group's leader does not know yet would be left out of the assignment, and
+        a table without its changelog. Raises `TopicsMissing` where they do not appear.
+        """
+        wanted = set(topics)
+        deadline = time.monotonic() + TOPICS_WAIT_SECONDS
+        while missing := wanted - (await self._client.topics()):
+            if time.monotonic() > deadline:
+                raise TopicsMissing(sorted(missing))
+            await asyncio.sleep(_TOPICS_POLL_SECONDS)
+        self._client.subscribe(topics=sorted(wanted), listener=_RebalanceListener(self))
+
+    def rejoin(self) -> None:
+        """Ask the group for another assignment."""
+        self._client._coordinator.request_rejoin()  # noqa: SLF001 - no public way
 
     def assignment(self) -> set[TP]:
         """The partitions that this worker has."""

@@ -4,6 +4,7 @@
     ├── SendFailed              Kafka did not take a record that follows from a batch
     ├── ChangelogCut            a local table knows more than its changelog: data was deleted there
     ├── StoreUnusable           a local table cannot be opened or read
+    ├── TopicsMissing           topics that the agents read do not exist
     └── DrainTimedOut           work in flight did not finish before its partitions were taken away
 
 Bad data is a value and is the agent's own affair; whatever an agent raises stops the worker too.
@@ -62,3 +63,11 @@ class DrainTimedOut(EngineError):
         )
         self.batches = batches
         self.waited_seconds = waited_seconds
+
+
+class TopicsMissing(EngineError):
+    """Topics that the agents read do not exist; nobody creates them by accident."""
+
+    def __init__(self, topics: list[str]) -> None:
+        super().__init__(f"topics are missing in Kafka: {', '.join(topics)}")
+        self.topics = topics

@@ -81,6 +81,11 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
             for tp in assigned:
                 if tp.topic in self.changelog_topics:
                     changelogs.setdefault(tp.topic, set()).add(tp.partition)
+            if not self._is_complete(assigned, changelogs):
+                # The group's leader did not know a changelog yet. Ask again, and work meanwhile
+                # on nothing: an agent without its table would start from empty rows.
+                self.app.consumer.rejoin()
+                return
             restore = Restore(self.app.consumer.client, self.log)
             self.restored_records += await restore.run(self.values(), changelogs)
             for table in self.values():
@@ -92,6 +97,11 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not serve on
             self.app.consumer.break_down(error)
             await self.app.crash(error)
+
+    def _is_complete(self, assigned: set[TP], changelogs: dict[str, set[int]]) -> bool:
+        """Whether every table has the partitions of the sources that were assigned."""
+        sources = {tp.partition for tp in assigned if tp.topic not in self.changelog_topics}
+        return all(changelogs.get(topic, set()) == sources for topic in self.changelog_topics)
 
     async def _resume(self, assigned: set[TP], generation_id: int) -> None:
         """Let the agents work again."""

@@ -3,11 +3,13 @@
 Source: `faust.transport.base` names what an application may bring of its own.
 """
 
+import asyncio
 from typing import Any, ClassVar
 
 from faust.transport.drivers.aiokafka import Producer as FaustProducer
 from faust.transport.drivers.aiokafka import Transport as FaustKafkaTransport
 
+from processors.engine.batch import Headers
 from processors.engine.consumer import Consumer
 
 # A record with a frame of 16 MiB, its key and headers, in one request.
@@ -30,10 +32,25 @@ class Producer(FaustProducer):  # type: ignore[misc]
             "linger_ms": 0,
         }
 
-    @property
-    def client(self) -> Any:  # noqa: ANN401 - aiokafka has no types
-        """The aiokafka producer, for the engine's own sends."""
-        return self._ensure_producer()
+    async def enqueue(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        partition: int | None = None,
+        headers: Headers = (),
+    ) -> "asyncio.Future[Any]":
+        """Hand a record to aiokafka; the future ends when all in-sync replicas have it."""
+        producer = self._ensure_producer()
+        # aiokafka asks for the metadata of all topics until one is added by name, and then only
+        # for those: a topic that it found among all of them would be lost from then on, and what
+        # waits for it never sent.
+        producer.client.add_topic(topic)
+        future: asyncio.Future[Any] = await producer.send(
+            topic, value, key, partition=partition, headers=list(headers)
+        )
+        return future
 
 
 class Transport(FaustKafkaTransport):  # type: ignore[misc]

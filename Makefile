@@ -1,0 +1,103 @@
+# Everything a newcomer types. Each target makes the environment it needs (.venv) on its own;
+# a second run finds it ready. Needed beforehand: make, Python 3.11 or later, the package registry.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# Directories that hold code; those that do not exist (yet) are left out.
+CODE := $(wildcard headroom schemas producers processors tests benchmarks)
+UV_VERSION := 0.13.9
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        --no-emit-index-url --no-emit-find-links --extra local --group build
+ARGS ?=
+
+# help: this list
+.PHONY: help
+help:
+	@sed -n 's/^# \([a-z][a-z-]*\): \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+# demo: a real Kafka, both venues simulated, producers and a worker (ARGS="--for 30 --json")
+.PHONY: demo
+demo: $(VENV)/.runtime-stamp
+	@$(BIN)/headroom demo $(ARGS)
+
+# test: all tests, on a real Kafka (ARGS="-k amounts" chooses)
+.PHONY: test
+test: $(VENV)/.dev-stamp
+	@$(BIN)/python -m pytest $(ARGS)
+
+# check: form, lint, types, walls between rooms, declared dependencies; all of them, then the verdict
+.PHONY: check
+check: $(VENV)/.dev-stamp
+	@status=0; run() { echo "+ $$*"; "$$@" || status=1; }; \
+	run $(BIN)/ruff format --check $(CODE); \
+	run $(BIN)/ruff check $(CODE); \
+	run $(BIN)/mypy; \
+	run $(BIN)/lint-imports; \
+	run $(BIN)/deptry .; \
+	if [ -d tests/check ]; then run $(BIN)/python -m pytest -q tests/check; fi; \
+	exit $$status
+
+# fmt: put the code into its form, mend what can be mended
+.PHONY: fmt
+fmt: $(VENV)/.dev-stamp
+	$(BIN)/ruff check --fix-only --quiet $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+# lock: make the lock files anew from pyproject.toml (ARGS=--upgrade: with newer versions)
+.PHONY: lock
+lock: $(VENV)/.uv-stamp
+	$(VENV)/uv/bin/uv pip compile $(LOCK) $(ARGS) pyproject.toml -o requirements.lock
+	$(VENV)/uv/bin/uv pip compile $(LOCK) $(ARGS) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@! grep -nE '://|--(extra-)?index-url|--find-links' requirements.lock requirements-dev.lock \
+	  || { echo 'lock: an address in a lock file' >&2; exit 1; }
+
+# lock-kafka: make headroom/kafka/jgo.lock.toml (the jars' sums) anew from headroom/kafka/jgo.toml
+.PHONY: lock-kafka
+lock-kafka: $(VENV)/.runtime-stamp
+	$(BIN)/python -m headroom.kafka.lock
+
+# clean: remove what make made (the jars in the user's cache stay)
+.PHONY: clean
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- set-up: chatter goes to standard error, so that a command's own output stays clean
+
+# The first Python that is new enough; `make PYTHON=/path/to/python3.12 …` names one.
+PYTHON ?=
+$(BIN)/python:
+	@for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "make: $$python cannot make virtual environments; on Debian or Ubuntu: apt install python3-venv" >&2; exit 2; }; \
+	  echo "making $(VENV) with $$("$$python" --version)" >&2; \
+	  exec "$$python" -m venv --clear $(VENV) >&2; \
+	done; \
+	echo 'make: Headroom needs Python 3.11 or later: $(or $(PYTHON),python3) is missing or older; name one with PYTHON=/path/to/python3' >&2; exit 2
+
+# The stamps are written last: an interrupted set-up is simply done again.
+$(VENV)/.runtime-stamp: requirements.lock pyproject.toml | $(BIN)/python
+	@echo 'installing from requirements.lock (once)' >&2
+	@$(PIP) install --quiet --require-hashes -r requirements.lock >&2
+	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e . >&2
+	@touch $@
+
+# The development lock holds the runtime's too, at the same versions.
+$(VENV)/.dev-stamp: requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python
+	@echo 'installing from requirements-dev.lock (once)' >&2
+	@$(PIP) install --quiet --require-hashes -r requirements-dev.lock >&2
+	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e . >&2
+	@touch $(VENV)/.runtime-stamp $@
+
+$(VENV)/.uv-stamp: Makefile | $(BIN)/python
+	@$(BIN)/python -m venv $(VENV)/uv >&2
+	@$(VENV)/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
+	@touch $@

@@ -1,0 +1,22 @@
+"""The two venues, simulated on a local port: their own protocols, believable users, a journal.
+
+Producers, the demo and the tests connect to them over real sockets; nothing in here shares code
+with what reads the venues, so that a mistake cannot hide by being made twice.
+"""
+
+from headroom.sandbox.config import HercleConfig, SfoxConfig, hercle_keys, read_keys
+from headroom.sandbox.hercle import HercleSandbox
+from headroom.sandbox.runner import SandboxReport, run_hercle, run_sfox
+from headroom.sandbox.sfox import SfoxSandbox
+
+__all__ = [
+    "HercleConfig",
+    "HercleSandbox",
+    "SandboxReport",
+    "SfoxConfig",
+    "SfoxSandbox",
+    "hercle_keys",
+    "read_keys",
+    "run_hercle",
+    "run_sfox",
+]

@@ -1,0 +1,268 @@
+"""A simulated Hercle: a SignalR hub that answers `GetBalances`, on a port of this machine.
+
+`HercleSandbox` is the server; `hub` is the protocol, `hercle_messages` what is said in it, and
+`hercle_connection` one client's WebSocket.
+
+Source: https://github.com/dotnet/aspnetcore/blob/main/src/SignalR/docs/specs/TransportProtocols.md
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from random import Random
+from typing import Final, Self
+
+from aiohttp import web
+
+from headroom.sandbox import hercle_messages, hub
+from headroom.sandbox.config import HercleConfig
+from headroom.sandbox.exposures import Exposures
+from headroom.sandbox.faults import Faults
+from headroom.sandbox.hercle_admission import Admission
+from headroom.sandbox.hercle_connection import HercleConnection, Surroundings
+from headroom.sandbox.hub import Goodbye, Handshake, HubEvent, Invocation
+from headroom.sandbox.journal import Journal, Sent
+from headroom.sandbox.market import HERCLE_ASSETS, Market
+from headroom.sandbox.pace import Pacer, Sleep
+
+HOST: Final = "127.0.0.1"
+
+_GOING_AWAY: Final = 1001
+_MESSAGE_BYTES_MAX: Final = 64 * 1024
+_PING_AFTER_HANDSHAKE_ONE_IN: Final = 3
+
+
+class HercleSandbox:
+    """The venue as a server: `async with HercleSandbox(config) as sandbox:`, then `sandbox.url`.
+
+    The state changes `config.rate_per_second` times a second over all users, whether somebody
+    asks or not. Entering raises OSError where the port is taken or the journal cannot be written.
+    """
+
+    def __init__(
+        self,
+        config: HercleConfig,
+        *,
+        clock_ns: Callable[[], int] = time.time_ns,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        sleep: Sleep = asyncio.sleep,
+        new_token: Callable[[], str] = secrets.token_urlsafe,
+        faults: Faults | None = None,
+    ) -> None:
+        self._config = config
+        self._faults = faults or Faults()
+        users = config.users_by_key
+        rng = Random(config.seed)
+        self._market = Market(list(users.values()), rng, kinds=HERCLE_ASSETS, margin=False)
+        self._accounts = {account.user_id: account for account in self._market.accounts}
+        self._exposures = [
+            Exposures(account, self._market, rng) for account in self._market.accounts
+        ]
+        self._admission = Admission(users, new_token)
+        self._around = Surroundings(
+            journal=Journal("hercle", config.journal),
+            clock_ns=clock_ns,
+            monotonic_ns=monotonic_ns,
+            sleep=sleep,
+            # Not the market's: what is asked, and when, must not change what happens there.
+            rng=Random(config.seed + 1),
+            ping_seconds=config.ping_seconds,
+            client_timeout_seconds=config.client_timeout_seconds,
+        )
+        self._runner: web.AppRunner | None = None
+        self._stopping = False
+        self._failure: asyncio.Future[None] | None = None
+        self._connected: set[HercleConnection] = set()
+        self._started_ns = 0
+        self.producing: asyncio.Task[None] | None = None
+        self.url = ""
+        self.connections = 0
+        self.refused = 0
+
+    @property
+    def frames_sent(self) -> int:
+        """Balance frames that went out so far, over all connections; injected ones count too."""
+        return self._around.journal.frames_sent
+
+    async def __aenter__(self) -> Self:
+        """Listen, and begin to change."""
+        app = web.Application()
+        app.router.add_post(f"{self._config.path}/negotiate", self._negotiate)
+        app.router.add_get(self._config.path, self._serve)
+        # No access log: a request's line would hold the connection's token.
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=float(self._config.close_seconds),
+        )
+        self._around.journal.open()
+        try:
+            await runner.setup()
+            await web.TCPSite(runner, HOST, self._config.port).start()
+        except BaseException:
+            await runner.cleanup()
+            self._around.journal.close()
+            raise
+        self._runner = runner
+        self.url = f"http://{HOST}:{runner.addresses[0][1]}{self._config.path}"
+        self._started_ns = self._around.clock_ns()
+        self._failure = asyncio.get_running_loop().create_future()
+        self.producing = asyncio.create_task(self._produce(self._failure), name="hercle sandbox")
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        """Stop."""
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Change no more, let every client read to a close frame (1001), and stop listening."""
+        if self.producing is not None:
+            self.producing.cancel()
+            await asyncio.gather(self.producing, return_exceptions=True)
+        self._stopping = True
+        if self._runner is not None:
+            for site in list(self._runner.sites):
+                await site.stop()
+            await self.disconnect_all()
+            await self._runner.cleanup()
+            self._runner = None
+        self._around.journal.close()
+
+    async def inject(self, text: str | bytes, *, user_id: str | None = None) -> int:
+        """Send any text as a hub message, or bytes in a binary one, to all clients or one user's.
+
+        The 0x1E is put behind it. Returns to how many connections it went.
+        """
+        count = 0
+        for connection in list(self._connected):
+            if connection.session.shaken and user_id in {None, connection.user_id}:
+                with suppress(ConnectionError):
+                    await connection.inject(text)
+                    count += 1
+        return count
+
+    async def disconnect_all(self) -> None:
+        """Close every connection properly, with 1001, and go on listening."""
+        ends = [each.end(_GOING_AWAY, allow_reconnect=True) for each in self._connected]
+        await asyncio.gather(*ends)
+
+    def abort_all(self) -> None:
+        """End every connection with RST, and go on listening."""
+        for connection in self._connected:
+            connection.abort()
+
+    def _user_of(self, request: web.Request) -> str:
+        if self._stopping:
+            raise web.HTTPServiceUnavailable
+        user_id = self._admission.user_of(request.headers.get("Authorization", ""))
+        if user_id is None:
+            self.refused += 1
+            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
+        return user_id
+
+    async def _negotiate(self, request: web.Request) -> web.Response:
+        user_id = self._user_of(request)
+        version = request.query.get("negotiateVersion", "0")
+        if not (version.isascii() and version.isdigit()):
+            # As ASP.NET does it: the answer is 200, and says what is wrong.
+            return web.json_response({"error": "The negotiateVersion is not a number."})
+        return web.json_response(self._admission.negotiate(user_id, int(version[:9])))
+
+    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+        user_id = self._user_of(request)
+        transport = request.transport
+        if transport is None or "id" not in request.query:
+            raise web.HTTPBadRequest(text="Connection ID required")
+        if not self._admission.admit(user_id, request.query["id"]):
+            self.refused += 1
+            raise web.HTTPNotFound(text="No Connection with that ID")
+        socket = web.WebSocketResponse(
+            compress=False,
+            max_msg_size=_MESSAGE_BYTES_MAX,
+            timeout=float(self._config.close_seconds),
+        )
+        await socket.prepare(request)
+        self.connections += 1
+        name = f"hercle-{self._started_ns}-{self.connections}"
+        connection = HercleConnection(name, user_id, socket, transport, self._around)
+        self._connected.add(connection)
+        keeping = asyncio.create_task(connection.keep_alive())
+        try:
+            await self._talk(connection)
+        except Exception as error:
+            # Such as a journal that cannot be written: the venue ends, not one connection.
+            if self._failure is not None and not self._failure.done():
+                self._failure.set_exception(error)
+            raise
+        finally:
+            keeping.cancel()
+            self._connected.discard(connection)
+        return socket
+
+    async def _talk(self, connection: HercleConnection) -> None:
+        """Read to the end; then wait until the close has gone through in both directions."""
+        with suppress(ConnectionError):
+            while (data := await connection.receive()) is not None:
+                for event in connection.session.receive(data):
+                    await self._react(connection, event)
+        await connection.end()
+
+    async def _react(self, connection: HercleConnection, event: HubEvent) -> None:
+        match event:
+            case Handshake(error=None):
+                # A real hub's first messages may come together with the answer.
+                drawn = self._around.rng.randint(1, _PING_AFTER_HANDSHAKE_ONE_IN)
+                first = [hub.PING] if drawn == 1 else []
+                await connection.send(hub.HANDSHAKE_ANSWER, *first)
+            case Handshake(error=str(error)):
+                self.refused += 1
+                await connection.send(hub.handshake_refused(error))
+                await connection.end()
+            case Invocation():
+                await self._answer(connection, event)
+            case Goodbye(error=error):
+                await connection.end(1000, error)
+
+    async def _answer(self, connection: HercleConnection, invocation: Invocation) -> None:
+        account = self._accounts[connection.user_id]
+        messages, balances = hercle_messages.answer(
+            invocation, account, self._exposures[account.index], self._around.rng
+        )
+        outgoing: list[str | Sent] = []
+        for message in messages:
+            if message != balances:
+                outgoing.append(message)
+                continue
+            for text in self._faults.on_frame(message):
+                sent = Sent(
+                    account=account.user_id,
+                    connection=connection.name,
+                    sequence=account.changes,
+                    sent_ns=self._around.clock_ns(),
+                    frame=text,
+                )
+                outgoing.append(sent)
+        await connection.send(*outgoing)
+
+    async def _produce(self, failure: asyncio.Future[None]) -> None:
+        changing = asyncio.create_task(self._change())
+        try:
+            await asyncio.gather(changing, failure)
+        finally:
+            changing.cancel()
+
+    async def _change(self) -> None:
+        if not self._config.rate_per_second:
+            return
+        pacer = Pacer(
+            self._config.rate_per_second,
+            monotonic_ns=self._around.monotonic_ns,
+            sleep=self._around.sleep,
+        )
+        while True:
+            await pacer.tick()
+            account = self._market.step()
+            self._exposures[account.index].move()

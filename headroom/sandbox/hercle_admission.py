@@ -1,0 +1,44 @@
+"""Who may connect to the simulated Hercle: bearer tokens, and the tokens of negotiated connections.
+
+Source: https://github.com/dotnet/aspnetcore/blob/main/src/SignalR/docs/specs/TransportProtocols.md
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+_TOKENS_MAX: Final = 1_000
+_TRANSPORTS: Final = [{"transport": "WebSockets", "transferFormats": ["Text"]}]
+
+
+class Admission:
+    """Each API key is one user's; a negotiated token opens one WebSocket of the same user."""
+
+    def __init__(self, users_by_key: Mapping[str, str], new_token: Callable[[], str]) -> None:
+        self._user_by_bearer = {f"Bearer {key}": user for key, user in users_by_key.items()}
+        self._new_token = new_token
+        self._user_by_token: dict[str, str] = {}
+
+    def user_of(self, authorization: str) -> str | None:
+        """The user of an Authorization header; None where the key is not known."""
+        # A lookup by hash tells nothing of a key by its time, as a comparison would.
+        return self._user_by_bearer.get(authorization)
+
+    def negotiate(self, user_id: str, version: int) -> dict[str, object]:
+        """The answer to a negotiation; before version 1 the connection's id was its token."""
+        connection_id = token = self._new_token()
+        answer: dict[str, object] = {"negotiateVersion": 0, "connectionId": connection_id}
+        if version >= 1:
+            token = self._new_token()
+            answer |= {"negotiateVersion": 1, "connectionToken": token}
+        if len(self._user_by_token) >= _TOKENS_MAX:
+            # The oldest goes: nobody came for it.
+            del self._user_by_token[next(iter(self._user_by_token))]
+        self._user_by_token[token] = user_id
+        return answer | {"availableTransports": _TRANSPORTS}
+
+    def admit(self, user_id: str, token: str) -> bool:
+        """Whether a token opens a WebSocket of this user now; it does so once."""
+        if self._user_by_token.get(token) != user_id:
+            return False
+        del self._user_by_token[token]
+        return True

@@ -1,0 +1,221 @@
+"""A simulated sFOX: its enterprise balance feed, as documented, on a port of this machine.
+
+`SfoxSandbox` is the server; what it says on a connection is `SfoxSession`'s matter.
+
+Source: https://docs.sfox.com/websocket-api
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from random import Random
+from typing import Final, Self
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from headroom.sandbox.config import SfoxConfig, account_ids
+from headroom.sandbox.faults import Faults, reset
+from headroom.sandbox.holdings import Account
+from headroom.sandbox.journal import Journal, Sent
+from headroom.sandbox.market import SFOX_ASSETS, Market
+from headroom.sandbox.pace import Pacer, Sleep
+from headroom.sandbox.sfox_session import SfoxSession
+
+HOST: Final = "127.0.0.1"
+PATH: Final = "/ws"
+
+_GOING_AWAY: Final = 1001
+_REQUEST_BYTES_MAX: Final = 64 * 1024
+# A client that does not read is cut off before it costs this venue its memory.
+_UNREAD_BYTES_MAX: Final = 48 * 1024 * 1024
+
+
+class SfoxSandbox:
+    """The venue as a server: `async with SfoxSandbox(config) as sandbox:`, then `sandbox.url`.
+
+    Data flows while somebody is subscribed, `config.rate_per_second` frames a second for each
+    subscribed connection; a new subscription begins a pass over all users, without a burst.
+    Entering raises OSError where the port is taken or the journal cannot be written.
+    """
+
+    def __init__(
+        self,
+        config: SfoxConfig,
+        *,
+        clock_ns: Callable[[], int] = time.time_ns,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        sleep: Sleep = asyncio.sleep,
+        faults: Faults | None = None,
+    ) -> None:
+        self._config = config
+        self._clock_ns = clock_ns
+        self._monotonic_ns = monotonic_ns
+        self._sleep = sleep
+        self._faults = faults or Faults()
+        self._market = Market(
+            account_ids(config.users), Random(config.seed), kinds=SFOX_ASSETS, margin=True
+        )
+        self._journal = Journal("sfox", config.journal)
+        self._server: Server | None = None
+        self._started_ns = 0
+        self._subscribers: dict[ServerConnection, tuple[str, SfoxSession]] = {}
+        self._anyone_subscribed = asyncio.Event()
+        # Held by whoever sends, so that frames, answers and lines of the journal keep one order.
+        self._sending = asyncio.Lock()
+        self.producing: asyncio.Task[None] | None = None
+        self.url = ""
+        self.connections = 0
+        self.refused = 0
+
+    @property
+    def frames_sent(self) -> int:
+        """Balance frames that went out so far, over all connections; injected ones count too."""
+        return self._journal.frames_sent
+
+    async def __aenter__(self) -> Self:
+        """Listen, and begin to produce."""
+        self._journal.open()
+        # At DEBUG the library logs what it receives, and that holds the key.
+        logger = logging.getLogger("headroom.sandbox.sfox.websockets")
+        logger.setLevel(logging.WARNING)
+        try:
+            self._server = await serve(
+                self._serve,
+                HOST,
+                self._config.port,
+                process_request=_refuse_other_paths,
+                compression=None,
+                max_size=_REQUEST_BYTES_MAX,
+                ping_interval=None,  # The venue documents no heartbeat; it answers pings.
+                close_timeout=float(self._config.close_seconds),
+                write_limit=2 * _UNREAD_BYTES_MAX,
+                logger=logger,
+            )
+        except BaseException:
+            self._journal.close()
+            raise
+        port = next(iter(self._server.sockets)).getsockname()[1]
+        self.url = f"ws://{HOST}:{port}{PATH}"
+        self._started_ns = self._clock_ns()
+        self.producing = asyncio.create_task(self._produce(), name="sfox sandbox")
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        """Stop."""
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Produce no more, let every client read to a close frame (1001), and stop listening."""
+        if self.producing is not None:
+            async with self._sending:  # Never between a send and its line in the journal.
+                self.producing.cancel()
+            await asyncio.gather(self.producing, return_exceptions=True)
+        if self._server is not None:
+            self._server.close(code=_GOING_AWAY, reason="going away")
+            await self._server.wait_closed()
+        self._journal.close()
+
+    async def inject(self, text: str | bytes) -> int:
+        """Send any text, or bytes as a binary message, to all subscribed; returns to how many."""
+        async with self._sending:
+            count = 0
+            for connection, (name, _) in list(self._subscribers.items()):
+                count += await self._send(connection, self._sent(name, text))
+            return count
+
+    async def disconnect_all(self) -> None:
+        """Close every connection properly, with 1001, and go on listening."""
+        await asyncio.gather(*(each.close(_GOING_AWAY) for each in self._connected()))
+
+    def abort_all(self) -> None:
+        """End every connection with RST, and go on listening."""
+        for connection in self._connected():
+            reset(connection.transport)
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        session = SfoxSession(self._config.api_key)
+        self.connections += 1
+        name = f"sfox-{self._started_ns}-{self.connections}"
+        try:
+            async for message in connection:
+                await self._answer(connection, name, session, message)
+        except ConnectionClosed:
+            pass
+        finally:
+            self._subscribers.pop(connection, None)
+            if not self._subscribers:
+                self._anyone_subscribed.clear()
+
+    async def _answer(
+        self, connection: ServerConnection, name: str, session: SfoxSession, message: str | bytes
+    ) -> None:
+        async with self._sending:
+            answer = session.receive(message, self._clock_ns())
+            self.refused += answer.startswith('{"type": "error"')
+            await connection.send(answer)
+            if session.subscribed and connection not in self._subscribers:
+                self._subscribers[connection] = (name, session)
+                self._market.begin_pass()
+                self._anyone_subscribed.set()
+
+    async def _produce(self) -> None:
+        if not self._config.rate_per_second:
+            return
+        pacer = Pacer(
+            self._config.rate_per_second, monotonic_ns=self._monotonic_ns, sleep=self._sleep
+        )
+        while True:
+            if not self._subscribers:
+                await self._anyone_subscribed.wait()
+                pacer.restart()
+            await pacer.tick()
+            async with self._sending:
+                if self._subscribers:
+                    await self._send_balances(self._market.step())
+
+    async def _send_balances(self, account: Account) -> None:
+        for connection, (name, session) in list(self._subscribers.items()):
+            sequence, frame = session.frame(account, self._clock_ns())
+            for text in self._faults.on_frame(frame):
+                sent = Sent(
+                    account=account.user_id,
+                    connection=name,
+                    sequence=sequence,
+                    sent_ns=self._clock_ns(),
+                    frame=text,
+                )
+                await self._send(connection, sent)
+
+    def _sent(self, name: str, frame: str | bytes) -> Sent:
+        return Sent(
+            account=None,
+            connection=name,
+            sequence=None,
+            sent_ns=self._clock_ns(),
+            frame=frame,
+            injected=True,
+        )
+
+    async def _send(self, connection: ServerConnection, sent: Sent) -> bool:
+        if connection.transport.get_write_buffer_size() > _UNREAD_BYTES_MAX:
+            reset(connection.transport)
+            return False
+        try:
+            await connection.send(sent.frame)
+        except ConnectionClosed:
+            return False
+        self._journal.write(sent)
+        return True
+
+    def _connected(self) -> list[ServerConnection]:
+        return list(self._server.connections) if self._server is not None else []
+
+
+def _refuse_other_paths(connection: ServerConnection, request: Request) -> Response | None:
+    if request.path.partition("?")[0] == PATH:
+        return None
+    return connection.respond(HTTPStatus.NOT_FOUND, "not found\n")

@@ -1,0 +1,103 @@
+"""One place for how a WebSocket is opened: bounds, deadlines, TLS, and silence about secrets."""
+
+import logging
+import ssl
+from collections.abc import Mapping
+from typing import Final
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import CloseCode
+
+from producers.outcomes import Reconnect, ReconnectReason, excerpt
+from producers.settings import Deadlines, is_loopback
+from schemas.topics import FRAME_BYTES_MAX
+
+# Messages that wait in memory while Kafka is slow; beyond them the venue is made to wait.
+_QUEUE_MESSAGES_MAX: Final = 64
+UNAUTHORISED: Final = frozenset({401, 403})
+
+
+class NotOpened(Exception):
+    """A connection did not come about; it is tried again."""
+
+    def __init__(self, reason: ReconnectReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class KeyRefused(Exception):
+    """The venue answered 401 or 403 before there was a connection; the line makes it WrongKey."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class _Connect(connect):
+    """`websockets.connect` that follows no redirect: a key is for the host that was named."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Every redirect is an error."""
+        return exc
+
+
+async def open_socket(
+    url: str,
+    *,
+    host: str,
+    headers: Mapping[str, str],
+    deadlines: Deadlines,
+    separator_bytes: int = 0,
+) -> ClientConnection:
+    """An open WebSocket to a URL that `settings.check_url` has let pass.
+
+    `headers` may carry a bearer token: it is written to the socket and to nothing else.
+    `separator_bytes` is what a message may have beyond its frame. Raises what
+    `websockets.connect` raises: OSError, TimeoutError, InvalidHandshake.
+    """
+    return await _Connect(
+        url,
+        ssl=ssl.create_default_context() if url.startswith("wss:") else None,
+        additional_headers=headers,
+        compression=None,
+        max_size=FRAME_BYTES_MAX + separator_bytes,
+        max_queue=_QUEUE_MESSAGES_MAX,
+        open_timeout=deadlines.open_seconds,
+        ping_interval=deadlines.ping_seconds,
+        ping_timeout=deadlines.pong_seconds,
+        close_timeout=deadlines.close_seconds,
+        proxy=None if is_loopback(host) else True,
+        logger=logging.getLogger("websockets.client"),
+    )
+
+
+def is_key_refusal(error: Exception) -> bool:
+    """Whether the opening handshake failed with 401 or 403."""
+    return isinstance(error, InvalidStatus) and error.response.status_code in UNAUTHORISED
+
+
+def why_not_opened(error: Exception) -> Reconnect:
+    """Why a connection did not come about."""
+    if isinstance(error, NotOpened):
+        return Reconnect(error.reason, error.detail)
+    refused = isinstance(error, InvalidStatus)
+    reason = ReconnectReason.HANDSHAKE_REFUSED if refused else ReconnectReason.UNREACHABLE
+    return Reconnect(reason, excerpt(str(error) or type(error).__name__))
+
+
+def why_closed(closed: ConnectionClosed) -> Reconnect:
+    """Why an open connection ended: who closed it, with which code."""
+    sent, received = closed.sent, closed.rcvd
+    if sent is not None and not closed.rcvd_then_sent:
+        if sent.code == CloseCode.MESSAGE_TOO_BIG:
+            return Reconnect(ReconnectReason.OVERSIZE, "a message is larger than 16 MiB")
+        if sent.code == CloseCode.INTERNAL_ERROR:
+            return Reconnect(ReconnectReason.SILENT, "no pong within the deadline")
+        if sent.code != CloseCode.NORMAL_CLOSURE:
+            return Reconnect(ReconnectReason.PROTOCOL_ERROR, excerpt(f"{sent.code} {sent.reason}"))
+    if received is not None:
+        detail = excerpt(f"{received.code} {received.reason}")
+        return Reconnect(ReconnectReason.CLOSED_BY_VENUE, detail)
+    return Reconnect(ReconnectReason.CONNECTION_LOST, "the connection broke off")

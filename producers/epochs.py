@@ -1,0 +1,111 @@
+"""Epochs: numbers that only grow at a venue, also over restarts and when the clock steps back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+
+from producers.errors import TopicMissing
+from producers.kafka import unreachable
+from schemas.headers import read_receipt
+
+# The last record of a partition may be of an older epoch than its neighbour (several connections
+# at one venue), or have no readable epoch at all: so a few more are looked at.
+_LOOK_BACK_RECORDS: Final = 64
+_READ_SECONDS: Final = 30.0
+# A topic that was created a moment ago is not yet known to every broker.
+_ASK_TIMES: Final = 10
+_ASK_PAUSE_SECONDS: Final = 0.2
+
+
+class EpochSource:
+    """Gives each connection its epoch: max(clock in ns, 1 + the greatest known), never twice.
+
+    `greatest` is the greatest epoch of the venue in Kafka, 0 where there is none.
+    """
+
+    def __init__(self, greatest: int, clock_ns: Callable[[], int]) -> None:
+        self._greatest = greatest
+        self._clock_ns = clock_ns
+
+    def next(self) -> int:
+        """A new epoch, greater than every one before; fix it before the first frame."""
+        self._greatest = max(self._clock_ns(), self._greatest + 1)
+        return self._greatest
+
+
+async def greatest_epoch(
+    kafka: Mapping[str, Any],
+    topic: str,
+    *,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    look_back_records: int = _LOOK_BACK_RECORDS,
+) -> int:
+    """The greatest epoch at the end of each partition of a raw topic; 0 where there is none.
+
+    `kafka` are aiokafka's own client arguments. Raises KafkaUnreachable and TopicMissing.
+    """
+    try:
+        async with asyncio.timeout(_READ_SECONDS):
+            partitions = await _partitions(kafka, topic, sleep)
+            if not partitions:
+                raise TopicMissing(topic)
+            return await _greatest_in(kafka, partitions, look_back_records)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise unreachable(kafka, error) from error
+
+
+async def _partitions(
+    kafka: Mapping[str, Any], topic: str, sleep: Callable[[float], Awaitable[object]]
+) -> list[TopicPartition]:
+    """All partitions of a topic, asked for in a way that creates no topic."""
+    client = AIOKafkaClient(**kafka)
+    try:
+        await client.bootstrap()
+        for pause_seconds in [_ASK_PAUSE_SECONDS] * _ASK_TIMES:
+            cluster = await client.fetch_all_metadata()
+            numbers = cluster.partitions_for_topic(topic)
+            if numbers:
+                return [TopicPartition(topic, number) for number in numbers]
+            await sleep(pause_seconds)
+    finally:
+        await client.close()
+    return []
+
+
+async def _greatest_in(
+    kafka: Mapping[str, Any], partitions: list[TopicPartition], look_back_records: int
+) -> int:
+    consumer = AIOKafkaConsumer(
+        **kafka, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    consumer.assign(partitions)
+    try:
+        await consumer.start()
+        begins = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        for partition in partitions:
+            start = max(begins[partition], ends[partition] - look_back_records)
+            consumer.seek(partition, start)
+        return await _read_to(consumer, ends)
+    finally:
+        await consumer.stop()
+
+
+async def _read_to(consumer: Any, ends: dict[TopicPartition, int]) -> int:  # noqa: ANN401 - untyped
+    """The greatest epoch up to `ends`; the position ends the reading, not what is read."""
+    greatest = 0
+    left = set(ends)
+    while left:
+        left -= {tp for tp in left if await consumer.position(tp) >= ends[tp]}
+        if not left:
+            break
+        batches = await consumer.getmany(*left, timeout_ms=200)
+        for records in batches.values():
+            for record in records:
+                receipt = read_receipt(record.headers, offset=record.offset, appended="")
+                greatest = max(greatest, receipt.epoch)
+    return greatest

@@ -1,0 +1,73 @@
+"""What can go wrong for a producer so that it has to end; each error says what to do about it.
+
+A lost venue is none of these: the producer connects again, for ever. The tree::
+
+    ProducerError
+    ├── ConfigurationError   a setting cannot be right: correct it
+    ├── WrongKey             the venue refuses the API key: give the right one, start again
+    ├── KafkaUnreachable     no broker answers at the start: start it, or correct the address
+    ├── TopicMissing         the raw topic is not there: `headroom topics apply`
+    └── SendFailed           Kafka did not take a record: see the broker, start again
+"""
+
+
+class ProducerError(Exception):
+    """The producer cannot go on; its text is one line for the operator."""
+
+
+class ConfigurationError(ProducerError):
+    """A setting that cannot be right; `setting` names it, the text never shows a secret."""
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(f"{setting}: {problem}")
+        self.setting = setting
+        self.problem = problem
+
+
+class WrongKey(ProducerError):
+    """The venue refuses the API key; trying again with the same key cannot help.
+
+    `connection` tells which key where there are several, `detail` the venue's own words (bounded,
+    without the key).
+    """
+
+    def __init__(self, venue: str, connection: str, detail: str) -> None:
+        super().__init__(
+            f"{connection}: the venue refuses the API key ({detail}); "
+            f"set the right one in HEADROOM_{venue.upper()}_API_KEY and start again"
+        )
+        self.venue = venue
+        self.connection = connection
+        self.detail = detail
+
+
+class KafkaUnreachable(ProducerError):
+    """No broker answers when the producer starts; `bootstrap` is where it was looked for."""
+
+    def __init__(self, bootstrap: str, detail: str) -> None:
+        super().__init__(
+            f"Kafka cannot be reached at {bootstrap} ({detail}); "
+            "start it, or correct HEADROOM_KAFKA_BOOTSTRAP"
+        )
+        self.bootstrap = bootstrap
+        self.detail = detail
+
+
+class TopicMissing(ProducerError):
+    """The raw topic is not there, or this principal may not see it; producers create none."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"topic {topic} is missing; run `headroom topics apply`")
+        self.topic = topic
+
+
+class SendFailed(ProducerError):
+    """Kafka did not take a record; what was not acknowledged is not in the topic."""
+
+    def __init__(self, topic: str, detail: str) -> None:
+        super().__init__(
+            f"a record could not be written to {topic} ({detail}); "
+            "see the broker's log, then start the producer again"
+        )
+        self.topic = topic
+        self.detail = detail

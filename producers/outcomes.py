@@ -1,0 +1,105 @@
+"""What a venue's session makes of a message: values, which the feed then carries out."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+DETAIL_LETTERS_MAX = 200
+
+
+class Kind(StrEnum):
+    """Messages that do not go to raw and are counted."""
+
+    ANSWER = "answer"
+    KEEPALIVE = "keepalive"
+    ERROR = "error"
+    OTHER = "other"
+
+
+class ReconnectReason(StrEnum):
+    """Why a connection ended, or did not come about. Gaps in the sequence come here later."""
+
+    UNREACHABLE = "unreachable"
+    HANDSHAKE_REFUSED = "handshake_refused"
+    ANSWER_TIMEOUT = "answer_timeout"
+    REQUEST_REFUSED = "request_refused"
+    PROTOCOL_ERROR = "protocol_error"
+    SILENT = "silent"
+    OVERSIZE = "oversize"
+    CLOSED_BY_VENUE = "closed_by_venue"
+    CONNECTION_LOST = "connection_lost"
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """A frame for the raw topic; `begins_epoch` where the venue has begun to count again."""
+
+    frame: bytes
+    key: bytes | None
+    begins_epoch: bool = False
+
+
+class Send(msgspec.Struct, frozen=True):
+    """A text for the venue; it may hold a secret and is never logged."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return "Send(hidden)"
+
+
+class Count(msgspec.Struct, frozen=True):
+    """A message that is no balances; `detail` is the venue's own words where it is an error."""
+
+    kind: Kind
+    detail: str | None = None
+
+
+class Established(msgspec.Struct, frozen=True):
+    """The venue has accepted us: from here on balances come."""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The venue refuses the API key: nothing is gained by trying again."""
+
+    detail: str
+
+
+class Reconnect(msgspec.Struct, frozen=True):
+    """The connection is of no more use; `patient` where the venue asked not to hurry back."""
+
+    reason: ReconnectReason
+    detail: str
+    patient: bool = False
+
+
+Outcome = Publish | Send | Count | Established | Refused | Reconnect
+
+
+class Session(Protocol):
+    """A venue's protocol over one connection, as a pure state machine.
+
+    It has no socket and no clock: `now` is monotonic time in seconds, passed in. `due` is when
+    `tick` has to be called unless something is received before.
+    """
+
+    @property
+    def due(self) -> float:
+        """The monotonic time, in seconds, of the next thing to do unasked."""
+
+    def start(self, now: float) -> Sequence[Outcome]:
+        """The connection is open: what is to be said first."""
+
+    def receive(self, message: bytes, now: float) -> Sequence[Outcome]:
+        """What one WebSocket message, text or binary, amounts to."""
+
+    def tick(self, now: float) -> Sequence[Outcome]:
+        """What is due at `now`: own pings, questions, and patience that has run out."""
+
+
+def excerpt(text: str) -> str:
+    """A venue's own words on one line, bounded, fit for a log."""
+    line = " ".join(text.split())
+    printable = "".join(letter if letter.isprintable() else "?" for letter in line)
+    return printable[:DETAIL_LETTERS_MAX]

@@ -1,0 +1,172 @@
+"""A producer's whole life: look into Kafka, keep all lines up, write, and account for it."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from random import Random
+from typing import Any, Final, TypedDict, Unpack
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from producers.epochs import EpochSource, greatest_epoch
+from producers.errors import WrongKey
+from producers.feed import Feed
+from producers.hercle import HercleLine
+from producers.kafka import reach
+from producers.line import Line, World
+from producers.logs import quiet_libraries
+from producers.metrics import ProducerMetrics
+from producers.pace import ATTEMPTS_PER_MINUTE, REQUESTS_PER_MINUTE, RateBound
+from producers.publisher import Publisher
+from producers.settings import HercleSettings, SfoxSettings
+from producers.sfox import SfoxLine
+from schemas.venues import HERCLE, SFOX, Venue
+
+# Hercle documents no limit: twenty questions a second at the most, and pings.
+_REQUESTS_PER_SECOND: Final = 30
+
+
+class ProducerReport(msgspec.Struct, frozen=True):
+    """What a producer did; `frames` equals `published` where it ended in order."""
+
+    venue: str
+    connections: int
+    frames: int
+    published: int
+    keys_refused: int
+    reconnects: dict[str, int]
+    counted: dict[str, int]
+
+
+class Surroundings(TypedDict):
+    """What a producer takes from outside: when to stop, clocks, chance, sleep, metrics, log.
+
+    `clock_ns` is time since 1970, `monotonic` in seconds.
+    """
+
+    stop: asyncio.Event
+    clock_ns: Callable[[], int]
+    monotonic: Callable[[], float]
+    rng: Random
+    sleep: Callable[[float], Awaitable[object]]
+    registry: CollectorRegistry
+    log: logging.Logger
+
+
+async def run_sfox(
+    settings: SfoxSettings, kafka: Mapping[str, Any], **around: Unpack[Surroundings]
+) -> ProducerReport:
+    """Carry sFOX's balance frames to their raw topic until `stop` is set.
+
+    `kafka` are aiokafka's own client arguments. A lost venue is tried again for ever; raises
+    ProducerError (see `producers.errors`) where that cannot help.
+    """
+    attempts, requests = RateBound(ATTEMPTS_PER_MINUTE), RateBound(REQUESTS_PER_MINUTE)
+    lines = [SfoxLine(settings)]
+    return await _produce(SFOX, lines, kafka, attempts, requests, **around)
+
+
+async def run_hercle(
+    settings: HercleSettings, kafka: Mapping[str, Any], **around: Unpack[Surroundings]
+) -> ProducerReport:
+    """Carry Hercle's balance frames to their raw topic until `stop` is set: a line for each key.
+
+    Arguments and errors are those of `run_sfox`. A refused key ends its own line only; WrongKey
+    is raised when no line is left.
+    """
+    keys = len(settings.api_keys)
+    attempts = RateBound(ATTEMPTS_PER_MINUTE * keys)
+    requests = RateBound(_REQUESTS_PER_SECOND * keys, window_seconds=1.0)
+    lines = [HercleLine(settings, number) for number in range(1, keys + 1)]
+    return await _produce(HERCLE, lines, kafka, attempts, requests, **around)
+
+
+async def _produce(
+    venue: Venue,
+    lines: Sequence[Line],
+    kafka: Mapping[str, Any],
+    attempts: RateBound,
+    requests: RateBound,
+    **around: Unpack[Surroundings],
+) -> ProducerReport:
+    """Keep `lines` up until `stop` is set, then flush; raises ProducerError."""
+    quiet_libraries()
+    metrics = ProducerMetrics.of(around["registry"])
+    await reach(kafka)
+    greatest = await greatest_epoch(kafka, venue.raw_topic, sleep=around["sleep"])
+    epochs = EpochSource(greatest, around["clock_ns"])
+    acknowledged = metrics.frames_published.labels(venue.name).inc
+    async with Publisher(kafka, venue.raw_topic, acknowledged=acknowledged) as publisher:
+        world = World(
+            clock_ns=around["clock_ns"],
+            monotonic=around["monotonic"],
+            rng=around["rng"],
+            sleep=around["sleep"],
+            stop=around["stop"],
+            log=around["log"],
+            metrics=metrics,
+            publisher=publisher,
+            epochs=epochs,
+            attempts=attempts,
+            requests=requests,
+        )
+        feeds = [Feed(line, world) for line in lines]
+        refused = await _run_all(feeds, world, venue)
+        await publisher.flush()
+        return _report(venue, feeds, publisher.acknowledged, refused)
+
+
+async def _run_all(feeds: Sequence[Feed], world: World, venue: Venue) -> int:
+    """Run all feeds to their end; the number of refused keys.
+
+    A refused key ends its own line and leaves the others alone; when it was the last one, there
+    is nothing left to do and WrongKey is raised.
+    """
+    running = {asyncio.create_task(feed.run()) for feed in feeds}
+    refused: list[WrongKey] = []
+    try:
+        while running:
+            watched: set[asyncio.Future[None]] = {*running, world.publisher.failed}
+            done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            if world.publisher.failed in done:
+                world.publisher.failed.result()
+            for task in running & done:
+                running.discard(task)
+                _settle(task, refused, world, venue)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    if len(refused) == len(feeds):
+        raise refused[-1]
+    return len(refused)
+
+
+def _settle(
+    task: "asyncio.Task[None]", refused: list[WrongKey], world: World, venue: Venue
+) -> None:
+    try:
+        task.result()
+    except WrongKey as error:
+        refused.append(error)
+        world.metrics.keys_refused.labels(venue.name).inc()
+        world.log.error("%s", error)  # noqa: TRY400 - one line for the operator, no traceback
+
+
+def _report(venue: Venue, feeds: Sequence[Feed], published: int, refused: int) -> ProducerReport:
+    reconnects: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
+    for feed in feeds:
+        reconnects.update({str(reason): times for reason, times in feed.reconnects.items()})
+        counted.update({str(kind): times for kind, times in feed.counted.items()})
+    return ProducerReport(
+        venue=venue.name,
+        connections=sum(feed.connections for feed in feeds),
+        frames=sum(feed.frames for feed in feeds),
+        published=published,
+        keys_refused=refused,
+        reconnects=dict(reconnects),
+        counted=dict(counted),
+    )

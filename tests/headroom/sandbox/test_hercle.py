@@ -1,0 +1,432 @@
+"""The simulated Hercle over real sockets, read by a client that shares nothing with it."""
+
+import asyncio
+import json
+import logging
+import re
+import socket
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from headroom.sandbox import HercleConfig, HercleSandbox, hercle_keys, run_hercle
+from headroom.sandbox.exposures import Exposures
+from headroom.sandbox.hercle_messages import balances_event
+from headroom.sandbox.holdings import Holding
+from headroom.sandbox.market import HERCLE_ASSETS, Market
+from tests.headroom.sandbox.clients import (
+    HercleClient,
+    bearer,
+    http,
+    journal_lines,
+    negotiate,
+    read_to_the_close,
+)
+
+KEYS = {"canary-key-1": "user-123", "canary-key-2": "fund/alpha 🙂"}
+KEY = "canary-key-1"
+
+
+def config(**changes):
+    values = {"keys": KEYS, "rate_per_second": Decimal(0)}
+    return HercleConfig(**(values | changes))
+
+
+def data_of(message):
+    """The `data` of an event, its numbers as the digits that stand there."""
+    event = json.loads(message, parse_int=str, parse_float=str)
+    (argument,) = event["arguments"]
+    return argument["data"]
+
+
+async def open_socket(url, key):
+    token = (await negotiate(url, key))["connectionToken"]
+    return await connect(
+        f"{url.replace('http:', 'ws:', 1)}?id={token}", additional_headers=bearer(key)
+    )
+
+
+async def test_the_answer_to_a_negotiation():
+    """Version 1 has a token beside the id; version 0 has the id only."""
+    async with HercleSandbox(config()) as sandbox:
+        assert sandbox.url.startswith("http://127.0.0.1:")
+        assert sandbox.url.endswith("/ExecutionLiveServer/v1")
+        answer = await negotiate(sandbox.url, KEY)
+        assert answer["negotiateVersion"] == 1
+        assert answer["connectionToken"] != answer["connectionId"]
+        assert answer["availableTransports"] == [
+            {"transport": "WebSockets", "transferFormats": ["Text"]}
+        ]
+        _, body = await http(f"{sandbox.url}/negotiate", "POST", bearer(KEY))
+        assert "connectionToken" not in json.loads(body)
+        _, body = await http(f"{sandbox.url}/negotiate?negotiateVersion=x", "POST", bearer(KEY))
+        assert "error" in json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, bearer("wrong"), {"Authorization": KEY}, {"Authorization": f"Basic {KEY}"}]
+)
+async def test_without_the_right_bearer_nothing_opens(headers):
+    """401 on the negotiation and on the WebSocket, with a good token too; never by the URL."""
+    async with HercleSandbox(config()) as sandbox:
+        status, _ = await http(f"{sandbox.url}/negotiate?access_token={KEY}", "POST", headers)
+        assert status == 401
+        token = (await negotiate(sandbox.url, KEY))["connectionToken"]
+        url = f"{sandbox.url.replace('http:', 'ws:', 1)}?id={token}&access_token={KEY}"
+        with pytest.raises(InvalidStatus, match="401"):
+            await connect(url, additional_headers=headers)
+        assert sandbox.refused == 2
+
+
+async def test_a_token_opens_one_connection_of_its_own_user():
+    """No token, an unknown one, another user's, and one that was used are refused."""
+    async with HercleSandbox(config()) as sandbox:
+        url = sandbox.url.replace("http:", "ws:", 1)
+        token = (await negotiate(sandbox.url, KEY))["connectionToken"]
+        for query, key, status in (
+            ("", KEY, "400"),
+            ("?id=unknown", KEY, "404"),
+            (f"?id={token}", "canary-key-2", "404"),
+        ):
+            with pytest.raises(InvalidStatus, match=status):
+                await connect(url + query, additional_headers=bearer(key))
+        async with connect(f"{url}?id={token}", additional_headers=bearer(KEY)):
+            with pytest.raises(InvalidStatus, match="404"):
+                await connect(f"{url}?id={token}", additional_headers=bearer(KEY))
+
+
+@pytest.mark.parametrize(
+    "handshake",
+    ['{"protocol":"messagepack","version":1}', '{"protocol":"json","version":2}', "{}", "[]", "x"],
+)
+async def test_a_handshake_that_is_refused_says_why_and_ends(handshake):
+    """The answer has an error, and the connection is closed."""
+    async with HercleSandbox(config()) as sandbox:
+        client = await open_socket(sandbox.url, KEY)
+        await client.send(f"{handshake}\x1e")
+        (answer,) = await read_to_the_close(client)
+        assert list(json.loads(answer.removesuffix("\x1e"))) == ["error"]
+
+
+async def test_a_handshake_and_a_question_may_come_in_pieces_or_together():
+    """Hub messages are told apart by 0x1E, not by WebSocket messages."""
+    async with HercleSandbox(config()) as sandbox:
+        client = await open_socket(sandbox.url, KEY)
+        question = '{"type":1,"target":"getbalances","arguments":["me"]}\x1e'
+        await client.send('{"protocol":"json","ver')
+        await client.send(f'sion":1}}\x1e{{"type":6}}\x1e{question}{question}')
+        text = ""
+        while text.count("account.balances.snapshot") < 2:
+            text += await client.recv()
+        assert text.startswith("{}\x1e")
+        await client.close()
+
+
+async def test_the_balances_are_the_documented_event():
+    """Envelope, fields and their order; amounts are numbers; the caller's id comes back."""
+    async with HercleSandbox(config()) as sandbox, HercleClient(sandbox.url, KEY) as client:
+        event = json.loads(await client.balances('my "client"'))
+    assert list(event) == ["type", "target", "arguments"]
+    assert (event["type"], event["target"]) == (1, "executionEvents")
+    (argument,) = event["arguments"]
+    assert list(argument) == ["subject", "clientId", "data"]
+    assert argument["clientId"] == 'my "client"'
+    data = argument["data"]
+    assert list(data) == [
+        "userId",
+        "sequence",
+        "assets",
+        "baseCurrency",
+        "totalCurrentExposure",
+        "totalMaxExposure",
+        "deleted",
+    ]
+    assert (data["userId"], data["sequence"], data["deleted"]) == ("user-123", 1, False)
+    assert data["baseCurrency"] == "EUR"
+    for asset in data["assets"]:
+        assert list(asset) == [
+            "name",
+            "available",
+            "allocated",
+            "currentExposure",
+            "maxExposure",
+        ]
+        assert asset["name"] == asset["name"].upper()
+        assert all(
+            isinstance(value, int | float) for name, value in asset.items() if name != "name"
+        )
+
+
+def test_every_digit_of_an_amount_is_written():
+    """A number with 18 decimals, one too great for a float and one of cents, as they are."""
+    market = Market(["u"], Random(1), kinds=HERCLE_ASSETS, margin=False)
+    (account,) = market.accounts
+    account.holdings["ETH"] = Holding(trading=12_345_678_901_234_567_890_123_456_789)
+    account.holdings["BTC"] = Holding(trading=5, held=1)
+    message = balances_event("me", account, Exposures(account, market, Random(1)))
+    data = data_of(message)
+    amounts = {asset["name"]: asset["available"] for asset in data["assets"]}
+    assert amounts["ETH"] == "12345678901.234567890123456789"
+    assert amounts["BTC"] == "0.00000004"
+    assert data["assets"][0]["allocated"] == "0.00000001"
+
+
+async def test_one_key_is_one_user():
+    """Each key gets its own user's balances, whatever the id."""
+    async with HercleSandbox(config()) as sandbox:
+        for key, user_id in KEYS.items():
+            async with HercleClient(sandbox.url, key) as client:
+                assert data_of(await client.balances())["userId"] == user_id
+
+
+async def test_without_a_change_the_answer_is_the_same_and_with_one_the_sequence_grows():
+    """Asked twice in peace: equal; while the market moves: ascending, other content."""
+    async with HercleSandbox(config()) as sandbox, HercleClient(sandbox.url, KEY) as client:
+        assert await client.balances() == await client.balances()
+    moving = config(rate_per_second=Decimal(5_000))
+    async with HercleSandbox(moving) as sandbox, HercleClient(sandbox.url, KEY) as client:
+        answers = [data_of(await client.balances()) for _ in range(200)]
+    sequences = [int(data["sequence"]) for data in answers]
+    assert sequences == sorted(sequences)
+    assert sequences[-1] > sequences[0]
+    assert len({data["totalCurrentExposure"] for data in answers}) > 1
+    by_sequence = {}
+    for data in answers:
+        assert by_sequence.setdefault(data["sequence"], data) == data
+
+
+async def test_the_same_seed_has_the_same_content_at_the_same_sequence():
+    """Two runs, asked at different times, agree wherever their sequences meet."""
+
+    async def run(seed, pause):
+        seen = {}
+        settings = config(seed=seed, rate_per_second=Decimal(5_000))
+        async with HercleSandbox(settings) as sandbox, HercleClient(sandbox.url, KEY) as client:
+            while not seen or max(seen) < 60:
+                data = data_of(await client.balances())
+                seen[int(data["sequence"])] = data
+                await asyncio.sleep(pause)
+        return seen
+
+    one, two, other = await run(4, 0), await run(4, 0), await run(5, 0)
+    common = one.keys() & two.keys()
+    assert common
+    assert all(one[sequence] == two[sequence] for sequence in common)
+    assert all(one[sequence] != other[sequence] for sequence in one.keys() & other.keys())
+
+
+@pytest.mark.parametrize("client_id", ["", "x" * 37])
+async def test_a_tracking_id_that_is_missing_or_too_long_is_an_error_event(client_id):
+    """The event says why; the invocation itself completes; 36 characters are well."""
+    async with HercleSandbox(config()) as sandbox, HercleClient(sandbox.url, KEY) as client:
+        await client.invoke(client_id, invocation_id="7")
+        (argument,) = json.loads(await client.next())["arguments"]
+        assert argument["subject"] == "preChecksError"
+        assert argument["clientId"] == client_id
+        assert set(argument["data"]) == {"statusError", "message"}
+        assert json.loads(await client.next()) == {"type": 3, "invocationId": "7", "result": None}
+        assert await client.balances("x" * 36)
+        assert sandbox.frames_sent == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments"), [("GetBalances", ()), ("GetBalances", (1,)), ("Nope", ("me",))]
+)
+async def test_a_call_that_cannot_be_made_completes_with_an_error(target, arguments):
+    """No argument, one of another type, no such method; nothing is said where nobody waits."""
+    async with HercleSandbox(config()) as sandbox, HercleClient(sandbox.url, KEY) as client:
+        await client.invoke(*arguments, target=target)
+        await client.invoke(*arguments, target=target, invocation_id="8")
+        answer = json.loads(await client.next())
+        assert (answer["type"], answer["invocationId"]) == (3, "8")
+        assert answer["error"]
+
+
+@pytest.mark.parametrize(
+    "message", ["x", "[]", '{"type":1}', '{"type":1,"target":"a","arguments":1}']
+)
+async def test_a_message_that_is_none_ends_the_connection(message):
+    """With a message of type 7 that says why."""
+    async with HercleSandbox(config()) as sandbox, HercleClient(sandbox.url, KEY) as client:
+        await client.socket.send(f"{message}\x1e")
+        (last,) = await client.rest()
+        assert json.loads(last)["type"] == 7
+        assert json.loads(last)["error"]
+
+
+async def test_other_subjects_and_joined_messages_come_now_and_then():
+    """As from a real hub: open orders between, and several messages in one."""
+    async with HercleSandbox(config()) as sandbox, HercleClient(sandbox.url, KEY) as client:
+        subjects = set()
+        for number in range(200):
+            await client.invoke("me", invocation_id=str(number))
+            while (message := json.loads(await client.next()))["type"] != 3:
+                subjects.add(message["arguments"][0]["subject"])
+        assert subjects == {"account.balances.snapshot", "account.orders.snapshot"}
+        assert 20 < client.joined < 180
+        assert sandbox.frames_sent == 200
+
+
+async def test_the_handshake_is_sometimes_followed_in_the_same_message():
+    """A client that takes the first WebSocket message for the handshake alone would lose it."""
+    first = set()
+    async with HercleSandbox(config()) as sandbox:
+        for _ in range(30):
+            client = await open_socket(sandbox.url, KEY)
+            await client.send('{"protocol":"json","version":1}\x1e')
+            first.add(await client.recv())
+            await client.close()
+    assert first == {"{}\x1e", '{}\x1e{"type":6}\x1e'}
+
+
+async def test_the_server_pings_and_ends_a_silent_client():
+    """Pings come by themselves; who says nothing for too long is closed, who pings is not."""
+    settings = config(ping_seconds=Decimal("0.02"), client_timeout_seconds=Decimal("0.5"))
+    async with HercleSandbox(settings) as sandbox, HercleClient(sandbox.url, KEY) as lively:
+
+        async def ping():
+            while True:
+                await lively.socket.send('{"type":6}\x1e')
+                await asyncio.sleep(0.02)
+
+        pinging = asyncio.create_task(ping())
+        for _ in range(2):
+            async with HercleClient(sandbox.url, KEY) as silent:
+                messages = await read_to_the_close(silent.socket)
+            assert messages.count('{"type":6}\x1e') >= 3
+            assert json.loads(messages[-1].removesuffix("\x1e"))["type"] == 7
+        assert await lively.balances()
+        pinging.cancel()
+
+
+async def test_a_client_may_say_goodbye():
+    """A message of type 7 closes the connection without an error."""
+    async with HercleSandbox(config()) as sandbox, HercleClient(sandbox.url, KEY) as client:
+        await client.socket.send('{"type":7}\x1e')
+        (last,) = await client.rest()
+        assert json.loads(last) == {"type": 7}
+        assert client.socket.close_code == 1000
+
+
+async def test_a_client_that_reads_to_the_close_has_read_the_journal(tmp_path):
+    """`stop()` closes with 1001 after everything that was sent; every byte is in the journal."""
+    path = tmp_path / "journal"
+    settings = config(journal=path, rate_per_second=Decimal(5_000))
+    async with HercleSandbox(settings) as sandbox, HercleClient(sandbox.url, KEY) as client:
+        asked = 1_000
+        for number in range(asked):
+            await client.invoke("me", invocation_id=str(number))
+        # Nobody reads meanwhile, and the venue may stop before it has answered everything.
+        while sandbox.frames_sent < asked // 2:
+            await asyncio.sleep(0)
+        stopping = asyncio.create_task(sandbox.stop())
+        messages = await client.rest()
+        await stopping
+        assert client.socket.close_code == 1001
+        assert json.loads(messages[-1]) == {"type": 7, "allowReconnect": True}
+    frames = [message for message in messages if '"account.balances.snapshot"' in message]
+    lines = journal_lines(path)
+    assert [line["frame"] for line in lines] == frames
+    assert len(lines) == sandbox.frames_sent >= asked // 2
+    for line in lines:
+        assert (line["venue"], line["account"]) == ("hercle", "user-123")
+        assert str(line["sequence"]) == data_of(line["frame"])["sequence"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", line["sent_time"])
+
+
+async def test_any_text_and_any_bytes_can_be_sent(tmp_path):
+    """To all or to one user's connections; the 0x1E is put behind, and the journal tells."""
+    path = tmp_path / "journal"
+    async with HercleSandbox(config(journal=path)) as sandbox:
+        one, two = (HercleClient(sandbox.url, key) for key in KEYS)
+        async with one, two:
+            assert await sandbox.inject('{"cut": ') == 2
+            assert await sandbox.inject(b"\xff", user_id="user-123") == 1
+            assert await one.next() == await two.next() == '{"cut": '
+            assert await one.socket.recv() == b"\xff\x1e"
+    lines = journal_lines(path)
+    assert [line["frame"] for line in lines] == ['{"cut": ', '{"cut": ', None]
+    assert all(line["injected"] for line in lines)
+
+
+async def test_connections_end_on_demand_and_new_ones_are_welcome():
+    """A proper close with 1001, a reset with none, and the venue listens on."""
+    async with HercleSandbox(config()) as sandbox:
+        async with HercleClient(sandbox.url, KEY) as client:
+            ending = asyncio.create_task(sandbox.disconnect_all())
+            await client.rest()
+            await ending
+            assert client.socket.close_code == 1001
+        async with HercleClient(sandbox.url, KEY) as client:
+            sandbox.abort_all()
+            with pytest.raises(ConnectionClosed) as caught:
+                await client.next()
+            assert caught.value.rcvd is None
+        async with HercleClient(sandbox.url, KEY) as client:
+            assert await client.balances()
+        assert sandbox.connections == 3
+
+
+async def test_derived_keys_serve_as_many_users_as_asked_for():
+    """Without a list of keys, `users` and `base_key` make one."""
+    settings = HercleConfig(users=3, base_key="base", rate_per_second=Decimal(0))
+    async with HercleSandbox(settings) as sandbox:
+        for key, user_id in hercle_keys("base", 3).items():
+            async with HercleClient(sandbox.url, key) as client:
+                assert data_of(await client.balances())["userId"] == user_id
+
+
+async def test_a_taken_port_and_an_impossible_journal_are_said(tmp_path):
+    """Both are an OSError, and a refused start leaves nothing open."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(OSError, match="address already in use"),
+    ):
+        async with HercleSandbox(config(port=taken.getsockname()[1])):
+            pass
+    with pytest.raises(OSError, match="No such file"):
+        async with HercleSandbox(config(journal=tmp_path / "no" / "journal")):
+            pass
+
+
+async def test_the_runner_announces_runs_and_reports():
+    """`run_hercle` tells the URL, runs until it is told to stop, and says what it did."""
+    stop, url = asyncio.Event(), asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(run_hercle(config(), stop=stop, announce=url.set_result))
+    async with HercleClient(await url, KEY) as client:
+        await client.balances()
+        stop.set()
+        await client.rest()
+    report = await running
+    assert (report.venue, report.frames_sent, report.connections) == ("hercle", 1, 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+async def test_a_journal_that_cannot_be_written_ends_the_run():
+    """A venue whose journal is not whole would prove nothing."""
+    url = asyncio.get_running_loop().create_future()
+    settings = config(journal=Path("/dev/full"))
+    running = asyncio.create_task(
+        run_hercle(settings, stop=asyncio.Event(), announce=url.set_result)
+    )
+    async with HercleClient(await url, KEY) as client:
+        await client.invoke("me")
+        with pytest.raises(OSError, match="No space left"):
+            await running
+
+
+async def test_no_key_and_no_token_is_logged(caplog):
+    """Not even where everything is logged at DEBUG (the test's own client left aside)."""
+    caplog.set_level(logging.DEBUG)
+    tokens = iter(f"canary-token-{number}" for number in range(10))
+    async with (
+        HercleSandbox(config(), new_token=lambda: next(tokens)) as sandbox,
+        HercleClient(sandbox.url, KEY) as client,
+    ):
+        await client.balances()
+    own = [each for each in caplog.records if each.name != "websockets.client"]
+    assert "canary" not in "".join(record.getMessage() for record in own)

@@ -1,0 +1,59 @@
+"""How often a venue is tried: never above its limits, whatever chance says."""
+
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.pace import ATTEMPTS_PER_MINUTE, REQUESTS_PER_MINUTE, Backoff, RateBound
+
+
+def test_ceilings_double_up_to_a_bound() -> None:
+    class Highest(Random):
+        def uniform(self, a: float, b: float) -> float:
+            return b
+
+    backoff = Backoff(Highest(), first_seconds=1.0, longest_seconds=10.0)
+    assert [backoff.pause_seconds() for _ in range(6)] == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+    backoff.held(1.0)
+    assert backoff.pause_seconds() == 10.0
+    backoff.held(60.0)
+    assert backoff.pause_seconds() == 1.0
+    assert backoff.pause_seconds(patient=True) == 10.0
+
+
+@given(st.integers(), st.integers(1, 50))
+def test_a_pause_is_anything_below_its_ceiling(seed: int, attempts: int) -> None:
+    backoff = Backoff(Random(seed), first_seconds=0.5, longest_seconds=30.0)
+    ceiling = 0.5
+    for _ in range(attempts):
+        assert 0 <= backoff.pause_seconds() <= ceiling
+        ceiling = min(ceiling * 2, 30.0)
+
+
+@given(st.integers(), st.lists(st.floats(0, 20), min_size=40, max_size=120))
+def test_no_minute_sees_more_attempts_or_requests_than_the_venue_allows(
+    seed: int, lasted_seconds: list[float]
+) -> None:
+    backoff, attempts = Backoff(Random(seed)), RateBound(ATTEMPTS_PER_MINUTE)
+    now, tries = 0.0, []
+    for seconds in lasted_seconds:
+        now += attempts.wait_seconds(now)
+        attempts.note(now)
+        tries.append(now)
+        now += seconds
+        backoff.held(seconds)
+        now += backoff.pause_seconds()
+    for first in range(len(tries) - ATTEMPTS_PER_MINUTE):
+        assert tries[first + ATTEMPTS_PER_MINUTE] - tries[first] >= 60.0 - 1e-9
+    # Each attempt that succeeds costs two requests.
+    assert 2 * ATTEMPTS_PER_MINUTE <= REQUESTS_PER_MINUTE
+
+
+def test_below_the_limit_nobody_waits() -> None:
+    bound = RateBound(2, window_seconds=60.0)
+    bound.note(0.0)
+    assert bound.wait_seconds(0.0) == 0.0
+    bound.note(10.0)
+    assert bound.wait_seconds(20.0) == 40.0
+    assert bound.wait_seconds(60.0) == 0.0

@@ -1,0 +1,161 @@
+"""A whole producer: a venue's socket on one side, a real Kafka on the other."""
+
+import asyncio
+import logging
+import time
+from random import Random
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from websockets.asyncio.server import ServerConnection
+
+from producers.errors import KafkaUnreachable, SendFailed, TopicMissing, WrongKey
+from producers.hercle import HercleLine
+from producers.pace import RateBound
+from producers.service import ProducerReport, _produce, run_sfox
+from producers.settings import HercleSettings, SfoxSettings
+from producers.sfox import SfoxLine
+from schemas.headers import read_receipt
+from schemas.secrets import Secret
+from schemas.topics import FRAME_BYTES_MAX
+from schemas.venues import Venue
+from tests.producers import frames, topics
+from tests.producers.test_negotiate import balances, hub, web
+from tests.producers.worlds import CALM, CANARY, let_in, until, venue
+
+HOUR_NS = 3_600_000_000_000
+
+
+def around(**changes: Any) -> dict[str, Any]:
+    return {
+        "stop": asyncio.Event(),
+        "clock_ns": time.time_ns,
+        "monotonic": time.monotonic,
+        "rng": Random(1),
+        "sleep": asyncio.sleep,
+        "registry": CollectorRegistry(),
+        "log": logging.getLogger("tests.producers"),
+    } | changes
+
+
+async def produce(kafka: Any, at: Venue, lines: list[Any], given: dict[str, Any]) -> ProducerReport:
+    servers = {"bootstrap_servers": kafka.bootstrap}
+    async with asyncio.timeout(30):
+        return await _produce(at, lines, servers, RateBound(99), RateBound(999), **given)
+
+
+def sfox_line(url: str, key: str = CANARY) -> SfoxLine:
+    return SfoxLine(SfoxSettings(api_key=Secret(key), url=url, deadlines=CALM))
+
+
+async def test_every_frame_lies_in_kafka_and_a_second_run_has_a_greater_epoch_whatever_its_clock(
+    kafka: Any,
+) -> None:
+    sent = [frames.sfox(user=f"u{number % 7}", sequence=number) for number in range(300)]
+
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        for text in sent:
+            await socket.send(text.decode())
+        given["stop"].set()
+        await socket.wait_closed()
+
+    at = await topics.fresh(kafka.bootstrap)
+    reports = []
+    async with venue(talk) as url:
+        for behind_ns in (0, HOUR_NS):
+            given = around(clock_ns=lambda behind=behind_ns: time.time_ns() - behind)
+            reports.append(await produce(kafka, at, [sfox_line(url)], given))
+    assert [report.frames for report in reports] == [300, 300]
+    assert [report.published for report in reports] == [300, 300]
+    records = await topics.records(kafka.bootstrap, at.raw_topic)
+    receipts = {}
+    for record in records:
+        found = read_receipt(record.headers, offset=record.offset, appended="")
+        receipts[found.epoch, found.receipt] = record.value
+    first, second = sorted({epoch for epoch, _ in receipts})
+    assert second == first + 1
+    for epoch in (first, second):
+        assert [receipts[epoch, number] for number in range(1, 301)] == sent
+
+
+async def test_a_wrong_key_ends_the_producer_and_says_so(kafka: Any) -> None:
+    async def talk(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send(frames.WRONG_KEY.decode())
+        await socket.wait_closed()
+
+    at = await topics.fresh(kafka.bootstrap)
+    async with venue(talk) as url:
+        with pytest.raises(WrongKey):
+            await produce(kafka, at, [sfox_line(url)], around())
+
+
+async def test_one_refused_key_of_several_leaves_the_others_alone(kafka: Any) -> None:
+    at = await topics.fresh(kafka.bootstrap)
+    async with hub() as served:
+
+        def answer(times: int) -> object:
+            if served.asked[times - 1][1] == "Bearer bad":
+                return web.Response(status=401)
+            return {"connectionToken": f"t{times}"}
+
+        served.answers, served.talks = answer, balances
+        keys = (Secret("one"), Secret("bad"), Secret("two"))
+        settings = HercleSettings(url=served.url, api_keys=keys, client_id="me", deadlines=CALM)
+        given = around()
+        lines = [HercleLine(settings, number) for number in (1, 2, 3)]
+        running = asyncio.create_task(produce(kafka, at, lines, given))
+        registry = given["registry"]
+        labels = {"venue": "hercle"}
+
+        def both() -> bool:
+            name = "headroom_producer_frames_received_total"
+            return (registry.get_sample_value(name, labels) or 0) >= 2
+
+        await until(both)
+        await until(lambda: len(served.asked) == 3)
+        given["stop"].set()
+        report = await running
+    assert (report.keys_refused, report.connections) == (1, 2)
+    assert (
+        report.frames
+        == report.published
+        == len(await topics.records(kafka.bootstrap, at.raw_topic))
+    )
+
+
+async def test_when_kafka_takes_a_frame_no_more_the_producer_ends(
+    kafka: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.publisher._REQUEST_BYTES_MAX", 1_000)
+
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        await socket.send("x" * 5_000)
+        await socket.wait_closed()
+
+    at = await topics.fresh(kafka.bootstrap)
+    async with venue(talk) as url:
+        with pytest.raises(SendFailed, match=at.raw_topic):
+            await produce(kafka, at, [sfox_line(url)], around())
+    assert FRAME_BYTES_MAX > 5_000
+
+
+async def test_without_kafka_or_its_topic_it_does_not_begin(kafka: Any) -> None:
+    settings = SfoxSettings(api_key=Secret(CANARY))
+    with pytest.raises(KafkaUnreachable):
+        await run_sfox(settings, {"bootstrap_servers": "127.0.0.1:1"}, **around())
+    nowhere = Venue("nowhere", feed="x")
+    with pytest.raises(TopicMissing):
+        await produce(kafka, nowhere, [sfox_line("ws://localhost:1/")], around())
+
+
+async def test_two_producers_may_share_a_registry() -> None:
+    given = around()
+    for _ in range(2):
+        with pytest.raises(KafkaUnreachable):
+            await run_sfox(
+                SfoxSettings(api_key=Secret(CANARY)), {"bootstrap_servers": "127.0.0.1:1"}, **given
+            )

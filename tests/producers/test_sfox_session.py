@@ -1,0 +1,243 @@
+"""sFOX's protocol, message by message, without a socket."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.outcomes import (
+    Count,
+    Established,
+    Kind,
+    Publish,
+    Reconnect,
+    ReconnectReason,
+    Refused,
+    Send,
+)
+from producers.sfox import SfoxSession
+from schemas.secrets import Secret
+from tests.producers import frames
+
+KEY = "canary-key"
+ANSWERED = Count(Kind.ANSWER)
+
+
+def new() -> SfoxSession:
+    session = SfoxSession(Secret(KEY), answer_seconds=10)
+    session.start(0.0)
+    return session
+
+
+def live() -> SfoxSession:
+    session = new()
+    session.receive(frames.AUTHENTICATED, 1.0)
+    session.receive(frames.SUBSCRIBED, 2.0)
+    return session
+
+
+def test_it_authenticates_then_subscribes_each_after_the_answer_to_the_one_before() -> None:
+    session = SfoxSession(Secret(KEY), answer_seconds=10)
+    (hello,) = session.start(0.0)
+    assert json.loads(hello.text) == {"type": "authenticate", "apiKey": KEY, "enterprise": "true"}
+
+    counted, ask = session.receive(frames.AUTHENTICATED, 1.0)
+    assert counted == ANSWERED
+    feeds = ["private.enterprise.users.balances"]
+    assert json.loads(ask.text) == {"type": "subscribe", "feeds": feeds}
+
+    assert session.receive(frames.SUBSCRIBED, 2.0) == (ANSWERED, Established())
+    assert session.due == float("inf")
+
+
+def test_a_text_to_be_sent_does_not_show_itself() -> None:
+    assert KEY not in repr(SfoxSession(Secret(KEY), answer_seconds=10).start(0.0))
+
+
+def test_a_wrong_key_is_refused_and_not_tried_again() -> None:
+    _, outcome = new().receive(frames.WRONG_KEY, 1.0)
+    assert outcome == Refused("no reason given")
+
+
+def test_the_venue_s_own_words_are_kept_but_not_the_key_in_them() -> None:
+    words = f"no such key\n{KEY} " + "x" * 1000
+    payload = {"action": "authenticate", "message": words}
+    message = json.dumps({"type": "error", "payload": json.dumps(payload)}).encode()
+    _, outcome = new().receive(message, 1.0)
+    assert isinstance(outcome, Refused)
+    assert outcome.detail.startswith("no such key Secret(hidden) xxx")
+    assert len(outcome.detail) == 200
+
+
+def test_a_refused_subscription_leads_to_a_reconnect() -> None:
+    session = new()
+    session.receive(frames.AUTHENTICATED, 1.0)
+    refused = frames.SUBSCRIBED.replace(b"success", b"error")
+    counted, outcome = session.receive(refused, 1.0)
+    assert counted == Count(Kind.ERROR, "no reason given")
+    assert isinstance(outcome, Reconnect)
+    assert outcome.reason is ReconnectReason.REQUEST_REFUSED
+
+
+def test_an_error_of_something_else_is_not_taken_for_a_wrong_key() -> None:
+    message = b'{"type": "error", "payload": {"message": "too many requests"}}'
+    _, outcome = new().receive(message, 1.0)
+    assert isinstance(outcome, Reconnect)
+
+
+@pytest.mark.parametrize("late_for", ["authenticate", "subscribe"])
+def test_an_answer_that_does_not_come_leads_to_a_reconnect(late_for: str) -> None:
+    session = new()
+    if late_for == "subscribe":
+        session.receive(frames.AUTHENTICATED, 5.0)
+    assert not session.tick(session.due - 0.001)
+    (outcome,) = session.tick(session.due)
+    assert outcome == Reconnect(
+        ReconnectReason.ANSWER_TIMEOUT, f"no answer to {late_for} within 10 s"
+    )
+
+
+def test_answers_out_of_order_and_twice_are_counted_and_change_nothing() -> None:
+    session = new()
+    assert session.receive(frames.SUBSCRIBED, 1.0) == (ANSWERED,)
+    assert len(session.receive(frames.AUTHENTICATED, 1.0)) == 2
+    assert session.receive(frames.AUTHENTICATED, 1.0) == (ANSWERED,)
+    assert session.receive(frames.SUBSCRIBED, 1.0) == (ANSWERED, Established())
+    assert session.receive(frames.SUBSCRIBED, 1.0) == (ANSWERED,)
+    assert session.receive(frames.WRONG_KEY, 1.0) == (Count(Kind.ERROR, "no reason given"),)
+
+
+def test_the_documented_frame_is_published_as_it_is_under_its_user() -> None:
+    assert live().receive(frames.SFOX, 3.0) == (Publish(frames.SFOX, b"test3"),)
+
+
+def test_a_frame_before_the_subscription_is_answered_is_published_too() -> None:
+    assert new().receive(frames.SFOX, 0.5) == (Publish(frames.SFOX, b"test3"),)
+
+
+def test_payload_may_be_a_text_that_holds_json() -> None:
+    whole = json.loads(frames.SFOX)
+    message = json.dumps(whole | {"payload": json.dumps(whole["payload"])}).encode()
+    assert live().receive(message, 3.0) == (Publish(message, b"test3"),)
+
+
+@pytest.mark.parametrize(
+    ("user", "key"),
+    [
+        ("a b/c\n😀", "a b/c\n😀".encode()),
+        ("x" * 1024, b"x" * 1024),
+        ("x" * 1025, None),
+        ("", None),
+        (7, None),
+        (None, None),
+        (["test3"], None),
+        ("\ud800", None),
+    ],
+)
+def test_the_key_is_the_user_where_it_can_be_one(user: object, key: bytes | None) -> None:
+    message = frames.sfox(user=user)
+    assert live().receive(message, 3.0) == (Publish(message, key),)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"hello",
+        frames.SFOX[:-1],
+        frames.SFOX.replace(b'"0"', b"NaN", 1),
+        frames.SFOX.replace(b"test3", b"\xff"),
+        frames.deep(100_000),
+        b"[]",
+        b'"text"',
+        b"null",
+        b"7",
+    ],
+    ids=range(11),
+)
+def test_what_is_no_json_object_is_published_without_a_key(message: bytes) -> None:
+    assert live().receive(message, 3.0) == (Publish(message, None),)
+
+
+@pytest.mark.parametrize(
+    ("message", "key"),
+    [
+        (b"{}", None),
+        (b'{"payload": {"user_id": "u"}}', b"u"),
+        (b'{"recipient": 5, "payload": {"user_id": "u"}}', b"u"),
+        (b'{"recipient": null}', None),
+        (b'{"recipient": "private.enterprise.users.balances"}', None),
+        (b'{"type": "success", "recipient": "private.enterprise.users.balances"}', None),
+        (b'{"recipient": "private.enterprise.users.balances", "payload": "{"}', None),
+        (b'{"recipient": "private.enterprise.users.balances", "recipient": "other"}', None),
+        (b'{"type": "success", "type": "error"}', None),
+    ],
+)
+def test_what_cannot_be_told_to_be_something_else_is_published(
+    message: bytes, key: bytes | None
+) -> None:
+    assert live().receive(message, 3.0) == (Publish(message, key),)
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (b'{"recipient": "ticker.sfox.btcusd", "payload": {}}', Kind.OTHER),
+        (b'{"recipient": "", "payload": {}}', Kind.OTHER),
+        (b'{"type": "pong"}', Kind.ANSWER),
+        (b'{"type": null}', Kind.ANSWER),
+        (b'{"type": "success", "recipient": 5}', Kind.ANSWER),
+    ],
+)
+def test_what_is_something_else_is_counted_only(message: bytes, kind: Kind) -> None:
+    assert live().receive(message, 3.0) == (Count(kind),)
+
+
+def begins(session: SfoxSession, sequence: int, timestamp: int) -> bool:
+    (outcome,) = session.receive(frames.sfox(sequence, timestamp), 3.0)
+    assert isinstance(outcome, Publish)
+    return outcome.begins_epoch
+
+
+def test_a_sequence_that_falls_while_time_does_not_begins_a_new_epoch() -> None:
+    session, noon = live(), 1710367225302228171
+    assert not begins(session, 22, noon)
+    assert not begins(session, 24, noon + 1)
+    assert begins(session, 3, noon + 1)
+    assert not begins(session, 4, noon + 2)
+
+
+def test_a_frame_of_which_sequence_and_time_fall_is_only_late() -> None:
+    session, noon = live(), 1710367225302228171
+    assert not begins(session, 22, noon)
+    assert not begins(session, 20, noon - 1)
+    assert not begins(session, 22, noon)
+    assert begins(session, 21, noon)
+
+
+def test_time_is_compared_whatever_its_unit() -> None:
+    session = live()
+    assert not begins(session, 22, 1710367225302228171)
+    assert not begins(session, 21, 1710367225302227)
+    assert begins(session, 20, 1710367225302229)
+
+
+@pytest.mark.parametrize("value", [b'"22"', b"null", b"1e400", b"22.5", b"9" * 5000, b"[]"])
+def test_a_sequence_or_time_that_cannot_be_read_is_no_new_beginning(value: bytes) -> None:
+    session = live()
+    session.receive(frames.SFOX, 3.0)
+    for name in (b'"sequence": 22', b'"timestamp": 1710367225302228171'):
+        message = frames.SFOX.replace(name, name.split(b" ")[0] + b" " + value)
+        assert session.receive(message, 3.0) == (Publish(message, b"test3"),)
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_no_bytes_break_it_and_none_are_lost(message: bytes) -> None:
+    for session in (new(), live()):
+        (*_, outcome) = session.receive(message, 3.0)
+        assert isinstance(outcome, Publish | Count)
+        if isinstance(outcome, Publish):
+            assert outcome.frame == message
+        assert not isinstance(outcome, Send)

@@ -1,0 +1,64 @@
+"""Fresh topics on the real Kafka, and everything that lies in one."""
+
+import secrets
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from schemas.headers import RawHeaders
+from schemas.topics import RECORD_BYTES_MAX
+from schemas.venues import Venue
+
+
+async def fresh(bootstrap: str, partitions: int = 8) -> Venue:
+    """A venue that nobody else has, with its raw topic."""
+    venue = Venue(f"test-{secrets.token_hex(6)}", feed="test")
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        settings = {"max.message.bytes": str(RECORD_BYTES_MAX)}
+        topic = NewTopic(venue.raw_topic, partitions, 1, topic_configs=settings)
+        await admin.create_topics([topic])
+    finally:
+        await admin.close()
+    return venue
+
+
+async def existing(bootstrap: str) -> set[str]:
+    """The names of all topics."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        return set(await admin.list_topics())
+    finally:
+        await admin.close()
+
+
+async def records(bootstrap: str, topic: str, partitions: int = 8) -> list[Any]:
+    """Every record of a topic, by partition and offset."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    tps = [TopicPartition(topic, number) for number in range(partitions)]
+    consumer.assign(tps)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(tps)
+        found: list[Any] = []
+        while any([await consumer.position(tp) < ends[tp] for tp in tps]):
+            for batch in (await consumer.getmany(timeout_ms=200)).values():
+                found += batch
+    finally:
+        await consumer.stop()
+    return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+async def put(bootstrap: str, topic: str, *records: tuple[int, list[tuple[str, bytes]]]) -> None:
+    """Write records with these headers into these partitions."""
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        for partition, headers in records:
+            await producer.send_and_wait(topic, b"x", partition=partition, headers=headers)
+
+
+def headers(epoch: int, receipt: int = 1) -> RawHeaders:
+    """The headers of a raw record."""
+    return RawHeaders("sfox", "feed", epoch, receipt, "2024-03-13T22:00:25.310000000Z")
