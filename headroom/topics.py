@@ -137,3 +137,15 @@ async def _admin(kafka: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]
         raise TopicsDiffer([f"Kafka refused: {error!r}"]) from error
     finally:
         await admin.close()
+
+
+async def require(kafka: Mapping[str, Any], *, partitions: int) -> None:
+    """That all topics are there with their partitions; raises `TopicsDiffer` where not.
+
+    Settings that differ stop nobody: `headroom topics check` names them.
+    """
+    async with _admin(kafka) as admin:
+        found = await _differences(admin, partitions, replication_factor=1)
+    wrong = [str(d) for d in found if d.setting in (None, "partitions")]
+    if wrong:
+        raise TopicsDiffer([*wrong, "run `headroom topics apply`"])

@@ -1,6 +1,6 @@
 """The Faust agents: they read batches, call the folds, and say what to write and to send."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import msgspec
@@ -19,7 +19,7 @@ from schemas.codec import decode, encode
 from schemas.documents import AssetExposure, BalanceSnapshot, Source
 from schemas.headers import DeadLetterOrigin, Headers, cloud_event, dead_letter, read_receipt
 from schemas.rejections import Reason, Rejected
-from schemas.times import rfc3339
+from schemas.times import rfc3339, time_ns_of
 from schemas.venues import VENUES
 
 USERS_TABLE: Final = "users"
@@ -27,16 +27,20 @@ ASSETS_TABLE: Final = "assets"
 
 _VENUE_OF: Final = {venue.raw_topic: venue.name for venue in VENUES.values()}
 _NS_PER_MS: Final = 1_000_000
+_NS_PER_S: Final = 1_000_000_000
 
 
 class Agents:
     """The agents and tables of one worker's app."""
 
-    def __init__(self, app: EngineApp, metrics: Metrics) -> None:
+    def __init__(
+        self, app: EngineApp, metrics: Metrics, *, clock_ns: Callable[[], int]
+    ) -> None:
         self.users: Table = app.Table(USERS_TABLE)
         self.assets: Table = app.Table(ASSETS_TABLE)
         self.sums = SumLedger()
         self._metrics = metrics
+        self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)
         app.agent(app.topic(*_VENUE_OF), name="normalise")(self.normalise)
         app.agent(app.topic(topics.BALANCES), name="users")(self.fold_users)
@@ -60,6 +64,7 @@ class Agents:
     async def fold_users(self, batches: AsyncIterator[Batch]) -> None:
         """Snapshots become a user's row, its documents, and its shares of all users' sums."""
         async for batch in batches:
+            snapshot = None
             for record in batch:
                 try:
                     snapshot = decode(record.value or b"", BalanceSnapshot)
@@ -69,6 +74,9 @@ class Agents:
                     _bury(batch, record, rejected, stage="users", class_name=__name__)
                     continue
                 self._fold_user(batch, snapshot)
+            if snapshot is not None:
+                age_ns = self._clock_ns() - time_ns_of(snapshot.received_time)
+                self._metrics.socket_to_table.observe(age_ns / _NS_PER_S)
 
     def _fold_user(self, batch: Batch, snapshot: BalanceSnapshot) -> None:
         key = snapshot.user.encode()

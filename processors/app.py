@@ -2,41 +2,84 @@
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import msgspec
 
 from processors.agents import Agents
 from processors.engine import EngineApp, EngineSettings
+from processors.http.feeds import Feeds
+from processors.http.ownership import Ownership
+from processors.http.questions import Questions
+from processors.http.server import Server
 from processors.metrics import Metrics
 
-log = logging.getLogger("headroom.worker")
+STOP_SECONDS_MAX: Final = 30.0
+
+
+class WorkerSettings(msgspec.Struct, frozen=True):
+    """What a worker needs beside its engine."""
+
+    engine: EngineSettings
+    stale_after_seconds: float = 60.0
 
 
 class Worker:
-    """A worker's parts, made by `build_worker` and started by `run`."""
+    """A worker's parts; `run` starts them.
 
-    def __init__(self, engine: EngineSettings) -> None:
+    `listener` is a bound socket: who starts a worker learns of a taken port before Kafka does.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        listener: socket.socket,
+        *,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        engine = settings.engine
         self.metrics = Metrics()
         self.app = EngineApp(engine)
-        self.agents = Agents(self.app, self.metrics)
+        self.agents = Agents(self.app, self.metrics, clock_ns=clock_ns)
+        self._feeds = Feeds(
+            engine.kafka, stale_after_seconds=settings.stale_after_seconds, clock_ns=clock_ns
+        )
+        self._ownership = Ownership(self.app, engine.url)
+        questions = Questions(self.agents, self._ownership, self._feeds)
+        self._server = Server(self.app, questions, self.metrics, listener)
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; raises whatever broke the worker before that."""
-        async with self._started():
-            crashed = asyncio.create_task(self.app._crashed.wait())  # noqa: SLF001 - mode has no public way
-            stopped = asyncio.create_task(stop.wait())
-            try:
-                await asyncio.wait((crashed, stopped), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                crashed.cancel()
-                stopped.cancel()
+    async def run(
+        self, stop: asyncio.Event, *, on_serving: Callable[[], None] | None = None
+    ) -> None:
+        """Work until `stop` is set; raises whatever broke the worker before that.
+
+        `on_serving` is called once, when the tables are there for the first time.
+        """
+        async with self._server.serving(), self._feeds.followed(), self._working():
+            if on_serving is not None:
+                self.app.tables.when_serving(on_serving)
+            await self._until_over(stop)
+        await self._ownership.close()
         if self.app.crash_reason is not None:
             raise self.app.crash_reason
 
+    async def _until_over(self, stop: asyncio.Event) -> None:
+        # mode has no public way to wait for a crash.
+        crashed = asyncio.create_task(self.app._crashed.wait())  # noqa: SLF001
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((crashed, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            crashed.cancel()
+            stopped.cancel()
+
     @contextlib.asynccontextmanager
-    async def _started(self) -> AsyncIterator[None]:
+    async def _working(self) -> AsyncIterator[None]:
         try:
             await self.app.start()
             yield
         finally:
-            await self.app.stop()
+            await asyncio.wait_for(self.app.stop(), STOP_SECONDS_MAX)

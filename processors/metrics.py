@@ -1,6 +1,13 @@
 """What a worker counts, for Prometheus. Labels are venues, reasons and verdicts: never a user."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LATENCY_BUCKETS_SECONDS: Final = (
+    *(0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07),
+    *(0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0, 5.0, 10.0, 60.0),
+)
 
 
 class Metrics:
@@ -43,8 +50,9 @@ class Metrics:
         self.serving = Gauge(
             "headroom_serving", "1 when tables are restored and owned.", registry=self.registry
         )
-        self.socket_to_table = Gauge(
+        self.socket_to_table = Histogram(
             "headroom_socket_to_table_seconds",
-            "Age of the newest record when it reached the users' table.",
+            "From a frame's receipt to its user's row, of the newest frame of each batch.",
+            buckets=LATENCY_BUCKETS_SECONDS,
             registry=self.registry,
         )

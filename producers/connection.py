@@ -13,8 +13,8 @@ from producers.outcomes import Reconnect, ReconnectReason, excerpt
 from producers.settings import Deadlines, is_loopback
 from schemas.topics import FRAME_BYTES_MAX
 
-# Messages that wait in memory while Kafka is slow; beyond them the venue is made to wait.
-_QUEUE_MESSAGES_MAX: Final = 64
+# Messages, of up to 16 MiB, that wait in memory while Kafka is slow; beyond them the venue waits.
+_QUEUE_MESSAGES_MAX: Final = 16
 UNAUTHORISED: Final = frozenset({401, 403})
 
 

@@ -4,11 +4,12 @@ import logging
 from typing import Final
 
 # Below these levels the libraries print headers (websockets), requests with passwords (aiokafka)
-# or whole messages (signalrcore).
+# or whole messages (signalrcore). aiokafka's warnings repeat ten times a second and partition while
+# a broker is away.
 _QUIETEST: Final = {
     "websockets": logging.WARNING,
     "aiohttp": logging.WARNING,
-    "aiokafka": logging.INFO,
+    "aiokafka": logging.ERROR,
     "SignalRCoreClient": logging.WARNING,
 }
 
@@ -17,5 +18,5 @@ def quiet_libraries() -> None:
     """Keep what the libraries say at DEBUG, headers and requests included, out of every log."""
     for name, level in _QUIETEST.items():
         logger = logging.getLogger(name)
-        if logger.level < level:
-            logger.setLevel(level)
+        # Never louder than it is: a level of its own would pass what the root logger holds back.
+        logger.setLevel(max(level, logger.getEffectiveLevel()))

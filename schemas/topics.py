@@ -29,6 +29,8 @@ ALERTS: Final = "alerts.v1"
 DEAD_LETTERS: Final = "deadletters.v1"
 CONTRIBUTIONS: Final = "headroom-contributions.v1"
 """Private: what each user holds of each asset, on its way to the sums over all users."""
+FEEDS: Final = "headroom-feeds.v1"
+"""Private: how each venue's connections are, told by their producers."""
 
 
 class Topic(msgspec.Struct, frozen=True):
@@ -74,5 +76,6 @@ _ALL: Final = (
     Topic(ALERTS, "user", documents.LimitAlert, "delete"),
     Topic(DEAD_LETTERS, "the original key", None, "delete"),
     Topic(CONTRIBUTIONS, "asset or base currency", None, "delete", public=False),
+    Topic(FEEDS, "venue and connection", None, "compact", public=False),
 )
 TOPICS: Final = {topic.name: topic for topic in _ALL}

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +13,17 @@ PR_SET_PDEATHSIG: Final = 1  # Source: Linux, prctl(2)
 
 
 def spawn(
-    command: Sequence[str | Path], *, output: Path, inherited_fd: int | None = None
+    command: Sequence[str | Path],
+    *,
+    output: Path,
+    inherited_fd: int | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a process whose output is appended to a file and that ends with this one.
 
     It has a session of its own, so that Ctrl-C reaches the parent alone, which then stops it in
     order. `inherited_fd` stays open in the child for as long as it lives (a lock's, say).
+    `environment` replaces that of this process (None: the same).
 
     On Linux the kernel sends SIGTERM when the *thread* that called this ends, also after a
     kill -9: call it from a thread that lasts, as the main one. Elsewhere only an orderly end of
@@ -31,6 +36,7 @@ def spawn(
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=environment,
             pass_fds=() if inherited_fd is None else (inherited_fd,),
             preexec_fn=_die_with_parent(),  # noqa: PLW1509 - two system calls, nothing that locks
         )

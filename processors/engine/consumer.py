@@ -22,7 +22,7 @@ from processors.engine.progress import Progress
 
 # Two batches of a partition at a time: one whose sends are on their way, one being worked on.
 BATCHES_PER_PARTITION_MAX: Final = 2
-FETCH_WAIT_MS: Final = 100
+FETCH_WAIT_MS: Final = 20
 TOPICS_WAIT_SECONDS: Final = 10.0
 _TOPICS_POLL_SECONDS: Final = 0.05
 _IDLE_SECONDS: Final = 1.0
@@ -328,6 +328,18 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
         """The end of a partition, as far as known."""
         end: int | None = self._client.highwater(TopicPartition(*tp))
         return end
+
+    def lag(self) -> dict[TP, int]:
+        """How many records of each assigned source are not done, as far as known."""
+        assignment = self._client._subscription.subscription.assignment  # noqa: SLF001 - no public way
+        lags: dict[TP, int] = {}
+        for tp in self.assignment():
+            end = None if self._is_changelog_tp(tp) else self.highwater(tp)
+            state = assignment.state_value(TopicPartition(*tp))
+            if end is not None and state.has_valid_position:
+                done = self.progress.done(tp)
+                lags[tp] = max(0, end - (state.position if done is None else done))
+        return lags
 
     def topic_partitions(self, topic: str) -> int | None:
         """How many partitions a topic has, as far as known."""

@@ -52,6 +52,10 @@ class Progress:
             done.append(first)
         return done
 
+    def done(self, tp: TP) -> int | None:
+        """The offset after the last batch that is done, or None if none was since the reset."""
+        return self._done.get(tp)
+
     @property
     def in_flight(self) -> int:
         """How many batches were begun and are not done."""

@@ -33,8 +33,8 @@ class PartitionStore(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """The row of a key, or None."""
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """All rows, ordered by key in RocksDB, in no order in memory."""
+    def items(self, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The rows from a key on, ordered by key; writing while one reads is allowed."""
 
     def write(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:
         """Put rows (None deletes) and the changelog offset up to which they stand, at once."""
@@ -57,9 +57,9 @@ class MemoryStore:
         """The row of a key, or None."""
         return self._rows.get(key)
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """All rows, in no order; writing while one reads is allowed."""
-        yield from list(self._rows.items())
+    def items(self, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The rows from a key on, ordered by key."""
+        yield from sorted(item for item in self._rows.items() if item[0] >= start)
 
     def write(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:
         """Put rows (None deletes) and the changelog offset up to which they stand."""
@@ -94,9 +94,9 @@ class RocksStore:
         row: bytes | None = self._db.get(_ROW + key)
         return row
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """All rows, ordered by key."""
-        for key, row in self._db.items(from_key=_ROW):
+    def items(self, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The rows from a key on, ordered by key."""
+        for key, row in self._db.items(from_key=_ROW + start):
             if not key.startswith(_ROW):
                 return
             yield key[1:], row

@@ -5,6 +5,7 @@ has ended no agent gets a batch, and the questions are told to come back later.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from faust.tables import TableManager as FaustTableManager
@@ -21,6 +22,7 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
         self._restoring: asyncio.Task[None] | None = None
         self.serving = False
         self.restored_records = 0
+        self._on_serving: Callable[[], None] | None = None
 
     async def on_start(self) -> None:
         """Subscribe to the changelogs, so that Faust's assignor places them with their sources."""
@@ -118,3 +120,13 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
         self.on_standbys_ready()
         self.serving = True
         app.on_rebalance_end()
+        called, self._on_serving = self._on_serving, None
+        if called is not None:
+            called()
+
+    def when_serving(self, call: Callable[[], None]) -> None:
+        """Call once, as soon as the tables are complete."""
+        if self.serving:
+            call()
+        else:
+            self._on_serving = call

@@ -32,6 +32,10 @@ class Producer(FaustProducer):  # type: ignore[misc]
             "linger_ms": 0,
         }
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._topics_named: set[str] = set()
+
     async def enqueue(
         self,
         topic: str,
@@ -46,7 +50,9 @@ class Producer(FaustProducer):  # type: ignore[misc]
         # aiokafka asks for the metadata of all topics until one is added by name, and then only
         # for those: a topic that it found among all of them would be lost from then on, and what
         # waits for it never sent.
-        producer.client.add_topic(topic)
+        if topic not in self._topics_named:
+            producer.client.add_topic(topic)
+            self._topics_named.add(topic)
         future: asyncio.Future[Any] = await producer.send(
             topic, value, key, partition=partition, headers=list(headers)
         )

@@ -95,6 +95,14 @@ class SumLedger:
             emissions.append(Emission(sums[key].document(head.version), time))
         return Changes(rows, emissions, stale)
 
+    def assets(self, partition: int) -> list[str]:
+        """The names of the assets that a partition holds sums of."""
+        return [
+            found.asset
+            for found in self._sums.get(partition, {}).values()
+            if isinstance(found, AssetSum)
+        ]
+
     def document(self, partition: int, key: bytes, head: bytes) -> SumDocument | None:
         """The present document of a sum, given the row of its head; None if there is no sum."""
         found = self._sums.get(partition, {}).get(key)

@@ -69,7 +69,7 @@ class AssetSum:
     """What all users hold of one asset."""
 
     def __init__(self, asset: str) -> None:
-        self._asset = asset
+        self.asset = asset
         self._venues: dict[str, _Holding] = {}
         self._users = 0
 
@@ -83,7 +83,7 @@ class AssetSum:
         """The public document; all zeros when nobody holds the asset."""
         over_all = [self._text(kind) for kind in ("total", "available", "held")]
         return AssetExposure(
-            self._asset,
+            self.asset,
             *over_all,
             users=self._users,
             by_venue={

@@ -10,6 +10,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 
 from producers.errors import WrongKey
+from producers.logs import quiet_libraries
 from producers.outcomes import ReconnectReason
 from producers.settings import Deadlines, SfoxSettings
 from producers.sfox import SfoxLine
@@ -250,8 +251,6 @@ async def test_a_stop_does_not_wait_for_a_venue_that_does_not_close() -> None:
 
 
 async def test_no_secret_is_logged_even_at_debug(caplog: pytest.LogCaptureFixture) -> None:
-    from producers.logs import quiet_libraries
-
     quiet_libraries()
     caplog.set_level(logging.DEBUG)
 
@@ -267,3 +266,15 @@ async def test_no_secret_is_logged_even_at_debug(caplog: pytest.LogCaptureFixtur
     assert "the venue says: Secret(hidden)" in caplog.text
     assert CANARY not in caplog.text
     assert CANARY not in repr(caplog.records)
+
+
+def test_libraries_are_made_quieter_and_never_louder() -> None:
+    library = logging.getLogger("aiokafka")
+    before = library.level
+    try:
+        for level, after in ((logging.DEBUG, logging.ERROR), (logging.CRITICAL, logging.CRITICAL)):
+            library.setLevel(level)
+            quiet_libraries()
+            assert library.getEffectiveLevel() == after
+    finally:
+        library.setLevel(before)

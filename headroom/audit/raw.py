@@ -1,0 +1,90 @@
+"""I1: every frame that a venue sent lies in its raw topic, and the receipts have no holes."""
+
+from collections import Counter, defaultdict
+from hashlib import blake2b
+
+from headroom.audit.findings import Findings
+from headroom.audit.frames import belongs_in_raw
+from headroom.audit.world import Record, World
+
+DECIMAL_DIGITS_MAX = 30
+
+
+def check_raw(world: World, findings: Findings) -> tuple[int, int]:
+    """Check I1; returns how many frames were sent and how many of them are not in raw."""
+    for venue, records in _by_venue(world).items():
+        _check_receipts(venue, records, findings, is_cut=world.is_cut(records))
+    return _check_journals(world, findings)
+
+
+def order_of(record: Record) -> tuple[int, int] | None:
+    """Read `epoch` and `receipt`; None where one is missing or no decimal text."""
+    epoch, receipt = _natural(record.header("epoch")), _natural(record.header("receipt"))
+    return None if epoch is None or receipt is None else (epoch, receipt)
+
+
+def _natural(text: str | None) -> int | None:
+    if text is None or not (text.isascii() and text.isdigit()) or len(text) > DECIMAL_DIGITS_MAX:
+        return None
+    return int(text)
+
+
+def _by_venue(world: World) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = defaultdict(list)
+    for venue, record in world.raw():
+        found[venue].append(record)
+    return found
+
+
+def _check_receipts(venue: str, records: list[Record], findings: Findings, *, is_cut: bool) -> None:
+    epochs: dict[int, dict[int, Record]] = defaultdict(dict)
+    for record in records:
+        order = order_of(record)
+        if order is None:
+            continue
+        epoch, receipt = order
+        first = epochs[epoch].setdefault(receipt, record)
+        if first is not record:
+            where = f"{venue} epoch {epoch} receipt {receipt}"
+            findings.add("I1", where, f"lies twice: {first.place} and {record.place}")
+    if is_cut:
+        # Partitions lose their beginnings at different times: a hole would say nothing.
+        return
+    for epoch, receipts in epochs.items():
+        missing = max(receipts) - len(receipts.keys() - {0})
+        if missing > 0:
+            hole = next(n for n in range(1, max(receipts)) if n not in receipts)
+            findings.add(
+                "I1", f"{venue} epoch {epoch}", f"{missing} receipts are missing, first {hole}"
+            )
+        if min(receipts) < 1:
+            findings.add("I1", f"{venue} epoch {epoch}", "a receipt is below 1")
+
+
+def _check_journals(world: World, findings: Findings) -> tuple[int, int]:
+    frames = 0
+    wanted: dict[str, Counter[bytes]] = defaultdict(Counter)
+    places: dict[bytes, str] = {}
+    for sent in world.sent:
+        kept = belongs_in_raw(sent.venue, sent.frame)
+        frames += kept
+        wanted[sent.venue][_digest(sent.frame)] += kept
+        places.setdefault(_digest(sent.frame), sent.place)
+    there: dict[str, Counter[bytes]] = defaultdict(Counter)
+    for venue, record in world.raw():
+        digest = _digest(record.value or b"")
+        there[venue][digest] += 1
+        places.setdefault(digest, record.place)
+    lost = 0
+    for venue, sent_counts in wanted.items():
+        for digest, count in (sent_counts - there[venue]).items():
+            lost += count
+            findings.add("I1", places[digest], f"{count} frame(s) like this are not in raw")
+        for digest, count in (there[venue] - sent_counts).items():
+            where = places[digest]
+            findings.add("I1", where, f"in raw {count} time(s) more than {venue} sent it")
+    return frames, lost
+
+
+def _digest(frame: bytes) -> bytes:
+    return blake2b(frame, digest_size=16).digest()

@@ -1,0 +1,140 @@
+"""Reading everything that lies in Kafka, by position, and the venues' journals."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from headroom.audit.world import READ, Record, Sent, World
+
+STALLED_SECONDS: Final = 60.0
+_FETCH_BYTES: Final = 4 * 1024 * 1024
+_POLL_MS: Final = 500
+
+
+class AuditStalled(Exception):
+    """Kafka gave no record for a while although there must be more: is it still up?"""
+
+
+async def read_world(
+    kafka: Mapping[str, Any],
+    *,
+    journals: Sequence[Path] = (),
+    canaries: Sequence[bytes] = (),
+    topic_prefix: str = "",
+    read_committed: bool = True,
+    stalled_seconds: float = STALLED_SECONDS,
+) -> World:
+    """Read every topic from its beginning to where it ended at the start, and the journals.
+
+    `kafka` are aiokafka's own settings (`bootstrap_servers`, security). Topics that do not exist
+    are empty. With canaries, the cluster's other topics are read too. Raises `AuditStalled`,
+    KafkaError, OSError.
+    """
+    sent = await asyncio.to_thread(lambda: list(read_journals(journals)))
+    consumer = AIOKafkaConsumer(
+        **kafka,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed" if read_committed else "read_uncommitted",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+    )
+    records: dict[str, list[Record]] = {name: [] for name in READ}
+    others: list[Record] = []
+    wanted = {f"{topic_prefix}{name}": kept for name, kept in records.items()}
+    there = await _partitions(kafka)
+    targets = {name: kept for name, kept in wanted.items() if name in there}
+    if canaries:
+        targets |= {
+            name: others
+            for name in there.keys() - wanted.keys()
+            if topic_prefix in name and not name.startswith("__")
+        }
+    partitions = [partition for name in targets for partition in there[name]]
+    starts = {}
+    if partitions:
+        async with consumer:
+            starts = await _read(consumer, partitions, targets, stalled_seconds)
+    return World(records, starts, sent, canaries, others)
+
+
+async def _partitions(kafka: Mapping[str, Any]) -> dict[str, list[TopicPartition]]:
+    """Ask for the partitions of all topics.
+
+    Asked of an administrator's client: a consumer knows no partitions of a topic before it is
+    assigned them.
+    """
+    admin = AIOKafkaAdminClient(**kafka)
+    try:
+        await admin.start()
+        described = await admin.describe_topics()
+    finally:
+        await admin.close()
+    return {
+        topic["topic"]: [TopicPartition(topic["topic"], p["partition"]) for p in topic["partitions"]]
+        for topic in described
+    }
+
+
+async def _read(
+    consumer: AIOKafkaConsumer,
+    partitions: Sequence[TopicPartition],
+    targets: Mapping[str, list[Record]],
+    stalled_seconds: float,
+) -> dict[tuple[str, int], int]:
+    """Read the topics into their lists; returns where partitions begin, if not at 0."""
+    consumer.assign(partitions)
+    ends = await consumer.end_offsets(partitions)
+    starts = await consumer.beginning_offsets(partitions)
+    for partition, offset in starts.items():
+        consumer.seek(partition, offset)
+    open_ = {partition for partition in partitions if starts[partition] < ends[partition]}
+    consumer.pause(*(set(partitions) - open_))
+    heard = time.monotonic()
+    while open_:
+        positions = {partition: await consumer.position(partition) for partition in open_}
+        batches = await consumer.getmany(*open_, timeout_ms=_POLL_MS)
+        for partition, found in batches.items():
+            kept = targets[partition.topic]
+            kept.extend(_record(item) for item in found if item.offset < ends[partition])
+        moved = {p for p in open_ if await consumer.position(p) > positions[p]}
+        # By position: the last offsets may hold no record (compaction, a transaction's marker).
+        done = {p for p in moved if await consumer.position(p) >= ends[p]}
+        consumer.pause(*done)
+        open_ -= done
+        if moved:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > stalled_seconds:
+            raise AuditStalled(f"{len(open_)} partitions have no more records, and must have")
+    return {(p.topic, p.partition): offset for p, offset in starts.items() if offset > 0}
+
+
+def _record(item: ConsumerRecord) -> Record:
+    headers = tuple((name, value) for name, value in item.headers)
+    return Record(item.topic, item.partition, item.offset, item.key, item.value, headers)
+
+
+def read_journals(paths: Sequence[Path]) -> Iterable[Sent]:
+    """Read the venues' journals; ValueError names the line that cannot be read."""
+    for path in paths:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                place = f"{path.name}:{number}"
+                yield _sent(line, place)
+
+
+def _sent(line: bytes, place: str) -> Sent:
+    try:
+        fields = json.loads(line)
+        venue, encoded = fields["venue"], fields.get("frame_base64")
+        frame = base64.b64decode(encoded) if encoded is not None else fields["frame"].encode()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{place} is no line of a journal: {error!r}") from error
+    return Sent(venue, frame, place)

@@ -1,0 +1,240 @@
+"""The command line: what each command is called and takes; the work is done elsewhere.
+
+Modules are imported by the command that needs them, so that `--help` is quick and a command does
+not fail for a library that another one needs.
+"""
+
+import os
+import sys
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headroom.errors import SettingsError
+from headroom.running import one_clear_line, run, set_up_logging
+from headroom.settings import Environment, Settings, load
+
+
+class _Rate(click.ParamType):
+    name = "rate"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Decimal:  # noqa: ANN401 - click's own signature
+        try:
+            return Decimal(value)
+        except InvalidOperation:
+            self.fail(f"{value!r} is not a number", param, ctx)
+
+
+def main() -> None:
+    """The command `headroom`."""
+    with one_clear_line():
+        headroom()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="headroom")
+def headroom() -> None:
+    """Live balances, exposure and headroom under limits, per user, across venues.
+
+    Settings are environment variables HEADROOM_* (see docs/contract.md).
+    """
+
+
+@headroom.command()
+@click.option("--for", "seconds", type=click.FloatRange(min=1), help="End after SECONDS.")
+@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
+@click.option("--rate", type=_Rate(), default=Decimal(100), show_default=True,
+              help="Balance frames a second over both venues.")
+@click.option("--users", type=click.IntRange(2, 20_000), default=200, show_default=True,
+              help="Users at sFOX; Hercle has a tenth.")
+def demo(seconds: float | None, as_json: bool, rate: Decimal, users: int) -> None:  # noqa: FBT001 - a flag
+    """Everything on this machine: Kafka, both venues, producers, a worker."""
+    from headroom.demo import DemoOptions, run_demo
+
+    options = DemoOptions(seconds=seconds, as_json=as_json, rate_per_second=rate, users=users)
+    sys.exit(run(lambda stop: run_demo(options, stop)))
+
+
+@headroom.command()
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="0: a free one.")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False),
+              help="Where its data lasts [default: kafka in HEADROOM_DATA_DIR].")
+def broker(port: int, data: Path | None) -> None:
+    """One real Apache Kafka node without Docker."""
+    from headroom.broker import run_broker
+
+    settings = _settings()
+    run(lambda stop: run_broker(data or settings.data_dir / "kafka", port or None, stop))
+
+
+@headroom.group()
+def topics() -> None:
+    """The contract's topics in Kafka."""
+
+
+@topics.command("apply")
+def topics_apply() -> None:
+    """Create what is missing, set what differs."""
+    from headroom.topics import apply
+
+    settings = _settings()
+    changed = run(
+        lambda _: apply(
+            settings.kafka.arguments(),
+            partitions=settings.partitions,
+            replication_factor=settings.replication_factor,
+        )
+    )
+    for difference in changed:
+        click.echo(f"mended: {difference}")
+    click.echo("topics are as the contract says")
+
+
+@topics.command("check")
+def topics_check() -> None:
+    """Name what differs; exit status 1 where anything does."""
+    from headroom.topics import check
+
+    settings = _settings()
+    found = run(
+        lambda _: check(
+            settings.kafka.arguments(),
+            partitions=settings.partitions,
+            replication_factor=settings.replication_factor,
+        )
+    )
+    for difference in found:
+        click.echo(str(difference))
+    sys.exit(1 if found else 0)
+
+
+@headroom.group()
+def sandbox() -> None:
+    """A venue's own protocol on a local port."""
+
+
+def _sandbox_options(command: Any) -> Any:  # noqa: ANN401 - a decorator
+    for option in (
+        click.option("--journal", type=click.Path(path_type=Path, dir_okay=False),
+                     help="A file for each balance frame it sent, one JSON object a line."),
+        click.option("--seed", type=int, default=1, show_default=True),
+        click.option("--rate", type=_Rate(), default=Decimal(10), show_default=True,
+                     help="Balance frames (Hercle: changes) a second over all users."),
+        click.option("--users", type=int, default=10, show_default=True),
+        click.option("--port", type=int, default=0, help="0: a free one."),
+    ):
+        command = option(command)
+    return command
+
+
+@sandbox.command("sfox")
+@_sandbox_options
+def sandbox_sfox(**options: Any) -> None:  # noqa: ANN401 - the options above
+    """A simulated sFOX; its key is HEADROOM_SFOX_API_KEY, else sandbox-sfox-key."""
+    from headroom.venues import run_sandbox_sfox
+
+    environment = Environment(os.environ)
+    run(lambda stop: run_sandbox_sfox(options, environment, stop))
+
+
+@sandbox.command("hercle")
+@click.option("--keys", type=click.Path(path_type=Path, dir_okay=False),
+              help="A file of lines `KEY USERID`, instead of derived keys.")
+@_sandbox_options
+def sandbox_hercle(**options: Any) -> None:  # noqa: ANN401 - the options above
+    """A simulated Hercle; the users' keys are sandbox-hercle-key-0001 and on."""
+    from headroom.venues import run_sandbox_hercle
+
+    run(lambda stop: run_sandbox_hercle(options, stop))
+
+
+@headroom.group()
+def produce() -> None:
+    """A venue's producer: its frames go to its raw topic, untouched."""
+
+
+@produce.command("sfox")
+def produce_sfox() -> None:
+    """sFOX's producer."""
+    from headroom.venues import run_produce_sfox
+
+    settings = _settings()
+    run(lambda stop: run_produce_sfox(settings, Environment(os.environ), stop))
+
+
+@produce.command("hercle")
+def produce_hercle() -> None:
+    """Hercle's producer; HEADROOM_HERCLE_API_KEY holds one key, or several with commas."""
+    from headroom.venues import run_produce_hercle
+
+    settings = _settings()
+    run(lambda stop: run_produce_hercle(settings, Environment(os.environ), stop))
+
+
+@headroom.command()
+@click.option("--port", type=click.IntRange(0, 65_535), help="Instead of HEADROOM_HTTP_PORT.")
+def work(port: int | None) -> None:
+    """One worker with the HTTP interface; start more for more."""
+    from headroom.work import run_worker
+
+    settings = _settings()
+    run(lambda stop: run_worker(settings, settings.http_port if port is None else port, stop))
+
+
+@headroom.group()
+@click.option("--url", help="Any worker [default: HEADROOM_HTTP_HOST and HEADROOM_HTTP_PORT].")
+@click.option("--json", "as_json", is_flag=True, help="The document as it came.")
+@click.pass_context
+def query(context: click.Context, url: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """Ask a worker."""
+    settings = _settings()
+    context.obj = (url or f"http://{settings.http_host}:{settings.http_port}", as_json)
+
+
+def _ask(context: click.Context, subject: str, name: str | None) -> None:
+    from headroom.query import ask
+
+    url, as_json = context.obj
+    run(lambda _: ask(url, subject, name, as_json=as_json))
+
+
+@query.command("user")
+@click.argument("name", metavar="USER")
+@click.pass_context
+def query_user(context: click.Context, name: str) -> None:
+    """What a user holds, where, how much is free, and how close the limits are."""
+    _ask(context, "user", name)
+
+
+@query.command("asset")
+@click.argument("name", metavar="ASSET")
+@click.pass_context
+def query_asset(context: click.Context, name: str) -> None:
+    """What all users hold of an asset."""
+    _ask(context, "asset", name)
+
+
+@query.command("base")
+@click.argument("name", metavar="CURRENCY")
+@click.pass_context
+def query_base(context: click.Context, name: str) -> None:
+    """All accounts' totals in a base currency."""
+    _ask(context, "base", name)
+
+
+@query.command("users")
+@click.pass_context
+def query_users(context: click.Context) -> None:
+    """All users."""
+    _ask(context, "users", None)
+
+
+def _settings() -> Settings:
+    try:
+        settings = load(os.environ)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from None
+    set_up_logging(settings.log_level)
+    return settings

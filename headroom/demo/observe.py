@@ -1,0 +1,100 @@
+"""What the demo sees from outside: offsets in Kafka, lines in the journals, a worker's metrics."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import aiokafka
+import msgspec
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
+
+from headroom.work import APP_NAME
+from schemas.topics import BALANCES, CONTRIBUTIONS, DEAD_LETTERS
+from schemas.venues import VENUES
+
+RAW_TOPICS: Final = tuple(venue.raw_topic for venue in VENUES.values())
+_SOURCES: Final = (*RAW_TOPICS, BALANCES, CONTRIBUTIONS)
+_LATENCY: Final = "headroom_socket_to_table_seconds"
+_CHUNK_BYTES: Final = 1024 * 1024
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """Counts at one moment; `lag` is over all sources of the worker."""
+
+    raw: int
+    normalised: int
+    dead_lettered: int
+    lag: int
+
+
+class Observer:
+    """Reads offsets from Kafka; it shares nothing with the worker."""
+
+    def __init__(self, kafka: Mapping[str, Any], *, partitions: int) -> None:
+        self._numbers = range(partitions)
+        self._consumer = aiokafka.AIOKafkaConsumer(**kafka)
+        self._admin = AIOKafkaAdminClient(**kafka)
+
+    async def __aenter__(self) -> "Observer":
+        await self._consumer.start()
+        await self._admin.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._admin.close()
+        await self._consumer.stop()
+
+    async def look(self) -> Sight:
+        """Count what is in the topics, and what the worker has committed of it."""
+        ends = await self._ends((*_SOURCES, DEAD_LETTERS))
+        committed = await self._admin.list_consumer_group_offsets(APP_NAME)
+        done = dict.fromkeys(_SOURCES, 0)
+        for tp, offset in committed.items():
+            if tp.topic in done:
+                done[tp.topic] += max(0, offset.offset)
+        return Sight(
+            raw=sum(ends[topic] for topic in RAW_TOPICS),
+            normalised=ends[BALANCES],
+            dead_lettered=ends[DEAD_LETTERS],
+            lag=sum(ends[topic] - done[topic] for topic in _SOURCES),
+        )
+
+    async def _ends(self, topics: Iterable[str]) -> dict[str, int]:
+        found = await self._consumer.end_offsets(
+            [TopicPartition(topic, number) for topic in topics for number in self._numbers]
+        )
+        ends = dict.fromkeys(topics, 0)
+        for tp, end in found.items():
+            ends[tp.topic] += end
+        return ends
+
+
+def lines(path: Path) -> int:
+    """How many lines a journal has; none where it does not exist yet."""
+    try:
+        with path.open("rb") as journal:
+            return sum(
+                chunk.count(b"\n") for chunk in iter(lambda: journal.read(_CHUNK_BYTES), b"")
+            )
+    except FileNotFoundError:
+        return 0
+
+
+async def median_latency_seconds(url: str) -> float | None:
+    """The median time from socket to table, from the worker's histogram; None without frames.
+
+    It is the upper bound of the bucket in which the median lies.
+    """
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as response:
+        text = await response.text()
+    buckets = {
+        float(sample.labels["le"]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == f"{_LATENCY}_bucket"
+    }
+    total = max(buckets.values(), default=0.0)
+    return next((le for le, count in sorted(buckets.items()) if total and count >= total / 2), None)

@@ -1,0 +1,143 @@
+"""`headroom query`: ask a worker, and print the answer for a person."""
+
+import json
+from typing import Any, Final
+from urllib.parse import quote
+
+import aiohttp
+import click
+from rich.console import Console
+from rich.table import Table
+
+from headroom.errors import OperatorError
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
+_PATHS: Final = {
+    "user": "/v1/users/{}/exposure",
+    "asset": "/v1/assets/{}/exposure",
+    "base": "/v1/bases/{}/exposure",
+}
+_USERS_PER_PAGE: Final = 1_000
+
+
+class NotAnswered(OperatorError):
+    """The worker said no, or nothing."""
+
+
+async def ask(url: str, subject: str, name: str | None, *, as_json: bool) -> None:
+    """Ask the worker at `url` and print; raises `NotAnswered`."""
+    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+        if name is None:
+            await _print_users(session, url, as_json=as_json)
+            return
+        quoted = quote(name, safe="")
+        answer = await _get(session, url + _PATHS[subject].format(quoted))
+        if subject == "user":
+            balances = await _get(session, f"{url}/v1/users/{quoted}/balances")
+            answer = {"balances": balances, "exposure": answer}
+    if as_json:
+        click.echo(json.dumps(answer["balances"] if subject == "user" else answer))
+        return
+    console = Console(soft_wrap=True)
+    for table in _TABLES[subject](answer):
+        console.print(table)
+
+
+async def _print_users(session: aiohttp.ClientSession, url: str, *, as_json: bool) -> None:
+    """Page after page, so that any number of users fits into memory."""
+    after = ""
+    while True:
+        path = f"/v1/users?limit={_USERS_PER_PAGE}&after={quote(after, safe='')}"
+        page = await _get(session, url + path)
+        for user in page["users"]:
+            click.echo(json.dumps(user) if as_json else user)
+        if page["next"] is None:
+            return
+        after = page["next"]
+
+
+async def _get(session: aiohttp.ClientSession, url: str) -> Any:  # noqa: ANN401 - any JSON
+    from yarl import URL
+
+    try:
+        async with session.get(URL(url, encoded=True), allow_redirects=False) as response:
+            body = await response.read()
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        message = f"no worker answers at {url.split('/v1')[0]}: is `headroom work` running?"
+        raise NotAnswered(message) from error
+    if response.status != 200:  # noqa: PLR2004 - OK
+        try:
+            detail = json.loads(body)["detail"]
+        except (ValueError, KeyError):
+            detail = f"status {response.status}"
+        raise NotAnswered(detail)
+    return json.loads(body)
+
+
+def _user_tables(answer: dict[str, Any]) -> list[Table]:
+    balances, exposure = answer["balances"], answer["exposure"]
+    freshness = balances["freshness"]
+    age = f"{freshness['age_seconds']:.1f} s old" + (", STALE" if freshness["stale"] else "")
+    held = _table(
+        f"{balances['user']}  version {balances['version']}, {age}",
+        ("asset", "venue", "total", "available", "held"),
+    )
+    for account in balances["accounts"]:
+        for asset, balance in account["assets"].items():
+            held.add_row(
+                asset, account["venue"], balance["total"], balance["available"], balance["held"]
+            )
+    if not exposure["limits"]:
+        return [held]
+    limits = _table(
+        "limits", ("venue", "asset", "current", "max", "headroom", "utilisation", "in")
+    )
+    for limit in exposure["limits"]:
+        limits.add_row(
+            limit["venue"],
+            limit["asset"] or "(account)",
+            *(_or_unknown(limit[name]) for name in ("current", "max", "headroom", "utilisation")),
+            limit["base_currency"] or "",
+        )
+    return [held, limits]
+
+
+def _asset_tables(answer: dict[str, Any]) -> list[Table]:
+    table = _table(
+        f"{answer['asset']}  version {answer['version']}",
+        ("venue", "total", "available", "held", "users"),
+    )
+    for venue, held in answer["by_venue"].items():
+        table.add_row(venue, held["total"], held["available"], held["held"], str(held["users"]))
+    table.add_section()
+    table.add_row(
+        "all", answer["total"], answer["available"], answer["held"], str(answer["users"])
+    )
+    return [table]
+
+
+def _base_tables(answer: dict[str, Any]) -> list[Table]:
+    table = _table(
+        f"{answer['base_currency']}  version {answer['version']}",
+        ("accounts", "current", "max", "headroom", "utilisation"),
+    )
+    table.add_row(
+        str(answer["accounts"]),
+        *(_or_unknown(answer[name]) for name in ("current", "max", "headroom", "utilisation")),
+    )
+    return [table]
+
+
+_TABLES: Final = {"user": _user_tables, "asset": _asset_tables, "base": _base_tables}
+_TEXT_COLUMNS: Final = frozenset({"asset", "venue", "in"})
+
+
+def _table(title: str, columns: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, justify="left" if column in _TEXT_COLUMNS else "right")
+    return table
+
+
+def _or_unknown(amount: str | None) -> str:
+    return "unknown" if amount is None else amount

@@ -1,0 +1,92 @@
+"""Running a command: signals become a stop, errors become one line and an exit status."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from headroom.errors import OperatorError
+
+T = TypeVar("T")
+
+EXIT_BROKEN = 1
+EXIT_MISTAKE = 2
+
+
+def run(main: Callable[[asyncio.Event], Awaitable[T]]) -> T:
+    """Run `main` with an event that SIGINT and SIGTERM set; a second signal interrupts at once."""
+
+    async def with_signals() -> T:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def told_to_stop(number: signal.Signals) -> None:
+            loop.remove_signal_handler(number)
+            stop.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, told_to_stop, number)
+        return await main(stop)
+
+    return asyncio.run(with_signals())
+
+
+@contextmanager
+def one_clear_line() -> Iterator[None]:
+    """What a person can mend is one line and status 2, a broken world one line and status 1."""
+    try:
+        yield
+    except OperatorError as error:
+        _leave(error, EXIT_MISTAKE)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except Exception as error:
+        status = _status(error)
+        if status is None:
+            raise
+        _leave(error, status)
+
+
+def _status(error: Exception) -> int | None:
+    """The exit status of an error of one of the rooms; None for one that nobody foresaw.
+
+    The rooms are looked up by name only once something went wrong: importing them all would make
+    every command as slow as the slowest.
+    """
+    match (type(error).__module__, type(error).__name__):
+        case ("producers.errors", "SendFailed"):
+            return EXIT_BROKEN
+        case ("producers.errors" | "headroom.kafka.errors", _):
+            return EXIT_MISTAKE
+        case ("processors.engine.errors", "TopicsMissing"):
+            return EXIT_MISTAKE
+        case ("processors.engine.errors", _):
+            return EXIT_BROKEN
+        case _:
+            return None
+
+
+def _leave(error: Exception, status: int) -> None:
+    sys.stderr.write(f"headroom: {' '.join(str(error).split())}\n")
+    sys.exit(status)
+
+
+class _Expected(logging.Filter):
+    """Leaves out what aiokafka calls errors and what is the ordinary course of things."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "GroupCoordinatorNotAvailable" not in record.getMessage()
+
+
+def set_up_logging(level: str) -> None:
+    """Log to standard error: ours at `level`, the libraries' warnings."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+    )
+    handler.addFilter(_Expected())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("headroom").setLevel(level)

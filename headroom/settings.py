@@ -1,0 +1,182 @@
+"""The settings: environment variables `HEADROOM_*`, read in one place, each mistake one clear line.
+
+A secret may also come as `…_FILE`, the path of a file that holds it. Nothing here prints one.
+"""
+
+import ipaddress
+import ssl
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from headroom.errors import SettingsError
+from schemas.secrets import Secret
+from schemas.topics import PARTITIONS_DEFAULT
+
+_PREFIX: Final = "HEADROOM_"
+_PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+_STORES: Final = ("rocksdb", "memory")
+T = TypeVar("T")
+
+
+class KafkaSettings(msgspec.Struct, frozen=True):
+    """How to reach Kafka; `bootstrap` is None where none is set."""
+
+    bootstrap: str | None
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    sasl_username: str | None = None
+    sasl_password: Secret | None = None
+    ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of every aiokafka client; SettingsError without an address."""
+        if self.bootstrap is None:
+            raise SettingsError(
+                "HEADROOM_KAFKA_BOOTSTRAP",
+                "is not set: host:port of a broker (`headroom broker` starts one here)",
+            )
+        found: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap,
+            "security_protocol": self.security_protocol,
+        }
+        if self.security_protocol.endswith("SSL"):
+            found["ssl_context"] = self._ssl_context()
+        if self.security_protocol.startswith("SASL"):
+            found["sasl_mechanism"] = self.sasl_mechanism or "SCRAM-SHA-512"
+            found["sasl_plain_username"] = self.sasl_username
+            found["sasl_plain_password"] = (
+                None if self.sasl_password is None else self.sasl_password.reveal()
+            )
+        return found
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        # Verifies the broker's certificate and name; there is no way to turn that off.
+        try:
+            context = ssl.create_default_context(cafile=self.ssl_cafile)
+            if self.ssl_certfile is not None:
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError("HEADROOM_KAFKA_SSL_*", f"cannot be loaded: {error}") from None
+        return context
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All settings but those of the venues, which only a producer needs."""
+
+    kafka: KafkaSettings
+    partitions: int
+    replication_factor: int
+    data_dir: Path
+    log_level: str
+    http_host: str
+    http_port: int
+    http_advertised_url: str | None
+    stale_after_seconds: float
+    store: str
+
+
+class Environment:
+    """`HEADROOM_*` variables, read with their meaning; raises `SettingsError`."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def text(self, name: str) -> str | None:
+        """A variable, or None where it is missing or empty."""
+        return self._variables.get(_PREFIX + name) or None
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        """A variable that is one of some words."""
+        text = self.text(name) or default
+        if text not in choices:
+            raise SettingsError(_PREFIX + name, f"is one of {', '.join(choices)}, not {text!r}")
+        return text
+
+    def number(self, name: str, default: T, parse: Callable[[str], T], minimum: Any) -> T:  # noqa: ANN401 - of the same kind as T
+        """A variable that is a number, and at least `minimum`."""
+        text = self.text(name)
+        if text is None:
+            return default
+        try:
+            value: Any = parse(text)
+        except (ValueError, InvalidOperation):
+            value = None
+        if value is None or not value >= minimum:
+            raise SettingsError(
+                _PREFIX + name, f"is a number of at least {minimum}, not {text[:40]!r}"
+            )
+        found: T = value
+        return found
+
+    def secret(self, name: str) -> Secret | None:
+        """A secret, from the variable itself or from the file that `…_FILE` names."""
+        path = self.text(f"{name}_FILE")
+        if path is None:
+            text = self.text(name)
+            return None if text is None else Secret(text)
+        try:
+            return Secret(Path(path).read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            problem = f"cannot be read: {type(error).__name__}"
+            raise SettingsError(f"{_PREFIX}{name}_FILE", problem) from None
+
+
+def load(variables: Mapping[str, str]) -> Settings:
+    """The settings in `variables`; raises `SettingsError` for one that cannot be right."""
+    environment = Environment(variables)
+    return Settings(
+        kafka=_kafka(environment),
+        partitions=environment.number("PARTITIONS", PARTITIONS_DEFAULT, int, 1),
+        replication_factor=environment.number("REPLICATION_FACTOR", 1, int, 1),
+        data_dir=Path(environment.text("DATA_DIR") or Path.home() / ".local/share/headroom"),
+        log_level=environment.choice("LOG_LEVEL", "INFO", _LEVELS),
+        http_host=_http_host(environment),
+        http_port=environment.number("HTTP_PORT", 6066, int, 0),
+        http_advertised_url=environment.text("HTTP_ADVERTISED_URL"),
+        stale_after_seconds=environment.number("STALE_AFTER_SECONDS", 60.0, float, 1),
+        store=environment.choice("STORE", "rocksdb", _STORES),
+    )
+
+
+def poll_seconds(environment: Environment) -> Decimal:
+    """`HEADROOM_HERCLE_POLL_SECONDS`."""
+    return environment.number("HERCLE_POLL_SECONDS", Decimal(1), Decimal, Decimal("0.05"))
+
+
+def _kafka(environment: Environment) -> KafkaSettings:
+    return KafkaSettings(
+        bootstrap=environment.text("KAFKA_BOOTSTRAP"),
+        security_protocol=environment.choice("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", _PROTOCOLS),
+        sasl_mechanism=environment.text("KAFKA_SASL_MECHANISM"),
+        sasl_username=environment.text("KAFKA_SASL_USERNAME"),
+        sasl_password=environment.secret("KAFKA_SASL_PASSWORD"),
+        ssl_cafile=environment.text("KAFKA_SSL_CAFILE"),
+        ssl_certfile=environment.text("KAFKA_SSL_CERTFILE"),
+        ssl_keyfile=environment.text("KAFKA_SSL_KEYFILE"),
+    )
+
+
+def _http_host(environment: Environment) -> str:
+    host = environment.text("HTTP_HOST") or "127.0.0.1"
+    if environment.text("API_TOKENS_FILE") is not None:
+        # Better refused than ignored: who sets it believes that the answers are protected.
+        problem = "is not supported yet: a worker serves this machine only"
+        raise SettingsError("HEADROOM_API_TOKENS_FILE", problem)
+    if not _is_loopback(host):
+        problem = f"must be this machine (127.0.0.1) as long as no tokens protect it, not {host}"
+        raise SettingsError("HEADROOM_HTTP_HOST", problem)
+    return host
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,1 @@
+"""The questions: every worker answers for every user, or says that it cannot yet."""

@@ -1,0 +1,140 @@
+"""The paths under `/v1`: users, balances, exposures, feeds."""
+
+import heapq
+import itertools
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+from aiohttp import web
+
+from processors.agents import Agents
+from processors.http.feeds import Feeds
+from processors.http.ownership import FORWARDED, Ownership
+from processors.http.problems import bad_request, not_found
+from processors.ledger.contributions import sum_key
+from processors.ledger.users import UserState
+from processors.ledger.views import user_balances, user_exposure
+from schemas.codec import decode
+
+USERS_PER_PAGE: Final = 100
+USERS_PER_PAGE_MAX: Final = 1_000
+
+
+class Questions:
+    """Handlers over one worker's tables."""
+
+    def __init__(self, agents: Agents, ownership: Ownership, feeds: Feeds) -> None:
+        self._agents = agents
+        self._ownership = ownership
+        self._feeds = feeds
+
+    def routes(self) -> list[web.RouteDef]:
+        """The paths of the contract."""
+        return [
+            web.get("/v1/users", self.users),
+            web.get("/v1/users/{user}/balances", self.balances),
+            web.get("/v1/users/{user}/exposure", self.exposure),
+            web.get("/v1/assets", self.assets),
+            web.get("/v1/assets/{asset}/exposure", self.asset),
+            web.get("/v1/bases/{base}/exposure", self.base),
+            web.get("/v1/feeds", self.feeds),
+        ]
+
+    async def balances(self, request: web.Request) -> web.Response:
+        """UserBalances, and how fresh they are."""
+        return await self._user(request, user_balances)
+
+    async def exposure(self, request: web.Request) -> web.Response:
+        """UserExposure, and how fresh it is."""
+        return await self._user(request, user_exposure)
+
+    async def asset(self, request: web.Request) -> web.Response:
+        """AssetExposure."""
+        return await self._sum(request, "asset", request.match_info["asset"].upper())
+
+    async def base(self, request: web.Request) -> web.Response:
+        """BaseExposure."""
+        return await self._sum(request, "base", request.match_info["base"].upper())
+
+    async def feeds(self, _request: web.Request) -> web.Response:
+        """Each venue's connections."""
+        return _json({"feeds": msgspec.to_builtins(self._feeds.all())})
+
+    async def users(self, request: web.Request) -> web.Response:
+        """One page of all users in order of their names; `next` is the `after` of the next page."""
+        after, limit = request.query.get("after", ""), _limit(request)
+        here = self._users_here(after, limit)
+        pages = [here]
+        if FORWARDED not in request.headers:
+            path = f"/v1/users?limit={limit}&after={quote(after, safe='')}"
+            pages += [answer["users"] for answer in await self._ownership.gather(path)]
+        page = list(itertools.islice(heapq.merge(*pages), limit))
+        return _json({"users": page, "next": page[-1] if len(page) == limit else None})
+
+    async def assets(self, request: web.Request) -> web.Response:
+        """The names of all assets that were ever held."""
+        self._ownership.require_serving()
+        table = self._agents.assets
+        found = {
+            name
+            for partition in table.open_partitions
+            for name in self._agents.sums.assets(partition)
+        }
+        if FORWARDED not in request.headers:
+            for answer in await self._ownership.gather("/v1/assets"):
+                found.update(answer["assets"])
+        return _json({"assets": sorted(found)})
+
+    async def _user(self, request: web.Request, view: Any) -> web.Response:  # noqa: ANN401 - either view
+        user = request.match_info["user"]
+        table, key = self._agents.users, user.encode()
+        partition = self._ownership.partition_here(table, key)
+        if partition is None:
+            return await self._ownership.pass_on(request, table, key)
+        row = table.committed(partition, key)
+        state = None if row is None else decode(row, UserState)
+        balances = None if state is None else user_balances(state)
+        if state is None or balances is None:
+            raise not_found(f"no such user: {user[:100]!r}")
+        document = msgspec.to_builtins(view(state))
+        freshness = msgspec.to_builtins(self._feeds.freshness(balances))
+        return _json({**document, "freshness": freshness})
+
+    async def _sum(self, request: web.Request, kind: str, name: str) -> web.Response:
+        table, key = self._agents.assets, sum_key(kind, name)
+        partition = self._ownership.partition_here(table, key)
+        if partition is None:
+            return await self._ownership.pass_on(request, table, key)
+        head = table.committed(partition, key)
+        document = None if head is None else self._agents.sums.document(partition, key, head)
+        if document is None:
+            raise not_found(f"nobody ever held this {kind}: {name[:100]!r}")
+        return _json(msgspec.to_builtins(document))
+
+    def _users_here(self, after: str, limit: int) -> list[str]:
+        self._ownership.require_serving()
+        table = self._agents.users
+        pages = [
+            self._users_of(table.committed_items(partition, start=after.encode()), after)
+            for partition in table.open_partitions
+        ]
+        return list(itertools.islice(heapq.merge(*pages), limit))
+
+    @staticmethod
+    def _users_of(rows: Any, after: str) -> Any:  # noqa: ANN401 - an iterator of names
+        for key, row in rows:
+            user = key.decode()
+            if user > after and decode(row, UserState).live:
+                yield user
+
+
+def _limit(request: web.Request) -> int:
+    text = request.query.get("limit", str(USERS_PER_PAGE))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= USERS_PER_PAGE_MAX:
+        raise bad_request(f"limit is a whole number from 1 to {USERS_PER_PAGE_MAX}")
+    return int(text)
+
+
+def _json(document: Any) -> web.Response:  # noqa: ANN401 - any JSON
+    return web.Response(body=msgspec.json.encode(document), content_type="application/json")

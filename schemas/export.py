@@ -1,0 +1,69 @@
+"""The JSON Schemas that other teams read, made from the structs: `python -m schemas.export`.
+
+One file for each public topic whose value is a document of ours. Unknown further fields are
+allowed: readers ignore what they do not know, so that a field may be added.
+"""
+
+import inspect
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from schemas.topics import TOPICS
+
+DIRECTORY: Final = Path(__file__).parent / "json"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema_of(topic: str, document: type[msgspec.Struct]) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of one topic's value; its `$id` is what `ce_dataschema` says."""
+    _, parts = msgspec.json.schema_components([document], ref_template="#/$defs/{name}")
+    for name, part in parts.items():
+        parts[name] = _tidy(part)
+    root = parts.pop(document.__name__)
+    head = {"$schema": DIALECT, "$id": f"urn:headroom:schema:{topic}"}
+    definitions = {"$defs": dict(sorted(parts.items()))} if parts else {}
+    return {**head, **root, **definitions}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Every schema by its file's name."""
+    return {
+        f"{topic.name}.schema.json": schema_of(topic.name, topic.value)
+        for topic in TOPICS.values()
+        if topic.public and topic.value is not None
+    }
+
+
+def text_of(schema: dict[str, Any]) -> str:
+    """A schema as it stands in its file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def write(directory: Path = DIRECTORY) -> list[Path]:
+    """Write all schemas, remove those of topics that are no more; the paths that were written."""
+    directory.mkdir(exist_ok=True)
+    written = []
+    for name, schema in schemas().items():
+        path = directory / name
+        path.write_text(text_of(schema), encoding="utf-8")
+        written.append(path)
+    for path in directory.glob("*.schema.json"):
+        if path not in written:
+            path.unlink()
+    return written
+
+
+def _tidy(part: dict[str, Any]) -> dict[str, Any]:
+    """The same part, its docstring without the indentation of the source."""
+    if "description" in part:
+        return {**part, "description": inspect.cleandoc(part["description"])}
+    return part
+
+
+if __name__ == "__main__":
+    for written_path in write():
+        sys.stdout.write(f"{written_path.name}\n")

@@ -1,0 +1,60 @@
+"""What every test may ask for: one real Kafka a session, fresh topics a test."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+
+class KafkaHandle(msgspec.Struct, frozen=True):
+    """A running Kafka: where it is, and the arguments of a client."""
+
+    bootstrap: str
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        return {"bootstrap_servers": self.bootstrap}
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaHandle]:
+    """HEADROOM_KAFKA_BOOTSTRAP if set, else testcontainers where Docker answers, else our own."""
+    given = os.environ.get("HEADROOM_KAFKA_BOOTSTRAP")
+    if given:
+        yield KafkaHandle(given)
+    elif _docker_answers():
+        from testcontainers.community.kafka import KafkaContainer
+
+        with KafkaContainer("apache/kafka:4.1.1") as container:
+            yield KafkaHandle(container.get_bootstrap_server())
+    else:
+        from headroom.kafka import KafkaNode
+
+        node = KafkaNode()
+        asyncio.run(node.start())
+        try:
+            yield KafkaHandle(node.bootstrap)
+        finally:
+            asyncio.run(node.stop())
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other test of any run has, for topics and groups."""
+    return f"t{os.getpid()}-{next(_numbers)}"
+
+
+def _docker_answers() -> bool:
+    try:
+        import docker
+
+        docker.from_env().ping()
+    except Exception:  # noqa: BLE001 - whatever it is, there is no engine to use
+        return False
+    return True

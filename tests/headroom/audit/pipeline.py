@@ -1,0 +1,109 @@
+"""Kafka in a dictionary: what the agents would have made of some frames, without an agent."""
+
+from collections import defaultdict
+from zlib import crc32
+
+from headroom.audit import Record, Sent, World
+from processors.ledger.assets import SumLedger
+from processors.ledger.contributions import decode as decode_contribution
+from processors.ledger.contributions import encode as encode_contribution
+from processors.ledger.contributions import key_of
+from processors.ledger.users import EMITS, UserState, fold
+from processors.ledger.views import contributions, user_balances, user_exposure
+from processors.normalise import NORMALISERS, RawFrame
+from schemas import topics
+from schemas.codec import decode, encode
+from schemas.documents import AssetExposure, BalanceSnapshot, Source
+from schemas.headers import DeadLetterOrigin, RawHeaders, cloud_event, dead_letter, read_receipt
+from schemas.rejections import Rejected
+from schemas.venues import VENUES
+
+TIME = "2024-03-13T22:00:25.310000000Z"
+PARTITIONS = 3
+
+
+class Pipeline:
+    """Takes frames one by one and keeps the records that would follow."""
+
+    def __init__(self):
+        self.records = defaultdict(list)
+        self.sent = []
+        self._ends = defaultdict(int)
+        self._users = {}
+        self._rows = defaultdict(dict)
+        self._sums = SumLedger()
+        self._receipts = defaultdict(int)
+
+    def frame(self, venue, frame, *, account, epoch=1, headers=None):
+        """A venue sends a frame, a producer keeps it, and all that follows happens."""
+        self.sent.append(Sent(venue, frame, f"{venue}.jsonl:{len(self.sent) + 1}"))
+        if headers is None:
+            self._receipts[venue, epoch] += 1
+            receipt = self._receipts[venue, epoch]
+            feed = VENUES[venue].feed
+            headers = RawHeaders(venue, feed, epoch, receipt, TIME).encode()
+        key = None if account is None else account.encode()
+        record = self.append(VENUES[venue].raw_topic, key, frame, headers)
+        self.normalise(venue, record)
+        return record
+
+    def append(self, topic, key, value, headers):
+        partition = crc32(key or b"") % PARTITIONS
+        offset = self._ends[topic, partition]
+        self._ends[topic, partition] += 1
+        record = Record(topic, partition, offset, key, value, tuple(headers))
+        self.records[topic].append(record)
+        return record
+
+    def normalise(self, venue, record):
+        receipt = read_receipt(record.headers, offset=record.offset, appended=TIME)
+        source = Source(record.topic, record.partition, record.offset)
+        outcome = NORMALISERS[venue](RawFrame(record.value, receipt, source))
+        if isinstance(outcome, Rejected):
+            origin = DeadLetterOrigin(*record.identity, stage="normalise", class_name="x")
+            headers = dead_letter(
+                origin, reason=outcome.reason, detail=outcome.detail, own=record.headers
+            )
+            self.append(topics.DEAD_LETTERS, record.key, record.value, headers)
+            return
+        event = self._event(topics.BALANCES, outcome.user, record.place)
+        made = self.append(topics.BALANCES, outcome.user.encode(), encode(outcome), event)
+        self.fold_user(made)
+
+    def fold_user(self, record):
+        snapshot = decode(record.value, BalanceSnapshot)
+        row = self._users.get(snapshot.user)
+        folded = fold(None if row is None else decode(row, UserState), snapshot)
+        if folded.verdict not in EMITS:
+            return
+        self._users[snapshot.user] = encode(folded.state)
+        for topic, document in (
+            (topics.BALANCES_LATEST, user_balances(folded.state)),
+            (topics.EXPOSURE_USER, user_exposure(folded.state)),
+        ):
+            value = None if document is None else encode(document)
+            self._publish(topic, snapshot.user, value, folded.state.version)
+        for share in contributions(folded):
+            self._fold_asset(decode_contribution(encode_contribution(share)))
+
+    def _fold_asset(self, share):
+        partition = crc32(key_of(share)) % PARTITIONS
+        rows = self._rows[partition]
+        changes = self._sums.fold(partition, [share], rows.get)
+        rows |= changes.rows
+        for emission in changes.emissions:
+            document = emission.document
+            if isinstance(document, AssetExposure):
+                topic, name = topics.EXPOSURE_ASSET, document.asset
+            else:
+                topic, name = topics.EXPOSURE_BASE, document.base_currency
+            self._publish(topic, name, encode(document), document.version)
+
+    def _publish(self, topic, key, value, version):
+        self.append(topic, key.encode(), value, self._event(topic, key, f"{topic}/{key}/{version}"))
+
+    def _event(self, topic, subject, event_id):
+        return cloud_event(topic=topic, subject=subject, event_id=event_id, time=TIME)
+
+    def world(self, **more):
+        return World({name: list(found) for name, found in self.records.items()}, **more)

@@ -1,0 +1,143 @@
+"""The stores of a table's partition: both behave the same, and RocksDB outlives the process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from processors.engine.errors import StoreUnusable
+from processors.engine.store import MemoryStore, PartitionStore, RocksStore, destroy
+
+# Keys that a store might take for its own among them.
+keys = st.sampled_from([b"", b"o", b"r", b"\x00", b"\xff", b"ro", b"or", b"k"]) | st.binary(
+    max_size=4
+)
+rows = st.sampled_from([b"", b"row"]) | st.binary(max_size=8)
+writes = st.dictionaries(keys, st.none() | rows, max_size=5)
+steps = st.lists(st.tuples(writes, st.booleans()), max_size=8)
+
+PROPERTY = settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture(params=["memory", "rocks"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PartitionStore]:
+    """A new store of each kind."""
+    opened = MemoryStore() if request.param == "memory" else RocksStore(tmp_path / "new" / "0")
+    yield opened
+    opened.close()
+
+
+def test_a_new_store_holds_nothing_and_says_so(store: PartitionStore) -> None:
+    """No offset is not offset 0: everything has to be restored."""
+    assert store.offset() is None
+    assert store.get(b"k") is None
+    assert list(store.items()) == []
+
+
+def test_rows_and_their_offset_are_written_at_once(store: PartitionStore) -> None:
+    store.write({b"a": b"1", b"b": b"2"}, 7)
+    store.write({b"a": None, b"c": b""}, 9)
+    assert dict(store.items()) == {b"b": b"2", b"c": b""}
+    assert [store.get(key) for key in (b"a", b"b", b"c", b"d")] == [None, b"2", b"", None]
+    assert store.offset() == 9
+
+
+def test_an_offset_may_stand_without_rows(store: PartitionStore) -> None:
+    """A changelog may end with records that leave nothing behind."""
+    store.write({}, 0)
+    assert store.offset() == 0
+    assert list(store.items()) == []
+
+
+def test_a_row_that_is_not_there_may_be_deleted(store: PartitionStore) -> None:
+    store.write({b"a": None}, 3)
+    assert list(store.items()) == []
+    assert store.offset() == 3
+
+
+def test_a_key_may_begin_with_any_byte(store: PartitionStore) -> None:
+    """The offset is no row, whatever the rows are called."""
+    expected = {
+        bytes([first]) + rest: bytes([first]) for first in range(256) for rest in (b"", b"x")
+    }
+    store.write({**expected, b"": b"empty"}, 1)
+    assert list(store.items()) == sorted({**expected, b"": b"empty"}.items())
+    assert [key for key, _ in store.items(b"\xfe\x00")] == [b"\xfex", b"\xff", b"\xffx"]
+    store.write(dict.fromkeys(expected), 2)
+    assert list(store.items()) == [(b"", b"empty")]
+    assert store.offset() == 2
+
+
+def test_one_may_write_while_reading(store: PartitionStore) -> None:
+    store.write({bytes([number]): b"old" for number in range(100)}, 1)
+    read = store.items()
+    first = next(read)
+    store.write({bytes([number]): b"new" for number in range(200)}, 2)
+    assert dict([first, *read]) == {bytes([number]): b"old" for number in range(100)}
+
+
+def test_large_offsets_and_rows_come_back(store: PartitionStore) -> None:
+    row = bytes(range(256)) * 20_000
+    store.write({b"k": row}, 2**62)
+    assert store.get(b"k") == row
+    assert store.offset() == 2**62
+
+
+@given(steps, st.data())
+@PROPERTY
+def test_both_stores_behave_as_a_sorted_dictionary(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[dict, bool]], data: st.DataObject
+) -> None:
+    """For any writes and deletions; RocksDB also when it is closed and opened in between."""
+    path = tmp_path_factory.mktemp("store") / "0"
+    memory, rocks = MemoryStore(), RocksStore(path)
+    expected: dict[bytes, bytes] = {}
+    for offset, (written, reopen) in enumerate(steps):
+        memory.write(written, offset)
+        rocks.write(written, offset)
+        for key, row in written.items():
+            expected.pop(key, None)
+            if row is not None:
+                expected[key] = row
+        if reopen:
+            rocks.close()
+            rocks = RocksStore(path)
+        for store in (memory, rocks):
+            assert dict(store.items()) == expected
+            assert len(list(store.items())) == len(expected)
+            assert store.offset() == offset
+            for key in [*written, *expected]:
+                assert store.get(key) == expected.get(key)
+    start = data.draw(keys)
+    for store in (memory, rocks):
+        assert list(store.items()) == sorted(expected.items())
+        assert list(store.items(start)) == sorted(
+            item for item in expected.items() if item[0] >= start
+        )
+    rocks.close()
+
+
+def test_a_destroyed_store_is_a_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "0"
+    rocks = RocksStore(path)
+    rocks.write({b"k": b"row"}, 5)
+    rocks.close()
+    destroy(path)
+    destroy(path)
+    rocks = RocksStore(path)
+    assert rocks.offset() is None
+    assert rocks.get(b"k") is None
+    rocks.close()
+
+
+def test_a_store_that_is_held_by_another_is_unusable_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "0"
+    rocks = RocksStore(path)
+    with pytest.raises(StoreUnusable, match=str(path)):
+        RocksStore(path)
+    rocks.close()
+    RocksStore(path).close()
