@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from headroom.errors import SettingsError
+from headroom.errors import OperatorError
 from headroom.running import one_clear_line, run, set_up_logging
 from headroom.settings import Environment, Settings, load
 
@@ -30,7 +30,21 @@ class _Rate(click.ParamType):
 def main() -> None:
     """The command `headroom`."""
     with one_clear_line():
-        headroom()
+        try:
+            sys.exit(headroom.main(standalone_mode=False))
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            raise OperatorError(_with_hint(error)) from None
+        except click.Abort:
+            raise KeyboardInterrupt from None
+
+
+def _with_hint(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = "" if context is None else f" (see `{context.command_path} --help`)"
+    return error.format_message() + hint
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -232,9 +246,6 @@ def query_users(context: click.Context) -> None:
 
 
 def _settings() -> Settings:
-    try:
-        settings = load(os.environ)
-    except SettingsError as error:
-        raise click.UsageError(str(error)) from None
+    settings = load(os.environ)
     set_up_logging(settings.log_level)
     return settings

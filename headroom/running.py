@@ -75,10 +75,14 @@ def _leave(error: Exception, status: int) -> None:
 
 
 class _Expected(logging.Filter):
-    """Leaves out what aiokafka calls errors and what is the ordinary course of things."""
+    """Leaves out what aiokafka calls errors and is the ordinary course, or said by ourselves."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return "GroupCoordinatorNotAvailable" not in record.getMessage()
+        message = record.getMessage()
+        # The second is a bootstrap address that does not answer; of nodes it says "to node".
+        return not (
+            "GroupCoordinatorNotAvailable" in message or message.startswith('Unable connect to "')
+        )
 
 
 def set_up_logging(level: str) -> None:

@@ -18,6 +18,11 @@ from schemas.topics import PARTITIONS_DEFAULT
 
 _PREFIX: Final = "HEADROOM_"
 _PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
+_PORT_MAX: Final = 65_535
+_PARTITIONS_MAX: Final = 10_000
+_REPLICATION_FACTOR_MAX: Final = 32_767
+_STALE_SECONDS_MAX: Final = 86_400
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _STORES: Final = ("rocksdb", "memory")
 T = TypeVar("T")
@@ -28,7 +33,7 @@ class KafkaSettings(msgspec.Struct, frozen=True):
 
     bootstrap: str | None
     security_protocol: str = "PLAINTEXT"
-    sasl_mechanism: str | None = None
+    sasl_mechanism: str = "SCRAM-SHA-512"
     sasl_username: str | None = None
     sasl_password: Secret | None = None
     ssl_cafile: str | None = None
@@ -49,11 +54,13 @@ class KafkaSettings(msgspec.Struct, frozen=True):
         if self.security_protocol.endswith("SSL"):
             found["ssl_context"] = self._ssl_context()
         if self.security_protocol.startswith("SASL"):
-            found["sasl_mechanism"] = self.sasl_mechanism or "SCRAM-SHA-512"
+            if self.sasl_username is None or self.sasl_password is None:
+                missing = "USERNAME" if self.sasl_username is None else "PASSWORD"
+                problem = f"is not set, and {self.security_protocol} needs it"
+                raise SettingsError(f"HEADROOM_KAFKA_SASL_{missing}", problem)
+            found["sasl_mechanism"] = self.sasl_mechanism
             found["sasl_plain_username"] = self.sasl_username
-            found["sasl_plain_password"] = (
-                None if self.sasl_password is None else self.sasl_password.reveal()
-            )
+            found["sasl_plain_password"] = self.sasl_password.reveal()
         return found
 
     def _ssl_context(self) -> ssl.SSLContext:
@@ -99,19 +106,26 @@ class Environment:
             raise SettingsError(_PREFIX + name, f"is one of {', '.join(choices)}, not {text!r}")
         return text
 
-    def number(self, name: str, default: T, parse: Callable[[str], T], minimum: Any) -> T:  # noqa: ANN401 - of the same kind as T
-        """A variable that is a number, and at least `minimum`."""
+    def number(
+        self,
+        name: str,
+        default: T,
+        parse: Callable[[str], T],
+        minimum: Any,  # noqa: ANN401 - of the same kind as T
+        maximum: Any,  # noqa: ANN401 - the same
+    ) -> T:
+        """A variable that is a number from `minimum` to `maximum`."""
         text = self.text(name)
         if text is None:
             return default
         try:
             value: Any = parse(text)
+            sound = minimum <= value <= maximum
         except (ValueError, InvalidOperation):
-            value = None
-        if value is None or not value >= minimum:
-            raise SettingsError(
-                _PREFIX + name, f"is a number of at least {minimum}, not {text[:40]!r}"
-            )
+            sound = False
+        if not sound:
+            problem = f"is a number from {minimum} to {maximum}, not {text[:40]!r}"
+            raise SettingsError(_PREFIX + name, problem)
         found: T = value
         return found
 
@@ -133,34 +147,57 @@ def load(variables: Mapping[str, str]) -> Settings:
     environment = Environment(variables)
     return Settings(
         kafka=_kafka(environment),
-        partitions=environment.number("PARTITIONS", PARTITIONS_DEFAULT, int, 1),
-        replication_factor=environment.number("REPLICATION_FACTOR", 1, int, 1),
+        partitions=environment.number("PARTITIONS", PARTITIONS_DEFAULT, int, 1, _PARTITIONS_MAX),
+        replication_factor=environment.number(
+            "REPLICATION_FACTOR", 1, int, 1, _REPLICATION_FACTOR_MAX
+        ),
         data_dir=Path(environment.text("DATA_DIR") or Path.home() / ".local/share/headroom"),
         log_level=environment.choice("LOG_LEVEL", "INFO", _LEVELS),
         http_host=_http_host(environment),
-        http_port=environment.number("HTTP_PORT", 6066, int, 0),
-        http_advertised_url=environment.text("HTTP_ADVERTISED_URL"),
-        stale_after_seconds=environment.number("STALE_AFTER_SECONDS", 60.0, float, 1),
+        http_port=environment.number("HTTP_PORT", 6066, int, 0, _PORT_MAX),
+        http_advertised_url=_http_url(environment),
+        stale_after_seconds=environment.number(
+            "STALE_AFTER_SECONDS", 60.0, float, 1, _STALE_SECONDS_MAX
+        ),
         store=environment.choice("STORE", "rocksdb", _STORES),
     )
 
 
 def poll_seconds(environment: Environment) -> Decimal:
     """`HEADROOM_HERCLE_POLL_SECONDS`."""
-    return environment.number("HERCLE_POLL_SECONDS", Decimal(1), Decimal, Decimal("0.05"))
+    return environment.number("HERCLE_POLL_SECONDS", Decimal(1), Decimal, Decimal("0.05"), 3_600)
 
 
 def _kafka(environment: Environment) -> KafkaSettings:
     return KafkaSettings(
-        bootstrap=environment.text("KAFKA_BOOTSTRAP"),
+        bootstrap=_bootstrap(environment),
         security_protocol=environment.choice("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", _PROTOCOLS),
-        sasl_mechanism=environment.text("KAFKA_SASL_MECHANISM"),
+        sasl_mechanism=environment.choice("KAFKA_SASL_MECHANISM", _MECHANISMS[0], _MECHANISMS),
         sasl_username=environment.text("KAFKA_SASL_USERNAME"),
         sasl_password=environment.secret("KAFKA_SASL_PASSWORD"),
         ssl_cafile=environment.text("KAFKA_SSL_CAFILE"),
         ssl_certfile=environment.text("KAFKA_SSL_CERTFILE"),
         ssl_keyfile=environment.text("KAFKA_SSL_KEYFILE"),
     )
+
+
+def _bootstrap(environment: Environment) -> str | None:
+    text = environment.text("KAFKA_BOOTSTRAP")
+    for address in [] if text is None else text.split(","):
+        host, _, port = address.strip().rpartition(":")
+        sound = host and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _PORT_MAX
+        if not sound:
+            problem = f"is host:port, several with commas between them, not {text!r}"
+            raise SettingsError("HEADROOM_KAFKA_BOOTSTRAP", problem)
+    return text
+
+
+def _http_url(environment: Environment) -> str | None:
+    text = environment.text("HTTP_ADVERTISED_URL")
+    if text is not None and not text.startswith(("http://", "https://")):
+        problem = "is a URL that begins with http:// or https://"
+        raise SettingsError("HEADROOM_HTTP_ADVERTISED_URL", problem)
+    return text
 
 
 def _http_host(environment: Environment) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from headroom.errors import KafkaUnreachable, TopicsDiffer
 from schemas.topics import TOPICS, Topic
 
 _SETTLE_SECONDS = 0.05
+_START_SECONDS = 10.0
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -91,9 +92,7 @@ async def _differences(
     admin: AIOKafkaAdminClient, partitions: int, replication_factor: int
 ) -> list[Difference]:
     present = set(await admin.list_topics())
-    found = [
-        Difference(name, None, "present", None) for name in TOPICS if name not in present
-    ]
+    found = [Difference(name, None, "present", None) for name in TOPICS if name not in present]
     there = [name for name in TOPICS if name in present]
     if not there:
         return found
@@ -127,8 +126,9 @@ async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, d
 async def _admin(kafka: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**kafka)
     try:
-        await admin.start()
-    except KafkaConnectionError as error:
+        async with asyncio.timeout(_START_SECONDS):
+            await admin.start()
+    except (KafkaError, OSError, TimeoutError) as error:
         await admin.close()
         raise KafkaUnreachable(str(kafka["bootstrap_servers"])) from error
     try:

@@ -3,10 +3,8 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-import msgspec
-
 from processors.engine import Batch, EngineApp, Record, Table
-from processors.ledger.assets import SumDocument, SumLedger
+from processors.ledger.assets import Emission, SumLedger
 from processors.ledger.contributions import decode as decode_contribution
 from processors.ledger.contributions import encode as encode_contribution
 from processors.ledger.contributions import key_of
@@ -15,17 +13,16 @@ from processors.ledger.views import contributions, user_balances, user_exposure
 from processors.metrics import Metrics
 from processors.normalise import NORMALISERS, RawFrame
 from schemas import topics
-from schemas.codec import decode, encode
+from schemas.codec import NotADocument, decode, encode
 from schemas.documents import AssetExposure, BalanceSnapshot, Source
 from schemas.headers import DeadLetterOrigin, Headers, cloud_event, dead_letter, read_receipt
-from schemas.rejections import Reason, Rejected
+from schemas.rejections import Rejected
 from schemas.times import rfc3339, time_ns_of
 from schemas.venues import VENUES
 
 USERS_TABLE: Final = "users"
 ASSETS_TABLE: Final = "assets"
 
-_VENUE_OF: Final = {venue.raw_topic: venue.name for venue in VENUES.values()}
 _NS_PER_MS: Final = 1_000_000
 _NS_PER_S: Final = 1_000_000_000
 
@@ -34,7 +31,12 @@ class Agents:
     """The agents and tables of one worker's app."""
 
     def __init__(
-        self, app: EngineApp, metrics: Metrics, *, clock_ns: Callable[[], int]
+        self,
+        app: EngineApp,
+        metrics: Metrics,
+        *,
+        clock_ns: Callable[[], int],
+        topic_prefix: str = "",
     ) -> None:
         self.users: Table = app.Table(USERS_TABLE)
         self.assets: Table = app.Table(ASSETS_TABLE)
@@ -42,23 +44,25 @@ class Agents:
         self._metrics = metrics
         self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)
-        app.agent(app.topic(*_VENUE_OF), name="normalise")(self.normalise)
-        app.agent(app.topic(topics.BALANCES), name="users")(self.fold_users)
-        app.agent(app.topic(topics.CONTRIBUTIONS), name="assets")(self.fold_assets)
+        self._prefix = topic_prefix
+        self._venues = {topic_prefix + venue.raw_topic: venue.name for venue in VENUES.values()}
+        app.agent(app.topic(*self._venues), name="normalise")(self.normalise)
+        app.agent(app.topic(topic_prefix + topics.BALANCES), name="users")(self.fold_users)
+        app.agent(app.topic(topic_prefix + topics.CONTRIBUTIONS), name="assets")(self.fold_assets)
 
     async def normalise(self, batches: AsyncIterator[Batch]) -> None:
         """Raw frames become snapshots or dead letters, each exactly one of them."""
         async for batch in batches:
-            venue = _VENUE_OF[batch.topic]
+            venue = self._venues[batch.topic]
             read = NORMALISERS[venue]
             for record in batch:
                 frame = _raw_frame(batch, record)
                 outcome = read(frame)
                 if isinstance(outcome, Rejected):
-                    _bury(batch, record, outcome, stage="normalise", class_name=read.__module__)
+                    self._bury(batch, record, outcome, stage="normalise", class_name=read.__module__)
                     self._metrics.dead_letters.labels(venue, outcome.reason).inc()
                 else:
-                    _send_snapshot(batch, outcome)
+                    self._send_snapshot(batch, outcome)
                     self._metrics.normalised.labels(venue).inc()
 
     async def fold_users(self, batches: AsyncIterator[Batch]) -> None:
@@ -68,10 +72,10 @@ class Agents:
             for record in batch:
                 try:
                     snapshot = decode(record.value or b"", BalanceSnapshot)
-                except msgspec.DecodeError as error:
-                    # Nobody but `normalise` writes here; a stranger's record must not stop us.
-                    rejected = Rejected(Reason.UNKNOWN_MESSAGE, str(error))
-                    _bury(batch, record, rejected, stage="users", class_name=__name__)
+                except NotADocument:
+                    # Nobody but `normalise` writes here; a stranger's record must not stop us,
+                    # and the dead letters account for raw records alone.
+                    self._metrics.foreign_records.labels(topics.BALANCES).inc()
                     continue
                 self._fold_user(batch, snapshot)
             if snapshot is not None:
@@ -88,10 +92,10 @@ class Agents:
         if folded.vanished:
             self._metrics.vanished.labels(snapshot.venue).inc(len(folded.vanished))
         self.users[key] = encode(folded.state)
-        _send_user(batch, folded, snapshot.received_time)
+        self._send_user(batch, folded, snapshot.received_time)
         for contribution in contributions(folded):
             batch.send(
-                topics.CONTRIBUTIONS,
+                self._prefix + topics.CONTRIBUTIONS,
                 key=key_of(contribution),
                 value=encode_contribution(contribution),
             )
@@ -104,12 +108,74 @@ class Agents:
             for key, row in changes.rows.items():
                 self.assets[key] = row
             for emission in changes.emissions:
-                _send_sum(batch, emission.document, emission.time)
+                self._send_sum(batch, emission)
             if changes.stale:
                 self._metrics.stale_contributions.inc(changes.stale)
 
     def _load_sums(self, partition: int) -> None:
         self.sums.load(partition, self.assets.committed_items(partition))
+
+    def _bury(
+        self, batch: Batch, record: Record, why: Rejected, *, stage: str, class_name: str
+    ) -> None:
+        """Send a record that cannot be read to the dead letters, as it came."""
+        origin = DeadLetterOrigin(
+            topic=batch.topic,
+            partition=batch.partition,
+            offset=record.offset,
+            stage=stage,
+            class_name=class_name,
+        )
+        batch.send(
+            self._prefix + topics.DEAD_LETTERS,
+            key=record.key,
+            value=record.value,
+            headers=dead_letter(origin, reason=why.reason, detail=why.detail, own=record.headers),
+        )
+
+    def _send_snapshot(self, batch: Batch, snapshot: BalanceSnapshot) -> None:
+        source = snapshot.source
+        batch.send(
+            self._prefix + topics.BALANCES,
+            key=snapshot.user.encode(),
+            value=encode(snapshot),
+            headers=cloud_event(
+                topic=topics.BALANCES,
+                subject=snapshot.user,
+                event_id=f"{source.topic}/{source.partition}/{source.offset}",
+                time=snapshot.received_time,
+            ),
+        )
+
+    def _send_user(self, batch: Batch, folded: Fold, time: str) -> None:
+        state = folded.state
+        for topic, document in (
+            (topics.BALANCES_LATEST, user_balances(state)),
+            (topics.EXPOSURE_USER, user_exposure(state)),
+        ):
+            batch.send(
+                self._prefix + topic,
+                key=state.user.encode(),
+                value=None if document is None else encode(document),
+                headers=self._table_headers(topic, state.user, state.version, time),
+            )
+
+    def _send_sum(self, batch: Batch, emission: Emission) -> None:
+        document = emission.document
+        if isinstance(document, AssetExposure):
+            topic, name = topics.EXPOSURE_ASSET, document.asset
+        else:
+            topic, name = topics.EXPOSURE_BASE, document.base_currency
+        batch.send_latest(
+            self._prefix + topic,
+            key=name.encode(),
+            value=encode(document),
+            headers=self._table_headers(topic, name, document.version, emission.time),
+        )
+
+    def _table_headers(self, topic: str, key: str, version: int, time: str) -> Headers:
+        event_id = f"{self._prefix}{topic}/{key}/{version}"
+        return cloud_event(topic=topic, subject=key, event_id=event_id, time=time)
 
 
 def _raw_frame(batch: Batch, record: Record) -> RawFrame:
@@ -119,65 +185,3 @@ def _raw_frame(batch: Batch, record: Record) -> RawFrame:
         receipt=read_receipt(record.headers, offset=record.offset, appended=appended),
         source=Source(batch.topic, batch.partition, record.offset),
     )
-
-
-def _bury(batch: Batch, record: Record, why: Rejected, *, stage: str, class_name: str) -> None:
-    origin = DeadLetterOrigin(
-        topic=batch.topic,
-        partition=batch.partition,
-        offset=record.offset,
-        stage=stage,
-        class_name=class_name,
-    )
-    batch.send(
-        topics.DEAD_LETTERS,
-        key=record.key,
-        value=record.value,
-        headers=dead_letter(origin, reason=why.reason, detail=why.detail, own=record.headers),
-    )
-
-
-def _send_snapshot(batch: Batch, snapshot: BalanceSnapshot) -> None:
-    source = snapshot.source
-    batch.send(
-        topics.BALANCES,
-        key=snapshot.user.encode(),
-        value=encode(snapshot),
-        headers=cloud_event(
-            topic=topics.BALANCES,
-            subject=snapshot.user,
-            event_id=f"{source.topic}/{source.partition}/{source.offset}",
-            time=snapshot.received_time,
-        ),
-    )
-
-
-def _send_user(batch: Batch, folded: Fold, time: str) -> None:
-    state = folded.state
-    for topic, document in (
-        (topics.BALANCES_LATEST, user_balances(state)),
-        (topics.EXPOSURE_USER, user_exposure(state)),
-    ):
-        batch.send(
-            topic,
-            key=state.user.encode(),
-            value=None if document is None else encode(document),
-            headers=_table_headers(topic, state.user, state.version, time),
-        )
-
-
-def _send_sum(batch: Batch, document: SumDocument, time: str) -> None:
-    if isinstance(document, AssetExposure):
-        topic, name = topics.EXPOSURE_ASSET, document.asset
-    else:
-        topic, name = topics.EXPOSURE_BASE, document.base_currency
-    batch.send_latest(
-        topic,
-        key=name.encode(),
-        value=encode(document),
-        headers=_table_headers(topic, name, document.version, time),
-    )
-
-
-def _table_headers(topic: str, key: str, version: int, time: str) -> Headers:
-    return cloud_event(topic=topic, subject=key, event_id=f"{topic}/{key}/{version}", time=time)

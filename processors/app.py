@@ -16,14 +16,19 @@ from processors.http.ownership import Ownership
 from processors.http.questions import Questions
 from processors.http.server import Server
 from processors.metrics import Metrics
+from schemas.topics import FEEDS
 
 STOP_SECONDS_MAX: Final = 30.0
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
-    """What a worker needs beside its engine."""
+    """What a worker needs beside its engine.
+
+    `topic_prefix` keeps several systems apart on one Kafka: it stands before every topic's name.
+    """
 
     engine: EngineSettings
+    topic_prefix: str = ""
     stale_after_seconds: float = 60.0
 
 
@@ -43,9 +48,13 @@ class Worker:
         engine = settings.engine
         self.metrics = Metrics()
         self.app = EngineApp(engine)
-        self.agents = Agents(self.app, self.metrics, clock_ns=clock_ns)
+        prefix = settings.topic_prefix
+        self.agents = Agents(self.app, self.metrics, clock_ns=clock_ns, topic_prefix=prefix)
         self._feeds = Feeds(
-            engine.kafka, stale_after_seconds=settings.stale_after_seconds, clock_ns=clock_ns
+            engine.kafka,
+            topic=prefix + FEEDS,
+            stale_after_seconds=settings.stale_after_seconds,
+            clock_ns=clock_ns,
         )
         self._ownership = Ownership(self.app, engine.url)
         questions = Questions(self.agents, self._ownership, self._feeds)

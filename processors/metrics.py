@@ -36,6 +36,12 @@ class Metrics:
             ["venue"],
             registry=self.registry,
         )
+        self.foreign_records = Counter(
+            "headroom_foreign_records",
+            "Records in our topics that nobody of us wrote.",
+            ["topic"],
+            registry=self.registry,
+        )
         self.stale_contributions = Counter(
             "headroom_contributions_stale",
             "Contributions older than the one already counted.",

@@ -1,8 +1,9 @@
 """One place for how a WebSocket is opened: bounds, deadlines, TLS, and silence about secrets."""
 
+import asyncio
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -35,6 +36,21 @@ class KeyRefused(Exception):
         self.detail = detail
 
 
+class Socket(ClientConnection):
+    """A WebSocket that tells of every sign of life from the venue, its pings and pongs included.
+
+    Whoever uses it sets `on_heard`, which is called before what was heard is looked at.
+    """
+
+    on_heard: Callable[[], object] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came: asyncio's own call."""
+        if self.on_heard is not None:
+            self.on_heard()
+        super().data_received(data)
+
+
 class _Connect(connect):
     """`websockets.connect` that follows no redirect: a key is for the host that was named."""
 
@@ -50,15 +66,16 @@ async def open_socket(
     headers: Mapping[str, str],
     deadlines: Deadlines,
     separator_bytes: int = 0,
-) -> ClientConnection:
+) -> Socket:
     """An open WebSocket to a URL that `settings.check_url` has let pass.
 
     `headers` may carry a bearer token: it is written to the socket and to nothing else.
     `separator_bytes` is what a message may have beyond its frame. Raises what
     `websockets.connect` raises: OSError, TimeoutError, InvalidHandshake.
     """
-    return await _Connect(
+    opened = await _Connect(
         url,
+        create_connection=Socket,
         ssl=ssl.create_default_context() if url.startswith("wss:") else None,
         additional_headers=headers,
         compression=None,
@@ -71,6 +88,24 @@ async def open_socket(
         proxy=None if is_loopback(host) else True,
         logger=logging.getLogger("websockets.client"),
     )
+    if not isinstance(opened, Socket):
+        raise TypeError("websockets made another connection than it was told to")
+    return opened
+
+
+async def next_message(socket: Socket, wait_seconds: float) -> bytes | None:
+    """The next message, text or binary, as its own bytes; None after `wait_seconds`."""
+    try:
+        async with asyncio.timeout(wait_seconds):
+            return await socket.recv(decode=False)
+    except TimeoutError:
+        return None
+
+
+async def close_at(stop: asyncio.Event, socket: Socket) -> None:
+    """Close the connection once `stop` is set."""
+    await stop.wait()
+    await socket.close()
 
 
 def is_key_refusal(error: Exception) -> bool:

@@ -5,20 +5,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from producers.errors import TopicMissing
-from producers.kafka import unreachable
+from producers.kafka import partitions_of, unreachable
 from schemas.headers import read_receipt
 
 # The last record of a partition may be of an older epoch than its neighbour (several connections
 # at one venue), or have no readable epoch at all: so a few more are looked at.
 _LOOK_BACK_RECORDS: Final = 64
 _READ_SECONDS: Final = 30.0
-# A topic that was created a moment ago is not yet known to every broker.
-_ASK_TIMES: Final = 10
-_ASK_PAUSE_SECONDS: Final = 0.2
 
 
 class EpochSource:
@@ -50,30 +45,11 @@ async def greatest_epoch(
     """
     try:
         async with asyncio.timeout(_READ_SECONDS):
-            partitions = await _partitions(kafka, topic, sleep)
-            if not partitions:
-                raise TopicMissing(topic)
+            numbers = await partitions_of(kafka, topic, sleep=sleep)
+            partitions = [TopicPartition(topic, number) for number in numbers]
             return await _greatest_in(kafka, partitions, look_back_records)
     except (KafkaError, OSError, TimeoutError) as error:
         raise unreachable(kafka, error) from error
-
-
-async def _partitions(
-    kafka: Mapping[str, Any], topic: str, sleep: Callable[[float], Awaitable[object]]
-) -> list[TopicPartition]:
-    """All partitions of a topic, asked for in a way that creates no topic."""
-    client = AIOKafkaClient(**kafka)
-    try:
-        await client.bootstrap()
-        for pause_seconds in [_ASK_PAUSE_SECONDS] * _ASK_TIMES:
-            cluster = await client.fetch_all_metadata()
-            numbers = cluster.partitions_for_topic(topic)
-            if numbers:
-                return [TopicPartition(topic, number) for number in numbers]
-            await sleep(pause_seconds)
-    finally:
-        await client.close()
-    return []
 
 
 async def _greatest_in(

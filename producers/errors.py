@@ -6,7 +6,7 @@ A lost venue is none of these: the producer connects again, for ever. The tree::
     ├── ConfigurationError   a setting cannot be right: correct it
     ├── WrongKey             the venue refuses the API key: give the right one, start again
     ├── KafkaUnreachable     no broker answers at the start: start it, or correct the address
-    ├── TopicMissing         the raw topic is not there: `headroom topics apply`
+    ├── TopicMissing         a topic that is written to is not there: `headroom topics apply`
     └── SendFailed           Kafka did not take a record: see the broker, start again
 """
 
@@ -54,7 +54,7 @@ class KafkaUnreachable(ProducerError):
 
 
 class TopicMissing(ProducerError):
-    """The raw topic is not there, or this principal may not see it; producers create none."""
+    """A topic is not there, or this principal may not see it; producers create none."""
 
     def __init__(self, topic: str) -> None:
         super().__init__(f"topic {topic} is missing; run `headroom topics apply`")

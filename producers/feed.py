@@ -5,11 +5,17 @@ from collections import Counter
 from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.protocol import State
 
-from producers.connection import NotOpened, why_closed, why_not_opened
+from producers.connection import (
+    NotOpened,
+    Socket,
+    close_at,
+    next_message,
+    why_closed,
+    why_not_opened,
+)
 from producers.errors import WrongKey
 from producers.line import Line, World
 from producers.outcomes import (
@@ -25,6 +31,7 @@ from producers.outcomes import (
     Session,
 )
 from producers.pace import Backoff, RateBound
+from schemas.feeds import FeedStatus
 from schemas.headers import RawHeaders
 from schemas.times import rfc3339
 
@@ -43,12 +50,29 @@ class Feed:
         self._epoch = 0
         self._receipt = 0
         self._received_ns = 0
+        self._frame_ns = 0
+        self._heard_ns = 0
         self._established_at: float | None = None
         self._last_words: str | None = None
         self.connections = 0
         self.frames = 0
         self.reconnects: Counter[ReconnectReason] = Counter()
         self.counted: Counter[Kind] = Counter()
+
+    def status(self) -> FeedStatus:
+        """How the line is at this moment."""
+        return FeedStatus(
+            venue=self._line.venue.name,
+            connection=self._line.connection,
+            state="disconnected" if self._established_at is None else "connected",
+            epoch=self._epoch or None,
+            last_heard=_time(self._heard_ns),
+            last_frame=_time(self._frame_ns),
+            frames=self.frames,
+            gaps=0,
+            reconnects=self.reconnects.total(),
+            time=rfc3339(self._world.clock_ns()),
+        )
 
     async def run(self) -> None:
         """Connect, listen, and connect again, until `stop` is set."""
@@ -98,6 +122,8 @@ class Feed:
             return None
         self.connections += 1
         self._begin_epoch()
+        socket.on_heard = self._heard
+        self._heard()
         session = self._line.session()
         async with socket:
             try:
@@ -109,15 +135,15 @@ class Feed:
             await self._take_leave(socket, session)
         return None if self._world.stop.is_set() else ended
 
-    async def _listen(self, socket: ClientConnection, session: Session) -> Reconnect:
+    async def _listen(self, socket: Socket, session: Session) -> Reconnect:
         """Receive, and do what is due, until the session or the connection ends."""
         world = self._world
-        closer = asyncio.create_task(_close_at(world.stop, socket))
+        closer = asyncio.create_task(close_at(world.stop, socket))
         try:
             ended = await self._carry_out(session.start(world.monotonic()), socket)
             while ended is None:
                 wait_seconds = session.due - world.monotonic()
-                message = await _next_message(socket, wait_seconds) if wait_seconds > 0 else None
+                message = await next_message(socket, wait_seconds) if wait_seconds > 0 else None
                 if message is None:
                     outcomes = session.tick(world.monotonic())
                 else:
@@ -127,7 +153,7 @@ class Feed:
         finally:
             closer.cancel()
 
-    async def _take_leave(self, socket: ClientConnection, session: Session) -> None:
+    async def _take_leave(self, socket: Socket, session: Session) -> None:
         """Close, and publish what still comes up to the venue's own close or the deadline."""
         closing = asyncio.create_task(socket.close())
         try:
@@ -143,14 +169,17 @@ class Feed:
 
     def _receive(self, message: bytes, session: Session) -> Sequence[Outcome]:
         world = self._world
-        self._received_ns = world.clock_ns()
-        last_heard = world.metrics.last_heard_seconds.labels(self._line.venue.name)
-        last_heard.set(self._received_ns / _NS_PER_S)
+        self._heard()
+        self._received_ns = self._heard_ns
         return session.receive(message, world.monotonic())
 
-    async def _carry_out(
-        self, outcomes: Iterable[Outcome], socket: ClientConnection
-    ) -> Reconnect | None:
+    def _heard(self) -> None:
+        """The venue lives: something came, if only a pong."""
+        self._heard_ns = self._world.clock_ns()
+        last_heard = self._world.metrics.last_heard_seconds.labels(self._line.venue.name)
+        last_heard.set(self._heard_ns / _NS_PER_S)
+
+    async def _carry_out(self, outcomes: Iterable[Outcome], socket: Socket) -> Reconnect | None:
         ended: Reconnect | None = None
         for outcome in outcomes:
             match outcome:
@@ -174,6 +203,7 @@ class Feed:
             self._begin_epoch()
             world.log.warning("%s: the venue counts from the start again", self._line.name)
         self.frames += 1
+        self._frame_ns = self._received_ns
         self._receipt += 1
         world.metrics.frames_received.labels(venue.name).inc()
         headers = RawHeaders(
@@ -193,7 +223,7 @@ class Feed:
             self._last_words = found.detail
             self._world.log.warning("%s: the venue says: %s", self._line.name, found.detail)
 
-    async def _send(self, text: str, socket: ClientConnection) -> None:
+    async def _send(self, text: str, socket: Socket) -> None:
         await self._in_turn(self._world.requests)
         # A socket that is being closed takes nothing more, and waiting for it would stop reading.
         if socket.state is State.OPEN:
@@ -206,6 +236,7 @@ class Feed:
         self._established_at = self._world.monotonic()
         self._world.metrics.connected.labels(self._line.venue.name).inc()
         self._world.log.info("%s: connected, epoch %d", self._line.name, self._epoch)
+        self._world.tell(self.status())
 
     def _lost(self) -> None:
         if self._established_at is None:
@@ -213,6 +244,7 @@ class Feed:
         self._backoff.held(self._world.monotonic() - self._established_at)
         self._established_at = None
         self._world.metrics.connected.labels(self._line.venue.name).dec()
+        self._world.tell(self.status())
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
         """The result of `work`, or None where `stop` is set before: then it is cancelled."""
@@ -231,15 +263,5 @@ async def _finish(work: Awaitable[object]) -> None:
     await work
 
 
-async def _close_at(stop: asyncio.Event, socket: ClientConnection) -> None:
-    await stop.wait()
-    await socket.close()
-
-
-async def _next_message(socket: ClientConnection, wait_seconds: float) -> bytes | None:
-    """The next message, text or binary, as its own bytes; None after `wait_seconds`."""
-    try:
-        async with asyncio.timeout(wait_seconds):
-            return await socket.recv(decode=False)
-    except TimeoutError:
-        return None
+def _time(time_ns: int) -> str | None:
+    return rfc3339(time_ns) if time_ns else None

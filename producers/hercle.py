@@ -8,11 +8,10 @@ from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
 from producers import signalr
-from producers.connection import KeyRefused, is_key_refusal, open_socket
+from producers.connection import KeyRefused, Socket, is_key_refusal, open_socket
 from producers.errors import WrongKey
 from producers.negotiate import negotiate
 from producers.outcomes import (
@@ -217,7 +216,12 @@ class HercleLine:
         keys = len(self._settings.api_keys)
         return HERCLE.name if keys == 1 else f"{HERCLE.name} (key {self._number} of {keys})"
 
-    async def open(self) -> ClientConnection:
+    @property
+    def connection(self) -> str:
+        """The key's number, from 1."""
+        return str(self._number)
+
+    async def open(self) -> Socket:
         """Negotiate, then a WebSocket; the token is in the Authorization header of both."""
         deadlines = self._settings.deadlines
         try:

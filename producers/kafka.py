@@ -1,16 +1,24 @@
-"""Whether there is a Kafka at all, and how to say that there is none."""
+"""Whether there is a Kafka and a topic, and how to say that there is none."""
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import collect_hosts
+from aiokafka.errors import KafkaError
 
-from producers.errors import KafkaUnreachable
+from producers.errors import KafkaUnreachable, TopicMissing
 from producers.outcomes import excerpt
 
 _CONNECT_SECONDS: Final = 5.0
+# A topic that was created a moment ago is not yet known to every broker.
+_ASK_TIMES: Final = 10
+_ASK_PAUSE_SECONDS: Final = 0.2
+_START_SECONDS: Final = 15.0
+_STOP_SECONDS: Final = 10.0
 
 
 async def reach(kafka: Mapping[str, Any]) -> None:
@@ -29,6 +37,53 @@ async def reach(kafka: Mapping[str, Any]) -> None:
         writer.close()
         return
     raise unreachable(kafka, failure) from None
+
+
+async def partitions_of(
+    kafka: Mapping[str, Any], topic: str, *, sleep: Callable[[float], Awaitable[object]]
+) -> set[int]:
+    """The numbers of a topic's partitions, asked for in a way that creates no topic.
+
+    Raises KafkaUnreachable and TopicMissing.
+    """
+    client = AIOKafkaClient(**kafka)
+    try:
+        async with asyncio.timeout(_START_SECONDS):
+            await client.bootstrap()
+            for pause_seconds in [_ASK_PAUSE_SECONDS] * _ASK_TIMES:
+                cluster = await client.fetch_all_metadata()
+                numbers: set[int] | None = cluster.partitions_for_topic(topic)
+                if numbers:
+                    return numbers
+                await sleep(pause_seconds)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise unreachable(kafka, error) from error
+    finally:
+        await client.close()
+    raise TopicMissing(topic)
+
+
+async def start(client: Any, kafka: Mapping[str, Any]) -> None:  # noqa: ANN401 - untyped
+    """Start one of aiokafka's clients; raises KafkaUnreachable, and stops it where it fails."""
+    try:
+        async with asyncio.timeout(_START_SECONDS):
+            await client.start()
+    except (KafkaError, OSError, TimeoutError) as error:
+        await stop(client)
+        raise unreachable(kafka, error) from error
+    except BaseException:
+        await stop(client)
+        raise
+
+
+async def stop(client: Any, *, seconds: float = _STOP_SECONDS) -> None:  # noqa: ANN401 - untyped
+    """Stop one of aiokafka's clients, with an end to the patience.
+
+    That is reached only after a failure: what was acknowledged is safe, the rest already lost.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await client.stop()
 
 
 def unreachable(kafka: Mapping[str, Any], error: BaseException) -> KafkaUnreachable:

@@ -7,13 +7,14 @@ from random import Random
 from typing import Protocol
 
 import msgspec
-from websockets.asyncio.client import ClientConnection
 
+from producers.connection import Socket
 from producers.epochs import EpochSource
 from producers.metrics import ProducerMetrics
 from producers.outcomes import Session
 from producers.pace import RateBound
 from producers.publisher import Publisher
+from schemas.feeds import FeedStatus
 from schemas.venues import Venue
 
 
@@ -28,7 +29,11 @@ class Line(Protocol):
     def name(self) -> str:
         """What logs call it: the venue, and which key where there are several."""
 
-    async def open(self) -> ClientConnection:
+    @property
+    def connection(self) -> str:
+        """What tells it from the other lines of a producer: a number from 1, never a key."""
+
+    async def open(self) -> Socket:
         """A new connection.
 
         Raises WrongKey, or what is tried again: NotOpened, OSError, TimeoutError,
@@ -43,7 +48,7 @@ class World(msgspec.Struct, frozen=True):
     """What a feed is given: clocks, chance and sleep, where frames go, and when to stop.
 
     `attempts` bounds how often a venue is dialled, `requests` what is said to it; both are shared
-    by all lines to a venue.
+    by all lines to a venue. `tell` gets a line's status at every change of its state.
     """
 
     clock_ns: Callable[[], int]
@@ -57,3 +62,4 @@ class World(msgspec.Struct, frozen=True):
     epochs: EpochSource
     attempts: RateBound
     requests: RateBound
+    tell: Callable[[FeedStatus], object]

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from producers.errors import SendFailed
-from producers.kafka import unreachable
+from producers.kafka import start, stop
 from producers.outcomes import excerpt
 from schemas.headers import RawHeaders
 from schemas.topics import RECORD_BYTES_MAX
@@ -22,8 +22,6 @@ IN_FLIGHT_RECORDS_MAX: Final = 10_000
 IN_FLIGHT_BYTES_MAX: Final = 48 * 1024 * 1024
 _BATCH_BYTES_MAX: Final = 256 * 1024
 _REQUEST_BYTES_MAX: Final = RECORD_BYTES_MAX + 64 * 1024
-_START_SECONDS: Final = 15.0
-_STOP_SECONDS: Final = 10.0
 
 
 class Publisher:
@@ -61,15 +59,7 @@ class Publisher:
             max_request_size=_REQUEST_BYTES_MAX,
             linger_ms=0,
         )
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                await self._producer.start()
-        except (KafkaError, OSError, TimeoutError) as error:
-            await self._stop()
-            raise unreachable(self._kafka, error) from error
-        except BaseException:
-            await self._stop()
-            raise
+        await start(self._producer, self._kafka)
         return self
 
     async def __aexit__(
@@ -82,7 +72,7 @@ class Publisher:
             if kind is None:
                 await self.flush()
         finally:
-            await self._stop()
+            await stop(self._producer)
 
     async def publish(self, frame: bytes, key: bytes | None, headers: RawHeaders) -> None:
         """Hand a frame over; waits for room in the buffer only, not for the acknowledgement."""
@@ -149,11 +139,3 @@ class Publisher:
     def _raise_if_failed(self) -> None:
         if self.failed.done():
             self.failed.result()
-
-    async def _stop(self) -> None:
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await self._producer.stop()
-        except TimeoutError:
-            # Only after a failure: what was acknowledged is safe, and the rest is already lost.
-            return

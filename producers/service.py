@@ -14,7 +14,7 @@ from producers.epochs import EpochSource, greatest_epoch
 from producers.errors import WrongKey
 from producers.feed import Feed
 from producers.hercle import HercleLine
-from producers.kafka import reach
+from producers.kafka import partitions_of, reach
 from producers.line import Line, World
 from producers.logs import quiet_libraries
 from producers.metrics import ProducerMetrics
@@ -22,10 +22,12 @@ from producers.pace import ATTEMPTS_PER_MINUTE, REQUESTS_PER_MINUTE, RateBound
 from producers.publisher import Publisher
 from producers.settings import HercleSettings, SfoxSettings
 from producers.sfox import SfoxLine
+from producers.statuses import Reporter, StatusSettings, StatusWriter
 from schemas.venues import HERCLE, SFOX, Venue
 
 # Hercle documents no limit: twenty questions a second at the most, and pings.
 _REQUESTS_PER_SECOND: Final = 30
+_STATUSES: Final = StatusSettings()
 
 
 class ProducerReport(msgspec.Struct, frozen=True):
@@ -56,20 +58,29 @@ class Surroundings(TypedDict):
 
 
 async def run_sfox(
-    settings: SfoxSettings, kafka: Mapping[str, Any], **around: Unpack[Surroundings]
+    settings: SfoxSettings,
+    kafka: Mapping[str, Any],
+    *,
+    statuses: StatusSettings = _STATUSES,
+    **around: Unpack[Surroundings],
 ) -> ProducerReport:
     """Carry sFOX's balance frames to their raw topic until `stop` is set.
 
-    `kafka` are aiokafka's own client arguments. A lost venue is tried again for ever; raises
-    ProducerError (see `producers.errors`) where that cannot help.
+    `kafka` are aiokafka's own client arguments. `statuses` is where and how often it is told how
+    the connections are. A lost venue is tried again for ever; raises ProducerError (see
+    `producers.errors`) where that cannot help.
     """
     attempts, requests = RateBound(ATTEMPTS_PER_MINUTE), RateBound(REQUESTS_PER_MINUTE)
     lines = [SfoxLine(settings)]
-    return await _produce(SFOX, lines, kafka, attempts, requests, **around)
+    return await _produce(SFOX, lines, kafka, attempts, requests, statuses, **around)
 
 
 async def run_hercle(
-    settings: HercleSettings, kafka: Mapping[str, Any], **around: Unpack[Surroundings]
+    settings: HercleSettings,
+    kafka: Mapping[str, Any],
+    *,
+    statuses: StatusSettings = _STATUSES,
+    **around: Unpack[Surroundings],
 ) -> ProducerReport:
     """Carry Hercle's balance frames to their raw topic until `stop` is set: a line for each key.
 
@@ -80,7 +91,7 @@ async def run_hercle(
     attempts = RateBound(ATTEMPTS_PER_MINUTE * keys)
     requests = RateBound(_REQUESTS_PER_SECOND * keys, window_seconds=1.0)
     lines = [HercleLine(settings, number) for number in range(1, keys + 1)]
-    return await _produce(HERCLE, lines, kafka, attempts, requests, **around)
+    return await _produce(HERCLE, lines, kafka, attempts, requests, statuses, **around)
 
 
 async def _produce(
@@ -89,6 +100,7 @@ async def _produce(
     kafka: Mapping[str, Any],
     attempts: RateBound,
     requests: RateBound,
+    statuses: StatusSettings,
     **around: Unpack[Surroundings],
 ) -> ProducerReport:
     """Keep `lines` up until `stop` is set, then flush; raises ProducerError."""
@@ -96,9 +108,19 @@ async def _produce(
     metrics = ProducerMetrics.of(around["registry"])
     await reach(kafka)
     greatest = await greatest_epoch(kafka, venue.raw_topic, sleep=around["sleep"])
+    await partitions_of(kafka, statuses.topic, sleep=around["sleep"])
     epochs = EpochSource(greatest, around["clock_ns"])
     acknowledged = metrics.frames_published.labels(venue.name).inc
-    async with Publisher(kafka, venue.raw_topic, acknowledged=acknowledged) as publisher:
+    async with (
+        Publisher(kafka, venue.raw_topic, acknowledged=acknowledged) as publisher,
+        StatusWriter(kafka, statuses.topic) as writer,
+    ):
+        reporter = Reporter(
+            writer.write,
+            every_seconds=statuses.every_seconds,
+            sleep=around["sleep"],
+            log=around["log"],
+        )
         world = World(
             clock_ns=around["clock_ns"],
             monotonic=around["monotonic"],
@@ -111,10 +133,12 @@ async def _produce(
             epochs=epochs,
             attempts=attempts,
             requests=requests,
+            tell=reporter.tell,
         )
         feeds = [Feed(line, world) for line in lines]
-        refused = await _run_all(feeds, world, venue)
-        await publisher.flush()
+        async with reporter.running([feed.status for feed in feeds]):
+            refused = await _run_all(feeds, world, venue)
+            await publisher.flush()
         return _report(venue, feeds, publisher.acknowledged, refused)
 
 

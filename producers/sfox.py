@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET
-from websockets.asyncio.client import ClientConnection
 
-from producers.connection import open_socket
+from producers.connection import Socket, open_socket
 from producers.outcomes import (
     Count,
     Established,
@@ -172,7 +171,12 @@ class SfoxLine:
         """The venue's name: it has one connection."""
         return SFOX.name
 
-    async def open(self) -> ClientConnection:
+    @property
+    def connection(self) -> str:
+        """There is one."""
+        return "1"
+
+    async def open(self) -> Socket:
         """A WebSocket; the key goes in the first message, not in a header."""
         url, deadlines = self._settings.url, self._settings.deadlines
         host = urlsplit(url).hostname or ""

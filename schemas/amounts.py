@@ -35,7 +35,7 @@ Amount = Annotated[
 
 # `fullmatch` and ASCII classes: `$` would let a newline pass, `\d` the digits of every script.
 _PLAIN: Final = re.compile(r"-?([0-9]{1,38})(?:\.([0-9]{1,38}))?")
-_SCIENTIFIC: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?[eE]([+-]?[0-9]{1,6})")
+_SCIENTIFIC: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?[eE]([+-]?)0*([0-9]{1,6})")
 
 # Every amount has at most 76 digits, so 128 leave room for 10^52 addends; more is trapped.
 _EXACT: Final = Context(prec=128, traps=[Inexact, InvalidOperation, Overflow])
@@ -65,13 +65,14 @@ def amount_from_number(literal: str) -> str | None:
     match = _SCIENTIFIC.fullmatch(literal)
     if match is None:
         return None
-    sign, whole, fraction, exponent_text = match.groups(default="")
-    digits, point = whole + fraction, len(whole) + int(exponent_text)
+    sign, whole, fraction, exponent_sign, exponent_digits = match.groups(default="")
+    exponent = int(exponent_sign + exponent_digits)
+    digits, point = whole + fraction, len(whole) + exponent
     # Zeros in front of the first digit say nothing, so `0e9` is as good a zero as `0`.
     leading = len(digits) - len(digits.lstrip("0"))
     digits, point = digits[leading:], point - leading
     if not digits:
-        places = max(0, len(fraction) - int(exponent_text))
+        places = max(0, len(fraction) - exponent)
         plain = "0" if places == 0 else "0." + "0" * places
     elif point > WHOLE_DIGITS_MAX or len(digits) - point > FRACTION_DIGITS_MAX:
         return None

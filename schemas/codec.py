@@ -14,6 +14,13 @@ def encode(document: msgspec.Struct) -> bytes:
     return _ENCODER.encode(document)
 
 
+class NotADocument(ValueError):
+    """Bytes that are not a document of the kind that was asked for."""
+
+
 def decode(data: bytes, kind: type[T]) -> T:
-    """The document of a JSON text; raises `msgspec.ValidationError` where it is not one."""
-    return msgspec.json.decode(data, type=kind)
+    """The document of a JSON text; raises `NotADocument` where it is not one."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotADocument(str(error)) from error

@@ -1,5 +1,6 @@
 """Time as the documents write it: RFC 3339, UTC with a `Z`, nine decimals."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -8,7 +9,7 @@ _NS_PER_S: Final = 1_000_000_000
 # What `datetime` can write: years 1 to 9999.
 _SECONDS_MIN: Final = -62_135_596_800
 _SECONDS_MAX: Final = 253_402_300_799
-_TEXT_LENGTH: Final = len("2024-03-13T22:00:25.302228171Z")
+_TEXT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}Z")
 # A 19-digit timestamp counts nanoseconds, a 16-digit one microseconds, and so on down.
 _UNITS: Final = ((10**17, 1), (10**14, 1_000), (10**11, 1_000_000), (0, _NS_PER_S))
 
@@ -25,7 +26,7 @@ def rfc3339(time_ns: int) -> str:
 
 def time_ns_of(text: str) -> int:
     """Nanoseconds since 1970 of a text that `rfc3339` wrote; ValueError for any other text."""
-    if len(text) != _TEXT_LENGTH or text[-1] != "Z" or text[19] != ".":
+    if _TEXT.fullmatch(text) is None:
         message = f"not an RFC 3339 time with nine decimals and a Z: {text[:40]!r}"
         raise ValueError(message)
     moment = datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)

@@ -62,7 +62,8 @@ def _check_content(record: Record, contents: dict[str, Record], findings: Findin
 
 
 def _check_headers(record: Record, findings: Findings) -> None:
-    missing = [name for name in CLOUD_EVENT if record.header(name) is None]
+    given = {name for name, value in record.headers if value is not None}
+    missing = [name for name in CLOUD_EVENT if name not in given]
     if record.value is None and "content-type" in missing:
         # A tombstone has no content.
         missing.remove("content-type")

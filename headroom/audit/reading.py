@@ -38,14 +38,6 @@ async def read_world(
     KafkaError, OSError.
     """
     sent = await asyncio.to_thread(lambda: list(read_journals(journals)))
-    consumer = AIOKafkaConsumer(
-        **kafka,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed" if read_committed else "read_uncommitted",
-        max_partition_fetch_bytes=_FETCH_BYTES,
-    )
     records: dict[str, list[Record]] = {name: [] for name in READ}
     others: list[Record] = []
     wanted = {f"{topic_prefix}{name}": kept for name, kept in records.items()}
@@ -60,9 +52,20 @@ async def read_world(
     partitions = [partition for name in targets for partition in there[name]]
     starts = {}
     if partitions:
-        async with consumer:
+        async with _consumer(kafka, read_committed=read_committed) as consumer:
             starts = await _read(consumer, partitions, targets, stalled_seconds)
     return World(records, starts, sent, canaries, others)
+
+
+def _consumer(kafka: Mapping[str, Any], *, read_committed: bool) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        **kafka,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed" if read_committed else "read_uncommitted",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+    )
 
 
 async def _partitions(kafka: Mapping[str, Any]) -> dict[str, list[TopicPartition]]:
@@ -78,7 +81,9 @@ async def _partitions(kafka: Mapping[str, Any]) -> dict[str, list[TopicPartition
     finally:
         await admin.close()
     return {
-        topic["topic"]: [TopicPartition(topic["topic"], p["partition"]) for p in topic["partitions"]]
+        topic["topic"]: [
+            TopicPartition(topic["topic"], p["partition"]) for p in topic["partitions"]
+        ]
         for topic in described
     }
 
@@ -97,13 +102,14 @@ async def _read(
         consumer.seek(partition, offset)
     open_ = {partition for partition in partitions if starts[partition] < ends[partition]}
     consumer.pause(*(set(partitions) - open_))
+    headers = _Headers()
     heard = time.monotonic()
     while open_:
         positions = {partition: await consumer.position(partition) for partition in open_}
         batches = await consumer.getmany(*open_, timeout_ms=_POLL_MS)
         for partition, found in batches.items():
             kept = targets[partition.topic]
-            kept.extend(_record(item) for item in found if item.offset < ends[partition])
+            kept.extend(_record(item, headers) for item in found if item.offset < ends[partition])
         moved = {p for p in open_ if await consumer.position(p) > positions[p]}
         # By position: the last offsets may hold no record (compaction, a transaction's marker).
         done = {p for p in moved if await consumer.position(p) >= ends[p]}
@@ -116,9 +122,22 @@ async def _read(
     return {(p.topic, p.partition): offset for p, offset in starts.items() if offset > 0}
 
 
-def _record(item: ConsumerRecord) -> Record:
-    headers = tuple((name, value) for name, value in item.headers)
-    return Record(item.topic, item.partition, item.offset, item.key, item.value, headers)
+class _Headers:
+    """Keeps one copy of headers that most records share: they weigh more than the documents."""
+
+    _OWN: Final = frozenset({"ce_id", "ce_time", "receipt", "received_time"})
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, bytes | None], tuple[str, bytes | None]] = {}
+
+    def shared(self, headers: Iterable[tuple[str, bytes | None]]) -> Iterable[Any]:
+        for header in headers:
+            yield header if header[0] in self._OWN else self._kept.setdefault(header, header)
+
+
+def _record(item: ConsumerRecord, headers: _Headers) -> Record:
+    kept = tuple(headers.shared(item.headers))
+    return Record(item.topic, item.partition, item.offset, item.key, item.value, kept)
 
 
 def read_journals(paths: Sequence[Path]) -> Iterable[Sent]:

@@ -86,7 +86,8 @@ async def run_demo(options: DemoOptions, stop: asyncio.Event) -> int:
                 sprint = None if stop.is_set() else await demo.sprint(observer)
                 median = await median_latency_seconds(demo.url)
             _tell("counting …")
-            found = await audit(kafka, journals=demo.journals)
+            journals = [path for path in demo.journals if path.exists()]
+            found = await audit(kafka, journals=journals)
             return _report(options, found, sprint, median)
 
 

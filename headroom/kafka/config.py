@@ -43,6 +43,8 @@ def server_properties(*, log_dir: Path, port: int, controller_port: int) -> str:
         "share.coordinator.state.topic.num.partitions": 1,
         # A group of one need not wait three seconds for others.
         "group.initial.rebalance.delay.ms": 0,
+        # Tests kill workers: their partitions are given away after a second, not after six.
+        "group.min.session.timeout.ms": 1000,
         # After a kill -9 the new process is refused until the old one's session is over (9 s).
         "broker.session.timeout.ms": 4000,
         "broker.heartbeat.interval.ms": 500,

@@ -10,6 +10,7 @@ from faust.types import TP
 from yarl import URL
 
 from processors.engine.agent import Agent
+from processors.engine.assignor import PartitionAssignor
 from processors.engine.store import MemoryStore, PartitionStore, RocksStore
 from processors.engine.stream import BatchSchema, BatchStream
 from processors.engine.table import Table
@@ -66,6 +67,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
             broker_max_poll_records=settings.records_at_once,
             stream_wait_empty=True,
             Agent=Agent,
+            PartitionAssignor=PartitionAssignor,
             Stream=BatchStream,
             Schema=BatchSchema,
             Table=Table,

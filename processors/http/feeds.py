@@ -10,11 +10,10 @@ import aiokafka
 import msgspec
 from aiokafka.errors import KafkaError
 
-from schemas.codec import decode
+from schemas.codec import NotADocument, decode
 from schemas.documents import UserBalances
 from schemas.feeds import FeedStatus
 from schemas.times import time_ns_of
-from schemas.topics import FEEDS
 
 log = logging.getLogger("headroom.feeds")
 
@@ -38,10 +37,12 @@ class Feeds:
         self,
         kafka: Mapping[str, Any],
         *,
+        topic: str,
         stale_after_seconds: float,
         clock_ns: Callable[[], int],
     ) -> None:
         self._kafka = kafka
+        self._topic = topic
         self._stale_after_seconds = stale_after_seconds
         self._clock_ns = clock_ns
         self._statuses: dict[tuple[str, str], FeedStatus] = {}
@@ -60,7 +61,7 @@ class Feeds:
         """Take one record of the topic; what cannot be read is another version's and skipped."""
         try:
             status = decode(value, FeedStatus)
-        except msgspec.DecodeError:
+        except NotADocument:
             return
         self._statuses[status.venue, status.connection] = status
 
@@ -103,7 +104,7 @@ class Feeds:
     async def _follow(self) -> None:
         """Read the topic from its beginning, for ever; a Kafka that is away is waited for."""
         consumer = aiokafka.AIOKafkaConsumer(
-            FEEDS, **self._kafka, auto_offset_reset="earliest", enable_auto_commit=False
+            self._topic, **self._kafka, auto_offset_reset="earliest", enable_auto_commit=False
         )
         await consumer.start()
         try:
@@ -111,7 +112,7 @@ class Feeds:
                 try:
                     fetched = await consumer.getmany(timeout_ms=_WAIT_MS)
                 except KafkaError as error:
-                    log.warning("cannot read %s: %r", FEEDS, error)
+                    log.warning("cannot read %s: %r", self._topic, error)
                     continue
                 for records in fetched.values():
                     for record in records:

@@ -72,7 +72,7 @@ class SumLedger:
         Every sum that a contribution reaches gets a new version and is published, also where the
         contribution was already there: a crash may have kept the row and lost the publication.
         """
-        sums = self._sums.setdefault(partition, {})
+        sums = self._sums[partition]  # a partition that was never loaded would sum from nothing
         rows: dict[bytes, bytes] = {}
         touched: dict[bytes, str] = {}
         stale = 0

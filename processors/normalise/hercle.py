@@ -17,7 +17,7 @@ from schemas.rejections import Reason, Rejected
 from schemas.venues import HERCLE
 
 _INVOCATION: Final = Number("1")
-_TARGET: Final = "executionEvents"
+_TARGET: Final = "executionevents"
 
 
 def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
@@ -37,8 +37,11 @@ def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
 def _balances_event(message: object) -> dict[str, Any] | None:
     """The first argument of the invocation that carries balances; None for any other message."""
     match message:
-        case {"type": kind, "target": target, "arguments": [dict() as event, *_]} if (
-            kind == _INVOCATION and target == _TARGET and event.get("subject") == HERCLE.feed
+        case {"type": kind, "target": str() as target, "arguments": [dict() as event, *_]} if (
+            # SignalR's own clients compare a target without regard to case.
+            kind == _INVOCATION
+            and target.lower() == _TARGET
+            and event.get("subject") == HERCLE.feed
         ):
             return event
         case _:

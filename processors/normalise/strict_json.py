@@ -15,8 +15,11 @@ from schemas.rejections import Reason, Rejected
 NORMALISED_BYTES_MAX: Final = 1024 * 1024
 DEPTH_MAX: Final = 64
 
-# A string is passed over as a whole, so that a bracket inside it does not count.
-_STRING_OR_BRACKET: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+# A string is passed over as a whole, so that a bracket inside it does not count; one that is cut
+# off runs to the end, so that no byte is looked at twice.
+_STRING_OR_BRACKET: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{\]}]', re.DOTALL)
+_OPENING: Final = (b"[", b"{")
+_CLOSING: Final = (b"]", b"}")
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -26,28 +29,26 @@ class Number(NamedTuple):
     literal: str
 
 
-class _DuplicateKeyError(ValueError):
-    pass
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _DuplicateKeyError
-    return found
-
-
 def _no_constant(_name: str) -> None:
     message = "NaN and Infinity are not JSON"
     raise ValueError(message)
 
 
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_object,
-    parse_int=Number,
-    parse_float=Number,
-    parse_constant=_no_constant,
-)
+class _Objects:
+    """Makes objects of one text's pairs, and remembers those in which a key stands twice.
+
+    They are told only once the whole text proved to be JSON, with all their values: what is
+    wrong inside a value that another one hides comes first.
+    """
+
+    def __init__(self) -> None:
+        self.ambiguous: list[list[tuple[str, Any]]] = []
+
+    def make(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            self.ambiguous.append(pairs)
+        return found
 
 
 def parse(data: bytes) -> Any | Rejected:  # noqa: ANN401 - JSON is any of six things
@@ -74,16 +75,23 @@ def parse_embedded(text: str, where: str) -> Any | Rejected:  # noqa: ANN401 - a
 
 
 def _parse_text(text: str) -> Any | Rejected:  # noqa: ANN401 - as above
+    objects = _Objects()
+    decoder = json.JSONDecoder(
+        object_pairs_hook=objects.make,
+        parse_int=Number,
+        parse_float=Number,
+        parse_constant=_no_constant,
+    )
     try:
-        value = _DECODER.decode(text)
-    except _DuplicateKeyError:
-        return Rejected(Reason.DUPLICATE_KEY, "a key stands twice in one object")
+        value = decoder.decode(text)
     except json.JSONDecodeError as error:
         return Rejected(Reason.NOT_JSON, f"{error.msg} at character {error.pos}")
     except ValueError as error:
         return Rejected(Reason.NOT_JSON, str(error))
-    if _SURROGATE_ESCAPE.search(text) and not _is_encodable(value):
+    if _SURROGATE_ESCAPE.search(text) and not _is_encodable([value, objects.ambiguous]):
         return Rejected(Reason.NOT_JSON, "a surrogate without its other half")
+    if objects.ambiguous:
+        return Rejected(Reason.DUPLICATE_KEY, "a key stands twice in one object")
     return value
 
 
@@ -93,11 +101,11 @@ def _is_too_deep(data: bytes) -> bool:
     depth = 0
     for match in _STRING_OR_BRACKET.finditer(data):
         token = match.group()
-        if token in b"[{":
+        if token in _OPENING:
             depth += 1
             if depth > DEPTH_MAX:
                 return True
-        elif token in b"]}":
+        elif token in _CLOSING:
             depth -= 1
     return False
 
@@ -112,7 +120,7 @@ def _is_encodable(value: object) -> bool:
             return True
         case dict():
             return all(_is_encodable(key) and _is_encodable(item) for key, item in value.items())
-        case list():
+        case list() | tuple():
             return all(map(_is_encodable, value))
         case _:
             return True

@@ -16,6 +16,7 @@ from producers.pace import RateBound
 from producers.service import ProducerReport, _produce, run_sfox
 from producers.settings import HercleSettings, SfoxSettings
 from producers.sfox import SfoxLine
+from producers.statuses import StatusSettings
 from schemas.headers import read_receipt
 from schemas.secrets import Secret
 from schemas.topics import FRAME_BYTES_MAX
@@ -42,7 +43,8 @@ def around(**changes: Any) -> dict[str, Any]:
 async def produce(kafka: Any, at: Venue, lines: list[Any], given: dict[str, Any]) -> ProducerReport:
     servers = {"bootstrap_servers": kafka.bootstrap}
     async with asyncio.timeout(30):
-        return await _produce(at, lines, servers, RateBound(99), RateBound(999), **given)
+        statuses = StatusSettings(topic=topics.feeds_topic(at), every_seconds=0.2)
+        return await _produce(at, lines, servers, RateBound(99), RateBound(999), statuses, **given)
 
 
 def sfox_line(url: str, key: str = CANARY) -> SfoxLine:

@@ -12,17 +12,24 @@ from schemas.venues import Venue
 
 
 async def fresh(bootstrap: str, partitions: int = 8) -> Venue:
-    """A venue that nobody else has, with its raw topic."""
+    """A venue that nobody else has, with its raw topic and one for its connections' states."""
     venue = Venue(f"test-{secrets.token_hex(6)}", feed="test")
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
         settings = {"max.message.bytes": str(RECORD_BYTES_MAX)}
         topic = NewTopic(venue.raw_topic, partitions, 1, topic_configs=settings)
-        await admin.create_topics([topic])
+        statuses = {"cleanup.policy": "compact"}
+        feeds = NewTopic(feeds_topic(venue), partitions, 1, topic_configs=statuses)
+        await admin.create_topics([topic, feeds])
     finally:
         await admin.close()
     return venue
+
+
+def feeds_topic(venue: Venue) -> str:
+    """Where a venue's producer tells how its connections are."""
+    return f"headroom-feeds.{venue.name}"
 
 
 async def existing(bootstrap: str) -> set[str]:

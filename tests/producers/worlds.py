@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from random import Random
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from websockets.asyncio.server import ServerConnection, serve
@@ -21,6 +22,9 @@ from producers.sfox import SfoxLine
 from schemas.headers import RawHeaders
 from schemas.secrets import Secret
 from tests.producers import frames
+
+if TYPE_CHECKING:
+    from schemas.feeds import FeedStatus
 
 CANARY = "canary-0123456789"
 SHORT = Deadlines(
@@ -62,17 +66,19 @@ class Published:
 
 
 class Given:
-    """A feed in a world of its own: a clock that stands, sleeps that take no time."""
+    """A feed in a world of its own: a clock that stands (`now_ns`), sleeps that take no time."""
 
     def __init__(self, line: Line) -> None:
+        self.now_ns = 1_000
         self.published = Published()
         self.stop = asyncio.Event()
         self.slept: list[float] = []
+        self.told: list[FeedStatus] = []
         self.registry = CollectorRegistry()
         self.feed = Feed(
             line,
             World(
-                clock_ns=lambda: 1_000,
+                clock_ns=lambda: self.now_ns,
                 monotonic=time.monotonic,
                 rng=Random(1),
                 sleep=self._sleep,
@@ -83,6 +89,7 @@ class Given:
                 epochs=EpochSource(5_000, lambda: 1_000),
                 attempts=RateBound(1_000),
                 requests=RateBound(1_000),
+                tell=self.told.append,
             ),
         )
 

@@ -32,6 +32,8 @@ class Pipeline:
         self._users = {}
         self._rows = defaultdict(dict)
         self._sums = SumLedger()
+        for partition in range(PARTITIONS):
+            self._sums.load(partition, ())
         self._receipts = defaultdict(int)
 
     def frame(self, venue, frame, *, account, epoch=1, headers=None):

@@ -11,6 +11,27 @@ from tests.headroom.audit.pipeline import PARTITIONS, Pipeline
 GAP = 2
 
 
+class FakeAdmin:
+    """Says which partitions there are."""
+
+    def __init__(self, topics):
+        self.cluster = topics
+
+    def __call__(self, **settings):
+        return self
+
+    async def start(self):
+        return None
+
+    async def close(self):
+        return None
+
+    async def describe_topics(self):
+        numbers = [{"partition": number} for number in range(PARTITIONS)]
+        names = [*self.cluster, "__consumer_offsets"]
+        return [{"topic": name, "partitions": numbers} for name in names]
+
+
 class FakeConsumer:
     """A cluster in memory: each partition ends with offsets that hold no record."""
 
@@ -32,12 +53,6 @@ class FakeConsumer:
 
     async def __aexit__(self, *_):
         return None
-
-    async def topics(self):
-        return {*self.cluster, "__consumer_offsets"}
-
-    def partitions_for_topic(self, topic):
-        return set(range(PARTITIONS))
 
     def assign(self, partitions):
         self.assigned = partitions
@@ -85,6 +100,17 @@ def _consumed(record, offset=None):
 
 
 @pytest.fixture
+def given(monkeypatch):
+    """Puts a cluster in the place of Kafka."""
+
+    def put(topics, **how):
+        monkeypatch.setattr(reading, "AIOKafkaAdminClient", FakeAdmin(topics))
+        monkeypatch.setattr(reading, "AIOKafkaConsumer", FakeConsumer(topics, **how))
+
+    return put
+
+
+@pytest.fixture
 def pipeline():
     made = Pipeline()
     for n in range(20):
@@ -92,40 +118,38 @@ def pipeline():
     return made
 
 
-async def test_everything_up_to_the_ends_is_read_and_nothing_after(pipeline, monkeypatch):
-    monkeypatch.setattr(reading, "AIOKafkaConsumer", FakeConsumer(pipeline.records))
+async def test_everything_up_to_the_ends_is_read_and_nothing_after(pipeline, given):
+    given(pipeline.records)
     found = await audit({"bootstrap_servers": "x"})
     assert found.findings == []
     assert (found.raw, found.normalised, found.users) == (20, 20, 5)
 
 
-async def test_topics_of_a_prefix_and_private_ones_are_read_where_asked(pipeline, monkeypatch):
+async def test_topics_of_a_prefix_and_private_ones_are_read_where_asked(pipeline, given):
     topics = {f"t1.{name}": records for name, records in pipeline.records.items()}
     topics |= {"t1.headroom-x": pipeline.records["balances.v1"], "t2.y": [], "balances.v1": []}
-    monkeypatch.setattr(reading, "AIOKafkaConsumer", FakeConsumer(topics))
+    given(topics)
     world = await read_world({}, topic_prefix="t1.", canaries=[b"secret"])
     assert len(world.of("raw.sfox.balances.v1")) == 20
     assert len(world.others) == 20
     assert world.starts == {}
 
 
-async def test_where_partitions_begin_is_remembered(pipeline, monkeypatch):
-    consumer = FakeConsumer(pipeline.records, starts=1)
-    monkeypatch.setattr(reading, "AIOKafkaConsumer", consumer)
+async def test_where_partitions_begin_is_remembered(pipeline, given):
+    given(pipeline.records, starts=1)
     world = await read_world({})
     assert set(world.starts.values()) == {1}
     assert world.is_cut(world.of("balances.v1"))
 
 
-async def test_a_kafka_that_gives_nothing_more_is_said_to_stall(pipeline, monkeypatch):
-    consumer = FakeConsumer(pipeline.records, grows=False, stuck=True)
-    monkeypatch.setattr(reading, "AIOKafkaConsumer", consumer)
+async def test_a_kafka_that_gives_nothing_more_is_said_to_stall(pipeline, given):
+    given(pipeline.records, grows=False, stuck=True)
     with pytest.raises(AuditStalled):
         await read_world({}, stalled_seconds=0)
 
 
-async def test_a_kafka_without_topics_is_an_empty_world(monkeypatch):
-    monkeypatch.setattr(reading, "AIOKafkaConsumer", FakeConsumer({}))
+async def test_a_kafka_without_topics_is_an_empty_world(given):
+    given({})
     assert (await audit({})).sound
 
 

@@ -31,7 +31,7 @@ SLOW_ZERO = pytest.mark.xfail(
 def test_a_string_that_is_never_closed_costs_no_more_than_its_length(venue: str) -> None:
     started = time.process_time()
     assert reason(venue, "[[]" + ",[]" * 65 + ',"' + '\\"' * 12_000) == "not_json"
-    assert time.process_time() - started < 0.25
+    assert time.process_time() - started < 0.1
 
 
 @SLOW_ZERO

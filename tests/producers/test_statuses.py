@@ -1,0 +1,430 @@
+"""How the connections are: told at every change and every second, and never in a frame's way."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import web
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from websockets.asyncio.server import ServerConnection
+
+from producers.errors import TopicMissing, WrongKey
+from producers.hercle import HercleLine
+from producers.outcomes import ReconnectReason
+from producers.settings import Deadlines, HercleSettings
+from producers.sfox import SfoxLine
+from producers.statuses import EVERY_SECONDS, Reporter, StatusSettings
+from schemas.codec import decode
+from schemas.feeds import FeedStatus
+from schemas.secrets import Secret
+from schemas.topics import FEEDS
+from schemas.venues import Venue
+from tests.producers import frames, topics
+from tests.producers.test_negotiate import balances, hub
+from tests.producers.test_service import around, produce, sfox_line
+from tests.producers.worlds import CALM, CANARY, SHORT, Given, let_in, sfox, until, venue
+
+NOW = "1970-01-01T00:00:00.000001000Z"
+LATER_NS, LATER = 2_000, "1970-01-01T00:00:00.000002000Z"
+
+
+def status(**changes: Any) -> FeedStatus:
+    usual = FeedStatus(
+        venue="sfox",
+        connection="1",
+        state="connected",
+        epoch=5_001,
+        last_heard=NOW,
+        last_frame=NOW,
+        frames=1,
+        gaps=0,
+        reconnects=0,
+        time=NOW,
+    )
+    return msgspec.structs.replace(usual, **changes)
+
+
+class Desk:
+    """A reporter whose seconds pass when the test says so, and that writes into a list."""
+
+    def __init__(self) -> None:
+        self.written: list[FeedStatus] = []
+        self.error: Exception | None = None
+        self.attempts = 0
+        self.hold: asyncio.Event | None = None
+        self.slept: list[float] = []
+        self._second = asyncio.Event()
+        log = logging.getLogger("tests.producers")
+        self.reporter = Reporter(self._write, every_seconds=1.0, sleep=self._sleep, log=log)
+
+    async def _write(self, statuses: Sequence[FeedStatus]) -> None:
+        self.attempts += 1
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.error is not None:
+            raise self.error
+        self.written += statuses
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await self._second.wait()
+
+    async def second(self) -> None:
+        """A second passes."""
+        self._second.set()
+        self._second.clear()
+        await settle()
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def numbered() -> Callable[[], FeedStatus]:
+    """A line whose statuses have 0, 1, 2 … frames."""
+    counts = iter(range(1_000))
+    return lambda: status(frames=next(counts))
+
+
+async def test_a_status_is_told_at_once_every_second_and_at_the_end() -> None:
+    desk = Desk()
+    async with desk.reporter.running([numbered()]):
+        await settle()
+        assert [told.frames for told in desk.written] == [0]
+        await desk.second()
+        await desk.second()
+        assert [told.frames for told in desk.written] == [0, 1, 2]
+    assert [told.frames for told in desk.written] == [0, 1, 2, 3]
+    assert set(desk.slept) == {1.0}
+
+
+def test_a_second_is_the_usual_and_the_topic_is_the_private_one() -> None:
+    assert StatusSettings() == StatusSettings(topic=FEEDS, every_seconds=1.0)
+    assert EVERY_SECONDS == 1.0
+
+
+async def test_every_change_is_told_in_its_order_however_fast_they_follow() -> None:
+    desk = Desk()
+    async with desk.reporter.running([]):
+        changes = [status(state="connected"), status(state="disconnected"), status(epoch=9)]
+        for change in changes:
+            desk.reporter.tell(change)
+        await settle()
+        assert desk.written == changes
+
+
+async def test_a_failure_is_logged_once_and_the_next_status_is_tried(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    desk = Desk()
+    desk.error = KafkaError("the disk is full")
+    async with desk.reporter.running([numbered()]):
+        await settle()
+        for error in (KafkaError("gone"), RuntimeError("what nobody foresaw")):
+            desk.error = error
+            await desk.second()
+        assert desk.attempts == 3
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        assert "the disk is full" in caplog.text
+        desk.error = None
+        await desk.second()
+        assert [told.frames for told in desk.written] == [3]
+        await desk.second()
+        assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+async def test_a_kafka_that_takes_its_time_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("producers.statuses._LAST_SECONDS", 0.05)
+    monkeypatch.setattr("producers.statuses._WAITING_STATUSES_MAX", 3)
+    desk = Desk()
+    desk.hold = asyncio.Event()
+    async with asyncio.timeout(5), desk.reporter.running([numbered()]):
+        await settle()
+        for number in range(9):
+            desk.reporter.tell(status(frames=number))
+        await desk.second()
+        assert desk.attempts == 1
+        assert len(desk.reporter._waiting) == 3
+    assert desk.written == []
+
+
+# What a feed has to tell.
+
+
+async def test_a_change_of_state_is_told_with_all_that_is_known() -> None:
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        await socket.send(frames.SFOX.decode())
+        await given.published.until(1)
+        await socket.close()
+
+    async with sfox(talk) as given:
+        before = given.feed.status()
+        await until(lambda: len(given.told) >= 3)
+    assert before == status(
+        state="disconnected", epoch=None, last_heard=None, last_frame=None, frames=0
+    )
+    connected, lost, again = given.told[:3]
+    assert connected == status(frames=0, last_frame=None)
+    assert lost == status(state="disconnected")
+    assert again == status(epoch=5_002, reconnects=1)
+    assert given.told[-1].state == given.feed.status().state == "disconnected"
+
+
+async def test_a_connection_that_was_refused_was_never_connected() -> None:
+    async def talk(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send(frames.WRONG_KEY.decode())
+        await socket.wait_closed()
+
+    async with sfox(talk) as given:
+        await until(lambda: given.feed.connections)
+        await until(lambda: not given.feed._established_at)
+    assert given.told == []
+    assert given.feed.status().state == "disconnected"
+
+
+async def test_a_quiet_venue_is_heard_by_its_pongs_and_not_by_silence() -> None:
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        await socket.wait_closed()
+
+    often = Deadlines(ping_seconds=0.05)
+    async with sfox(talk, often) as given:
+        await until(lambda: given.told)
+        given.now_ns = LATER_NS
+        await until(lambda: given.feed.status().last_heard == LATER)
+        assert given.feed.status().last_frame is None
+        assert given.metric("last_heard_timestamp_seconds", venue="sfox") == LATER_NS / 1e9
+        assert given.feed.connections == 1
+
+    async with sfox(talk, Deadlines(ping_seconds=60.0)) as given:
+        await until(lambda: given.told)
+        given.now_ns = LATER_NS
+        await asyncio.sleep(0.2)
+        assert given.feed.status().last_heard == NOW
+
+
+async def test_a_venue_s_own_ping_is_heard_too() -> None:
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        await asked.wait()
+        await socket.ping()
+        await socket.wait_closed()
+
+    asked = asyncio.Event()
+    async with sfox(talk, Deadlines(ping_seconds=60.0)) as given:
+        await until(lambda: given.told)
+        given.now_ns = LATER_NS
+        asked.set()
+        await until(lambda: given.feed.status().last_heard == LATER)
+
+
+async def test_a_silent_connection_becomes_disconnected() -> None:
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        socket.transport.pause_reading()
+        await given.stop.wait()
+
+    async with sfox(talk, SHORT, close_timeout=0.1) as given:
+        await until(lambda: given.feed.reconnects[ReconnectReason.SILENT] >= 1)
+        assert [told.state for told in given.told[:2]] == ["connected", "disconnected"]
+
+
+def test_lines_are_told_apart_by_numbers_and_never_by_keys() -> None:
+    keys = tuple(Secret(f"{CANARY}-{number}") for number in range(3))
+    settings = HercleSettings(api_keys=keys, client_id="me")
+    assert [HercleLine(settings, number).connection for number in (1, 2, 3)] == ["1", "2", "3"]
+    assert SfoxLine(sfox_line("ws://localhost:1/")._settings).connection == "1"
+    for number in (1, 2, 3):
+        assert CANARY not in repr(Given(HercleLine(settings, number)).feed.status())
+
+
+# Through a real Kafka.
+
+
+async def told(kafka: Any, at: Venue) -> list[tuple[bytes, FeedStatus]]:
+    records = await topics.records(kafka.bootstrap, topics.feeds_topic(at))
+    return [(record.key, decode(record.value, FeedStatus)) for record in records]
+
+
+async def told_until(
+    kafka: Any, at: Venue, enough: Callable[[list[FeedStatus]], object]
+) -> list[tuple[bytes, FeedStatus]]:
+    """What was told, once it is enough."""
+    async with asyncio.timeout(20):
+        while True:
+            lines = await told(kafka, at)
+            if enough([line for _, line in lines]):
+                return lines
+            await asyncio.sleep(0.1)
+
+
+def is_connected(lines: list[FeedStatus]) -> bool:
+    return "connected" in [line.state for line in lines]
+
+
+async def test_statuses_lie_in_kafka_from_the_start_to_the_stop(kafka: Any) -> None:
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        await socket.send(frames.SFOX.decode())
+        await socket.wait_closed()
+
+    at = await topics.fresh(kafka.bootstrap)
+    async with venue(talk) as url:
+        given = around()
+        producing = asyncio.create_task(produce(kafka, at, [sfox_line(url)], given))
+        # One at the start, one at the change, and one every 0.2 s.
+        lines = await told_until(kafka, at, lambda lines: len(lines) >= 6 and lines[-1].frames)
+        given["stop"].set()
+        await producing
+    assert {key for key, _ in lines} == {b"sfox/1"}
+    states = [line.state for _, line in lines]
+    assert states[0] == "disconnected"
+    assert states[-1] == "connected"
+    last = lines[-1][1]
+    assert (last.frames, last.gaps, last.reconnects) == (1, 0, 0)
+    assert last.last_frame is not None
+    assert last.last_heard is not None
+    assert last.last_frame <= last.last_heard <= last.time
+    end = (await told(kafka, at))[-1][1]
+    assert (end.state, end.epoch, end.frames) == ("disconnected", last.epoch, 1)
+
+
+async def test_a_lost_connection_is_told_as_disconnected_while_the_producer_goes_on(
+    kafka: Any,
+) -> None:
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        await until(lost.is_set)
+        socket.transport.abort()
+
+    at = await topics.fresh(kafka.bootstrap)
+    lost, given = asyncio.Event(), around()
+    async with venue(talk) as url:
+        producing = asyncio.create_task(produce(kafka, at, [sfox_line(url)], given))
+        await told_until(kafka, at, is_connected)
+        lost.set()
+        await until(lambda: losses(given))
+    # The venue is not there any more.
+    await told_until(kafka, at, lambda lines: is_connected(lines) and ended(lines))
+    assert not producing.done()
+    given["stop"].set()
+    await producing
+
+
+def losses(given: dict[str, Any]) -> float:
+    name, labels = "headroom_producer_reconnects_total", {"venue": "sfox"}
+    reasons = [ReconnectReason.CONNECTION_LOST, ReconnectReason.CLOSED_BY_VENUE]
+    samples = [given["registry"].get_sample_value(name, labels | {"reason": r}) for r in reasons]
+    return sum(sample or 0 for sample in samples)
+
+
+def ended(lines: list[FeedStatus]) -> bool:
+    """Whether the line is down for good, as far as one can see."""
+    return [line.state for line in lines[-3:]] == ["disconnected"] * 3
+
+
+async def test_each_key_of_a_firm_is_a_connection_and_a_refused_one_is_disconnected(
+    kafka: Any,
+) -> None:
+    at = await topics.fresh(kafka.bootstrap)
+    async with hub() as served:
+
+        def answer(times: int) -> object:
+            if served.asked[times - 1][1] == f"Bearer {CANARY}-bad":
+                return web.Response(status=401)
+            return {"connectionToken": f"t{times}"}
+
+        served.answers, served.talks = answer, balances
+        keys = (Secret(f"{CANARY}-one"), Secret(f"{CANARY}-bad"))
+        settings = HercleSettings(url=served.url, api_keys=keys, client_id="me", deadlines=CALM)
+        given = around()
+        lines = [HercleLine(settings, number) for number in (1, 2)]
+        producing = asyncio.create_task(produce(kafka, at, lines, given))
+        await until(lambda: len(served.asked) == 2)
+        newest = dict(await told_until(kafka, at, lambda lines: is_connected(lines[-2:])))
+        given["stop"].set()
+        await producing
+    assert {key: line.state for key, line in newest.items()} == {
+        b"hercle/1": "connected",
+        b"hercle/2": "disconnected",
+    }
+    assert newest[b"hercle/1"].last_heard is not None
+    records = await topics.records(kafka.bootstrap, topics.feeds_topic(at))
+    assert CANARY not in repr([(record.key, record.value, record.headers) for record in records])
+
+
+async def test_a_producer_that_ends_by_a_wrong_key_leaves_a_disconnected_line(kafka: Any) -> None:
+    async def talk(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send(frames.WRONG_KEY.decode())
+        await socket.wait_closed()
+
+    at = await topics.fresh(kafka.bootstrap)
+    async with venue(talk) as url:
+        with pytest.raises(WrongKey):
+            await produce(kafka, at, [sfox_line(url)], around())
+    end = (await told(kafka, at))[-1][1]
+    assert end.state == "disconnected"
+    assert end.last_heard is not None
+
+
+async def test_without_the_topic_of_the_statuses_it_does_not_begin(kafka: Any) -> None:
+    at = await topics.fresh(kafka.bootstrap)
+    await delete(kafka, topics.feeds_topic(at))
+    with pytest.raises(TopicMissing, match=f"{topics.feeds_topic(at)}.*headroom topics apply"):
+        await produce(kafka, at, [sfox_line("ws://localhost:1/")], around())
+
+
+async def test_when_the_topic_of_the_statuses_goes_away_the_frames_go_on(
+    kafka: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("producers.statuses._REQUEST_SECONDS", 0.5)
+
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        await until(gone.is_set)
+        for number in range(50):
+            await socket.send(frames.sfox(user=f"u{number}").decode())
+        await socket.wait_closed()
+
+    def failures() -> list[str]:
+        texts = [record.getMessage() for record in caplog.records]
+        return [text for text in texts if "cannot be written" in text]
+
+    at = await topics.fresh(kafka.bootstrap)
+    gone, given = asyncio.Event(), around()
+    async with venue(talk) as url:
+        producing = asyncio.create_task(produce(kafka, at, [sfox_line(url)], given))
+        await told_until(kafka, at, is_connected)
+        await delete(kafka, topics.feeds_topic(at))
+        await until(failures)
+        gone.set()
+        name = "headroom_producer_frames_published_total"
+        labels = {"venue": at.name}
+        await until(lambda: given["registry"].get_sample_value(name, labels) == 50)
+        await asyncio.sleep(1.5)
+        assert len(failures()) == 1
+        given["stop"].set()
+        report = await producing
+    assert (report.frames, report.published) == (50, 50)
+
+
+async def delete(kafka: Any, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics([topic])
+        while topic in await admin.list_topics():
+            await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
