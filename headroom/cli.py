@@ -171,7 +171,7 @@ def produce() -> None:
 
 @produce.command("sfox")
 def produce_sfox() -> None:
-    """sFOX's producer."""
+    """The producer of sFOX."""
     from headroom.venues import run_produce_sfox
 
     settings = _settings()

@@ -118,8 +118,9 @@ class Environment:
         text = self.text(name)
         if text is None:
             return default
+        value: Any = None
         try:
-            value: Any = parse(text)
+            value = parse(text)
             sound = minimum <= value <= maximum
         except (ValueError, InvalidOperation):
             sound = False

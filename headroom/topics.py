@@ -84,7 +84,7 @@ async def _create(
         if error not in (TopicAlreadyExistsError, for_code(0)):
             raise TopicsDiffer([f"topic {name} cannot be created: {message[0] or error.__name__}"])
     names = {topic.name for topic in missing}
-    while not names <= set(await admin.list_topics()):
+    while not names <= set(await admin.list_topics()):  # noqa: ASYNC110 - Kafka has no event
         await asyncio.sleep(_SETTLE_SECONDS)
 
 

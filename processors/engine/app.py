@@ -57,6 +57,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
             canonical_url=settings.url,
             web_enabled=False,
             topic_disable_leader=True,
+            table_standby_replicas=0,
             topic_partitions=settings.partitions,
             topic_replication_factor=settings.replication_factor,
             broker_commit_interval=COMMIT_SECONDS,

@@ -86,6 +86,7 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
             if not self._is_complete(assigned, changelogs):
                 # The group's leader did not know a changelog yet. Ask again, and work meanwhile
                 # on nothing: an agent without its table would start from empty rows.
+                self.log.info("incomplete assignment, asking again: %s", sorted(assigned))
                 self.app.consumer.rejoin()
                 return
             restore = Restore(self.app.consumer.client, self.log)

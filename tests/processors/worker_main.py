@@ -31,5 +31,5 @@ async def main(options: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING)
+    logging.basicConfig(level=logging.INFO if "debug" in sys.argv[1] else logging.WARNING)
     asyncio.run(main(json.loads(sys.argv[1])))

@@ -1,0 +1,109 @@
+"""How a command ends: told to stop, by a mistake, or by a broken world."""
+
+import asyncio
+import logging
+import os
+import signal
+
+import pytest
+
+from headroom.errors import KafkaUnreachable, SettingsError, TopicsDiffer
+from headroom.kafka.errors import PortTaken
+from headroom.running import one_clear_line, run, set_up_logging
+from processors.engine.errors import EngineError, TopicsMissing
+from producers.errors import SendFailed, TopicMissing, WrongKey
+
+
+def engine_errors() -> list[type[EngineError]]:
+    return [kind for kind in EngineError.__subclasses__() if kind is not TopicsMissing]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_becomes_a_stop(number: signal.Signals) -> None:
+    async def main(stop: asyncio.Event) -> str:
+        os.kill(os.getpid(), number)
+        await asyncio.wait_for(stop.wait(), 5)
+        return "in order"
+
+    assert run(main) == "in order"
+
+
+def test_a_second_interrupt_does_not_wait() -> None:
+    async def main(stop: asyncio.Event) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await stop.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+
+    with pytest.raises(SystemExit) as caught, one_clear_line():
+        run(main)
+    assert caught.value.code == 130
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SettingsError("HEADROOM_X", "is\nodd"),
+        KafkaUnreachable("k:1"),
+        TopicsDiffer(["a", "b"]),
+        WrongKey("sfox", "sfox", "no"),
+        TopicMissing("t"),
+        PortTaken(1),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught, one_clear_line():
+        raise error
+    assert caught.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f"headroom: {' '.join(str(error).split())}\n"
+
+
+def test_a_broken_world_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught, one_clear_line():
+        raise SendFailed("t", "gone")
+    assert caught.value.code == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", engine_errors())
+def test_what_breaks_the_engine_is_status_1(
+    kind: type[EngineError], capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = kind.__new__(kind)
+    with pytest.raises(SystemExit) as caught, one_clear_line():
+        raise error
+    assert caught.value.code == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_what_nobody_foresaw_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError), one_clear_line():
+        raise ZeroDivisionError
+
+
+def test_logs_go_to_standard_error_and_say_nothing_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root, ours = logging.getLogger(), logging.getLogger("headroom")
+    kept, level = root.handlers[:], (root.level, ours.level)
+    root.handlers.clear()
+    try:
+        set_up_logging("INFO")
+        logging.getLogger("headroom.worker").info("ours")
+        logging.getLogger("headroom.worker").debug("too much")
+        logging.getLogger("library").info("theirs")
+        logging.getLogger("aiokafka").error('Unable connect to "127.0.0.1:1": refused')
+        logging.getLogger("aiokafka").error("GroupCoordinatorNotAvailableError")
+        logging.getLogger("aiokafka").error("Unable connect to node with id 1: refused")
+    finally:
+        root.handlers[:] = kept
+        root.setLevel(level[0])
+        ours.setLevel(level[1])
+    out, err = capsys.readouterr()
+    assert out == ""
+    said = [line.split(": ", 1)[1] for line in err.splitlines()]
+    assert said == ["ours", "Unable connect to node with id 1: refused"]
