@@ -59,10 +59,20 @@ def headroom() -> None:
 @headroom.command()
 @click.option("--for", "seconds", type=click.FloatRange(min=1), help="End after SECONDS.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
-@click.option("--rate", type=_Rate(), default=Decimal(100), show_default=True,
-              help="Balance frames a second over both venues.")
-@click.option("--users", type=click.IntRange(2, 20_000), default=200, show_default=True,
-              help="Users at sFOX; Hercle has a tenth.")
+@click.option(
+    "--rate",
+    type=_Rate(),
+    default=Decimal(100),
+    show_default=True,
+    help="Balance frames a second over both venues.",
+)
+@click.option(
+    "--users",
+    type=click.IntRange(2, 20_000),
+    default=200,
+    show_default=True,
+    help="Users at sFOX; Hercle has a tenth.",
+)
 def demo(seconds: float | None, as_json: bool, rate: Decimal, users: int) -> None:  # noqa: FBT001 - a flag
     """Everything on this machine: Kafka, both venues, producers, a worker."""
     from headroom.demo import DemoOptions, run_demo
@@ -73,8 +83,11 @@ def demo(seconds: float | None, as_json: bool, rate: Decimal, users: int) -> Non
 
 @headroom.command()
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="0: a free one.")
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False),
-              help="Where its data lasts [default: kafka in HEADROOM_DATA_DIR].")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where its data lasts [default: kafka in HEADROOM_DATA_DIR].",
+)
 def broker(port: int, data: Path | None) -> None:
     """One real Apache Kafka node without Docker."""
     from headroom.broker import run_broker
@@ -131,11 +144,19 @@ def sandbox() -> None:
 
 def _sandbox_options(command: Any) -> Any:  # noqa: ANN401 - a decorator
     for option in (
-        click.option("--journal", type=click.Path(path_type=Path, dir_okay=False),
-                     help="A file for each balance frame it sent, one JSON object a line."),
+        click.option(
+            "--journal",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="A file for each balance frame it sent, one JSON object a line.",
+        ),
         click.option("--seed", type=int, default=1, show_default=True),
-        click.option("--rate", type=_Rate(), default=Decimal(10), show_default=True,
-                     help="Balance frames (Hercle: changes) a second over all users."),
+        click.option(
+            "--rate",
+            type=_Rate(),
+            default=Decimal(10),
+            show_default=True,
+            help="Balance frames (Hercle: changes) a second over all users.",
+        ),
         click.option("--users", type=int, default=10, show_default=True),
         click.option("--port", type=int, default=0, help="0: a free one."),
     ):
@@ -154,8 +175,11 @@ def sandbox_sfox(**options: Any) -> None:  # noqa: ANN401 - the options above
 
 
 @sandbox.command("hercle")
-@click.option("--keys", type=click.Path(path_type=Path, dir_okay=False),
-              help="A file of lines `KEY USERID`, instead of derived keys.")
+@click.option(
+    "--keys",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file of lines `KEY USERID`, instead of derived keys.",
+)
 @_sandbox_options
 def sandbox_hercle(**options: Any) -> None:  # noqa: ANN401 - the options above
     """A simulated Hercle; the users' keys are sandbox-hercle-key-0001 and on."""

@@ -1,9 +1,9 @@
 """What a person did or can do something about: one clear line, exit status 2.
 
-    OperatorError               the line that is printed says what to do
-    ├── SettingsError           a setting is missing or cannot be read
-    ├── KafkaUnreachable        no broker answers at the given addresses
-    └── TopicsDiffer            Kafka holds topics that are not what the contract says
+OperatorError               the line that is printed says what to do
+├── SettingsError           a setting is missing or cannot be read
+├── KafkaUnreachable        no broker answers at the given addresses
+└── TopicsDiffer            Kafka holds topics that are not what the contract says
 """
 
 

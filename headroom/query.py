@@ -1,13 +1,14 @@
 """`headroom query`: ask a worker, and print the answer for a person."""
 
-import json
 from typing import Any, Final
 from urllib.parse import quote
 
 import aiohttp
 import click
+import orjson
 from rich.console import Console
 from rich.table import Table
+from yarl import URL
 
 from headroom.errors import OperatorError
 
@@ -36,7 +37,7 @@ async def ask(url: str, subject: str, name: str | None, *, as_json: bool) -> Non
             balances = await _get(session, f"{url}/v1/users/{quoted}/balances")
             answer = {"balances": balances, "exposure": answer}
     if as_json:
-        click.echo(json.dumps(answer["balances"] if subject == "user" else answer))
+        click.echo(orjson.dumps(answer["balances"] if subject == "user" else answer))
         return
     console = Console(soft_wrap=True)
     for table in _TABLES[subject](answer):
@@ -50,28 +51,28 @@ async def _print_users(session: aiohttp.ClientSession, url: str, *, as_json: boo
         path = f"/v1/users?limit={_USERS_PER_PAGE}&after={quote(after, safe='')}"
         page = await _get(session, url + path)
         for user in page["users"]:
-            click.echo(json.dumps(user) if as_json else user)
+            click.echo(orjson.dumps(user) if as_json else user)
         if page["next"] is None:
             return
         after = page["next"]
 
 
 async def _get(session: aiohttp.ClientSession, url: str) -> Any:  # noqa: ANN401 - any JSON
-    from yarl import URL
-
     try:
         async with session.get(URL(url, encoded=True), allow_redirects=False) as response:
             body = await response.read()
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        message = f"no worker answers at {url.split('/v1')[0]}: is `headroom work` running?"
+        message = (
+            f"no worker answers at {url.split('/v1', maxsplit=1)[0]}: is `headroom work` running?"
+        )
         raise NotAnswered(message) from error
     if response.status != 200:  # noqa: PLR2004 - OK
         try:
-            detail = json.loads(body)["detail"]
+            detail = orjson.loads(body)["detail"]
         except (ValueError, KeyError):
             detail = f"status {response.status}"
         raise NotAnswered(detail)
-    return json.loads(body)
+    return orjson.loads(body)
 
 
 def _user_tables(answer: dict[str, Any]) -> list[Table]:
@@ -89,9 +90,7 @@ def _user_tables(answer: dict[str, Any]) -> list[Table]:
             )
     if not exposure["limits"]:
         return [held]
-    limits = _table(
-        "limits", ("venue", "asset", "current", "max", "headroom", "utilisation", "in")
-    )
+    limits = _table("limits", ("venue", "asset", "current", "max", "headroom", "utilisation", "in"))
     for limit in exposure["limits"]:
         limits.add_row(
             limit["venue"],
@@ -110,9 +109,7 @@ def _asset_tables(answer: dict[str, Any]) -> list[Table]:
     for venue, held in answer["by_venue"].items():
         table.add_row(venue, held["total"], held["available"], held["held"], str(held["users"]))
     table.add_section()
-    table.add_row(
-        "all", answer["total"], answer["available"], answer["held"], str(answer["users"])
-    )
+    table.add_row("all", answer["total"], answer["available"], answer["held"], str(answer["users"]))
     return [table]
 
 

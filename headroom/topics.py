@@ -14,6 +14,7 @@ from headroom.errors import KafkaUnreachable, TopicsDiffer
 from schemas.topics import TOPICS, Topic
 
 _SETTLE_SECONDS = 0.05
+_SETTLE_TIMES = 200
 _START_SECONDS = 10.0
 
 
@@ -57,9 +58,9 @@ async def apply(
         changed = {d.topic for d in found if d.setting is not None}
         for name in sorted(changed):
             settings = TOPICS[name].settings(replication_factor=replication_factor)
-            await admin.alter_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, name, configs=settings)]
-            )
+            await _alter(admin, name, settings)
+        if found:
+            await _settled(admin, partitions, replication_factor)
         return found
 
 
@@ -83,9 +84,27 @@ async def _create(
         error = for_code(code)
         if error not in (TopicAlreadyExistsError, for_code(0)):
             raise TopicsDiffer([f"topic {name} cannot be created: {message[0] or error.__name__}"])
-    names = {topic.name for topic in missing}
-    while not names <= set(await admin.list_topics()):  # noqa: ASYNC110 - Kafka has no event
+
+
+async def _alter(admin: AIOKafkaAdminClient, name: str, settings: dict[str, str]) -> None:
+    """Set a topic's settings; all that are not named here go back to the broker's defaults."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, name, configs=settings)
+    for response in await admin.alter_configs([resource]):
+        for code, message, *_ in response.resources:
+            if code:
+                problem = message or for_code(code).__name__
+                raise TopicsDiffer([f"topic {name} cannot be changed: {problem}"])
+
+
+async def _settled(admin: AIOKafkaAdminClient, partitions: int, replication_factor: int) -> None:
+    """Wait until the brokers know what the controller has agreed to: that takes up to a second."""
+    left: list[Difference] = []
+    for _ in range(_SETTLE_TIMES):
+        left = await _differences(admin, partitions, replication_factor)
+        if not left:
+            return
         await asyncio.sleep(_SETTLE_SECONDS)
+    raise TopicsDiffer(["Kafka does not keep what was set", *map(str, left)])
 
 
 async def _differences(

@@ -19,6 +19,7 @@ from headroom.sandbox import (
     run_hercle,
     run_sfox,
 )
+from headroom.sandbox.config import SFOX_DEFAULT_KEY
 from headroom.settings import Environment, Settings, poll_seconds
 from producers import service
 from producers.settings import HERCLE_URL, SFOX_URL, HercleSettings, SfoxSettings
@@ -39,7 +40,7 @@ async def run_sandbox_sfox(
             rate_per_second=options["rate"],
             seed=options["seed"],
             journal=options["journal"],
-            **({} if key is None else {"api_key": key.reveal()}),
+            api_key=SFOX_DEFAULT_KEY if key is None else key.reveal(),
         )
         _tell(await run_sfox(config, stop=stop, announce=click.echo))
     except (ValueError, OSError) as error:

@@ -59,7 +59,9 @@ class Agents:
                 frame = _raw_frame(batch, record)
                 outcome = read(frame)
                 if isinstance(outcome, Rejected):
-                    self._bury(batch, record, outcome, stage="normalise", class_name=read.__module__)
+                    self._bury(
+                        batch, record, outcome, stage="normalise", class_name=read.__module__
+                    )
                     self._metrics.dead_letters.labels(venue, outcome.reason).inc()
                 else:
                     self._send_snapshot(batch, outcome)

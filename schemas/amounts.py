@@ -50,7 +50,7 @@ _ZERO: Final = Decimal(0)
 
 
 def is_amount(text: str) -> bool:
-    """Whether a venue's text is an amount: ASCII digits, at most 38 before and 38 after the point."""
+    """Whether a venue's text is an amount: ASCII digits, 38 at most on each side."""
     return _PLAIN.fullmatch(text) is not None
 
 
@@ -106,12 +106,12 @@ def subtract(left: Decimal, right: Decimal) -> Decimal:
 
 
 def quantize(value: Decimal, places: int) -> Decimal:
-    """The same value written with `places` decimals; raises `decimal.Inexact` if digits would go."""
+    """The same value with `places` decimals; raises `decimal.Inexact` if digits would go."""
     return _EXACT.quantize(value, Decimal(1).scaleb(-places))
 
 
 def sum_text(amounts: Iterable[str]) -> str:
-    """The exact sum of amounts as text, with as many places as the finest of them (`"0"` of none)."""
+    """The exact sum of amounts, with as many places as the finest of them (`"0"` of none)."""
     total = _ZERO
     for amount in amounts:
         total = _EXACT.add(total, Decimal(amount))

@@ -15,4 +15,4 @@ def user_for(venue: str, account: str) -> str:
 
 def is_account(text: str) -> bool:
     """Whether a venue's text can be an account's id: 1 to 1,024 bytes of UTF-8."""
-    return 0 < len(text) and len(text.encode()) <= ACCOUNT_BYTES_MAX
+    return len(text) > 0 and len(text.encode()) <= ACCOUNT_BYTES_MAX

@@ -2,14 +2,16 @@
 
 import asyncio
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from headroom.errors import OperatorError
 from headroom.kafka.process import spawn
+
+if TYPE_CHECKING:
+    import subprocess
 
 _POLL_SECONDS: Final = 0.02
 _LINES_SHOWN: Final = 5
@@ -71,7 +73,7 @@ class Child:
             process.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(seconds):
-                while process.poll() is None:
+                while process.poll() is None:  # noqa: ASYNC110 - a process tells nobody
                     await asyncio.sleep(_POLL_SECONDS)
         finally:
             if process.poll() is None:

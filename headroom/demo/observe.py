@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import aiohttp
 import aiokafka
@@ -38,7 +38,7 @@ class Observer:
         self._consumer = aiokafka.AIOKafkaConsumer(**kafka)
         self._admin = AIOKafkaAdminClient(**kafka)
 
-    async def __aenter__(self) -> "Observer":
+    async def __aenter__(self) -> Self:
         await self._consumer.start()
         await self._admin.start()
         return self

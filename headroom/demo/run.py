@@ -7,7 +7,6 @@ have written everything, then the worker has caught up. What is left over then i
 import asyncio
 import contextlib
 import itertools
-import json
 import os
 import tempfile
 import time
@@ -214,7 +213,9 @@ class Demo:
             if sight.raw >= frames and not sight.lag:
                 return sight
             if time.monotonic() > deadline:
-                raise Stuck(f"of {frames} frames {sight.raw} are in raw, and the lag is {sight.lag}")
+                raise Stuck(
+                    f"of {frames} frames {sight.raw} are in raw, and the lag is {sight.lag}"
+                )
             for child in self._children[:1]:
                 child.check()
             await asyncio.sleep(_POLL_SECONDS)
@@ -248,7 +249,7 @@ def _report(options: DemoOptions, found: Audit, sprint: float | None, median: fl
     for finding in found.findings:
         _tell(f"{finding.invariant}: {finding.where}: {finding.problem}")
     if options.as_json:
-        click.echo(json.dumps(msgspec.to_builtins(summary)))
+        click.echo(msgspec.json.encode(summary))
     else:
         _print(summary)
     return 1 if summary.lost or found.findings else 0

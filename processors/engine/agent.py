@@ -14,11 +14,11 @@ import faust
 class Agent(faust.Agent):  # type: ignore[misc]
     """An agent over batches."""
 
-    async def _execute_actor(self, coro: Awaitable[Any], aref: Any) -> None:  # noqa: ANN401 - Faust's own signature
+    async def _execute_actor(self, coro: Awaitable[Any], aref: Any) -> None:  # noqa: ANN401, ARG002 - Faust's own signature
         try:
             await coro
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - the reason goes to whoever runs the app
-            self.app.consumer.break_down(error)
+            self.app.consumer.flight.break_down(error)
             await self.app.crash(error)

@@ -20,6 +20,8 @@ class PartitionAssignor(FaustAssignor):  # type: ignore[misc]
     ) -> Iterable[set[str]]:
         groups: dict[tuple[str, ...], set[str]] = defaultdict(set)
         for topic in topics:
-            members = tuple(sorted(m for m, topics_of in subscriptions.items() if topic in topics_of))
+            members = tuple(
+                sorted(m for m, topics_of in subscriptions.items() if topic in topics_of)
+            )
             groups[members].add(topic)
         return groups.values()

@@ -91,11 +91,7 @@ class Batch:
     def incref(self, n: int = 1) -> None:
         """Faust counts references of a message; a batch has one reader and one end."""
 
-    def decref(self, n: int = 1) -> int:
-        """See `incref`."""
-        return 0
-
-    def ack(self, consumer: object, n: int = 1) -> bool:
+    def ack(self, consumer: object, n: int = 1) -> bool:  # noqa: ARG002 - as above
         """Faust acknowledges what it drops; a batch is acknowledged by Kafka alone."""
         return False
 

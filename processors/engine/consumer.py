@@ -1,4 +1,4 @@
-"""The group member: fetches batches, sends what agents answer, commits what Kafka acknowledged.
+"""The group member: fetches batches, hands agents' answers on, commits what is done.
 
 It lives in the event loop of the agents, not in a thread of its own as Faust's does: a worker
 that hangs stops its heartbeats, and its partitions go to one that does not.
@@ -12,16 +12,18 @@ from typing import Any, ClassVar, Final
 import aiokafka
 from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
-from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.consumer import ensure_TPset
 from faust.types import TP
 
 from processors.engine.batch import Batch, Record
-from processors.engine.errors import DrainTimedOut, SendFailed, TopicsMissing
-from processors.engine.progress import Progress
+from processors.engine.errors import TopicsMissing
+from processors.engine.flight import Flight
+from processors.engine.unused import MessageByMessage
 
 # Two batches of a partition at a time: one whose sends are on their way, one being worked on.
 BATCHES_PER_PARTITION_MAX: Final = 2
+# How long a broker holds a fetch back when there is nothing: a partition that was just read is
+# asked for again only with the next fetch, so this bounds latency in thin traffic.
 FETCH_WAIT_MS: Final = 20
 TOPICS_WAIT_SECONDS: Final = 10.0
 _TOPICS_POLL_SECONDS: Final = 0.05
@@ -41,22 +43,19 @@ class _RebalanceListener(aiokafka.abc.ConsumerRebalanceListener):  # type: ignor
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         generation = self._consumer.generation_id
         self._consumer.app.consumer_generation_id = generation
-        self._consumer.progress.reset()
+        self._consumer.flight.progress.reset()
         await self._consumer.on_partitions_assigned(ensure_TPset(assigned), generation)
 
 
-class Consumer(FaustConsumer):  # type: ignore[misc]
+class Consumer(MessageByMessage):
     """Faust's consumer over one aiokafka consumer, batch by batch."""
 
     consumer_stopped_errors: ClassVar[tuple[type[BaseException], ...]] = (ConsumerStoppedError,)
 
     def __post_init__(self) -> None:
-        self.progress = Progress()
         self._client: Any = None
-        self._room = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._broken: BaseException | None = None
         self._commit_lock = asyncio.Lock()
+        self.flight = Flight(failed=self._crash_app)
 
     # -- life
 
@@ -88,49 +87,39 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
             if self._client is not None:
                 await self._client.stop()
 
-    def break_down(self, error: BaseException) -> None:
-        """Commit nothing more: the world is broken, `error` says how."""
-        if self._broken is None:
-            self._broken = error
-        self._settled.set()
+    def _crash_app(self, error: BaseException) -> None:
+        self._crashing = self.app.loop.create_task(self.app.crash(error))
 
     # -- from Kafka to the agents
 
     async def _drain_messages(self, fetcher: Any) -> None:  # noqa: ANN401 - a mode.Service
         while not (self.should_stop or fetcher.should_stop):
-            if not self.flow_active:
+            if self.flow_active:
+                await self._deliver(await self._fetch())
+            else:
                 await self.wait(self.can_resume_flow)
-                continue
-            await self._deliver(await self._fetch())
 
     async def _fetch(self) -> Mapping[TP, list[Any]]:
         """The next records of partitions that have room; nothing once the flow is suspended.
 
-        A fetch that is under way when a rebalance begins is cancelled: its records would be lost
-        after the seek to the committed offsets that ends the rebalance.
+        A fetch that is under way when a rebalance begins is cancelled: what it brought would be
+        passed over, since the next assignment goes on behind it.
         """
-        self._room.clear()
+        self.flight.moved.clear()
         active = self._get_active_partitions()
-        ready = [tp for tp in active if self._has_room(tp)]
+        ready = [TopicPartition(*tp) for tp in active if self._has_room(tp)]
         waits = [asyncio.ensure_future(self.suspend_flow.wait())]
         if len(ready) < len(active):
-            waits.append(asyncio.ensure_future(self._room.wait()))
+            waits.append(asyncio.ensure_future(self.flight.moved.wait()))
         if ready:
-            waits.append(
-                asyncio.ensure_future(
-                    self._client.getmany(
-                        *(TopicPartition(*tp) for tp in ready), timeout_ms=_IDLE_SECONDS * 1000
-                    )
-                )
-            )
+            fetch = self._client.getmany(*ready, timeout_ms=_IDLE_SECONDS * 1000)
+            waits.append(asyncio.ensure_future(fetch))
         try:
-            await asyncio.wait(
-                waits, timeout=_IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-            fetch = waits[-1]
-            if not ready or not fetch.done() or not self.flow_active:
+            await asyncio.wait(waits, timeout=_IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not ready or not waits[-1].done() or not self.flow_active:
                 return {}
-            return fetch.result()  # type: ignore[return-value]
+            fetched: Mapping[TP, list[Any]] = waits[-1].result()
+            return fetched
         finally:
             for wait in waits:
                 wait.cancel()
@@ -138,25 +127,18 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
 
     async def _deliver(self, fetched: Mapping[TP, list[Any]]) -> None:
         generation = self.app.consumer_generation_id
-        for partition, records in fetched.items():
-            if not records or not self.flow_active:
+        for partition, found in fetched.items():
+            if not found or not self.flow_active:
                 continue
             tp = TP(*partition)
-            batch = Batch(
-                tp,
-                [
-                    Record(record.key, record.value, record.headers, record.offset, record.timestamp)
-                    for record in records
-                ],
-                generation,
-            )
-            self.progress.delivered(tp)
-            await self.callback(batch)
+            records = [Record(r.key, r.value, r.headers, r.offset, r.timestamp) for r in found]
+            self.flight.progress.delivered(tp)
+            await self.callback(Batch(tp, records, generation))
 
     def _has_room(self, tp: TP) -> bool:
-        return self.progress.unfinished(tp) < BATCHES_PER_PARTITION_MAX
+        return self.flight.progress.unfinished(tp) < BATCHES_PER_PARTITION_MAX
 
-    # -- what an agent answers
+    # -- from the agents to Kafka
 
     def begin(self, batch: Batch) -> bool:
         """Whether an agent may work on a batch: not if a rebalance came in between."""
@@ -165,84 +147,19 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
             or not self.app.flow_control.is_active()
         ):
             return False
-        self.progress.begin(batch)
+        self.flight.progress.begin(batch)
         return True
 
     async def finish(self, batch: Batch) -> None:
-        """Send what follows from a batch. It is done when Kafka has acknowledged everything."""
-        producer = self.app.producer
-        changelogs = {table: table.changelog_topic_name for table in batch.rows}
-        waits: list[tuple[str, asyncio.Future[Any]]] = []
-        ends: dict[Any, asyncio.Future[Any]] = {}
-        try:
-            for table, rows in batch.rows.items():
-                topic = changelogs[table]
-                for key, row in rows.items():
-                    future = await producer.enqueue(
-                        topic, key, row, partition=batch.partition
-                    )
-                    waits.append((topic, future))
-                    ends[table] = future
-            for send in batch.all_sends():
-                future = await producer.enqueue(
-                    send.topic, send.key, send.value, headers=send.headers
-                )
-                waits.append((send.topic, future))
-        except Exception as error:
-            failure = SendFailed("Kafka", error)
-            self.break_down(failure)
-            raise failure from error
-        self._settle_when_sent(batch, waits, ends)
-
-    def _settle_when_sent(
-        self,
-        batch: Batch,
-        waits: list[tuple[str, "asyncio.Future[Any]"]],
-        ends: dict[Any, "asyncio.Future[Any]"],
-    ) -> None:
-        """Without a task: the last acknowledgement settles the batch."""
-        remaining = len(waits)
-        if not remaining:
-            self._settle(batch, {})
-            return
-
-        def sent(topic: str, future: "asyncio.Future[Any]") -> None:
-            nonlocal remaining
-            error = asyncio.CancelledError() if future.cancelled() else future.exception()
-            if error is not None:
-                self._fail(SendFailed(topic, error))
-                return
-            remaining -= 1
-            if not remaining:
-                # Records of one partition are written in order: the last has the highest offset.
-                self._settle(batch, {table: end.result().offset for table, end in ends.items()})
-
-        for topic, future in waits:
-            future.add_done_callback(lambda done, topic=topic: sent(topic, done))
-
-    def _settle(self, batch: Batch, ends: dict[Any, int]) -> None:
-        if self._broken is not None:
-            return
-        batch.changelog_ends = ends
-        for done in self.progress.settle(batch):
-            for table, end in done.changelog_ends.items():
-                table.settle(done, end)
-        self._room.set()
-        self._settled.set()
-
-    def _fail(self, error: BaseException) -> None:
-        if self._broken is None:
-            self.break_down(error)
-            self.app.loop.create_task(self.app.crash(error))
-
-    # -- commits
+        """Send what follows from a batch."""
+        await self.flight.finish(batch, self.app.producer)
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ANN401, ARG002, FBT001, FBT002 - Faust's own signature
         """Commit what is done in all partitions; False where there was nothing, or no way."""
         async with self._commit_lock:
-            if self._broken is not None or self._client is None:
+            if self.flight.broken is not None or self._client is None:
                 return False
-            offsets = self.progress.committable(self.assignment())
+            offsets = self.flight.progress.committable(self.assignment())
             if not offsets:
                 return False
             try:
@@ -259,38 +176,19 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
                     raise
                 self.log.warning("commit put off: %r", error)
                 return False
-            self.progress.committed(offsets)
+            self.flight.progress.committed(offsets)
             return True
 
     async def wait_empty(self) -> None:
-        """Wait until nothing is in flight, then commit; `DrainTimedOut` if that takes too long."""
-        seconds = self.app.conf.broker_rebalance_timeout
-        deadline = time.monotonic() + seconds
-        while self.progress.in_flight and self._broken is None:
-            self._settled.clear()
-            try:
-                await asyncio.wait_for(
-                    self._settled.wait(), timeout=max(0.0, deadline - time.monotonic())
-                )
-            except TimeoutError:
-                failure = DrainTimedOut(
-                    batches=self.progress.in_flight, waited_seconds=seconds
-                )
-                self.break_down(failure)
-                raise failure from None
+        """Wait until nothing is in flight, then commit."""
+        await self.flight.landed(self.app.conf.broker_rebalance_timeout)
         await self.commit()
 
     async def on_task_error(self, exc: BaseException) -> None:
         """Faust commits here; a broken worker does not."""
-        self.break_down(exc)
+        self.flight.break_down(exc)
 
-    # -- what Faust asks of a consumer
-
-    @property
-    def generation_id(self) -> int:
-        """The group's generation."""
-        generation: int = self._client._coordinator.generation  # noqa: SLF001 - no public way
-        return generation
+    # -- the group
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Join the group for these topics, once Kafka knows all of them.
@@ -310,6 +208,12 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
         """Ask the group for another assignment."""
         self._client._coordinator.request_rejoin()  # noqa: SLF001 - no public way
 
+    @property
+    def generation_id(self) -> int:
+        """The group's generation."""
+        generation: int = self._client._coordinator.generation  # noqa: SLF001 - no public way
+        return generation
+
     def assignment(self) -> set[TP]:
         """The partitions that this worker has."""
         if self._client is None:
@@ -324,11 +228,6 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
         and nothing is fetched between the assignment and the end of the restore.
         """
 
-    def highwater(self, tp: TP) -> int | None:
-        """The end of a partition, as far as known."""
-        end: int | None = self._client.highwater(TopicPartition(*tp))
-        return end
-
     def lag(self) -> dict[TP, int]:
         """How many records of each assigned source are not done, as far as known."""
         assignment = self._client._subscription.subscription.assignment  # noqa: SLF001 - no public way
@@ -337,57 +236,16 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
             end = None if self._is_changelog_tp(tp) else self.highwater(tp)
             state = assignment.state_value(TopicPartition(*tp))
             if end is not None and state.has_valid_position:
-                done = self.progress.done(tp)
+                done = self.flight.progress.done(tp)
                 lags[tp] = max(0, end - (state.position if done is None else done))
         return lags
 
-    def topic_partitions(self, topic: str) -> int | None:
-        """How many partitions a topic has, as far as known."""
-        partitions = self._client._client.cluster.partitions_for_topic(topic)  # noqa: SLF001
-        return len(partitions) if partitions else None
+    def highwater(self, tp: TP) -> int | None:
+        """The end of a partition, as far as known."""
+        end: int | None = self._client.highwater(TopicPartition(*tp))
+        return end
 
     @property
     def client(self) -> Any:  # noqa: ANN401 - aiokafka has no types
         """The aiokafka consumer, for the restoring of tables."""
         return self._client
-
-    def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> int:
-        """The partition that Kafka's own partitioner gives a key."""
-        found: int = self.app.producer.key_partition(topic, key).partition
-        return found if partition is None else partition
-
-    # Faust reads changelogs through its consumer one message at a time; here the restore does it
-    # in batches (`processors.engine.restore`), so these are never called.
-
-    async def _commit(self, offsets: Any) -> Any:  # noqa: ANN401
-        raise NotImplementedError
-
-    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ANN401, ASYNC109
-        raise NotImplementedError
-
-    async def _seek(self, partition: Any, offset: int) -> Any:  # noqa: ANN401
-        raise NotImplementedError
-
-    async def seek_to_committed(self) -> Any:  # noqa: ANN401
-        raise NotImplementedError
-
-    async def seek_wait(self, partitions: Any) -> Any:  # noqa: ANN401
-        raise NotImplementedError
-
-    async def position(self, tp: Any) -> Any:  # noqa: ANN401
-        raise NotImplementedError
-
-    async def highwaters(self, *partitions: Any) -> Any:  # noqa: ANN401
-        raise NotImplementedError
-
-    async def earliest_offsets(self, *partitions: Any) -> Any:  # noqa: ANN401
-        raise NotImplementedError
-
-    async def create_topic(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        raise NotImplementedError
-
-    def _new_topicpartition(self, topic: str, partition: int) -> Any:  # noqa: ANN401
-        raise NotImplementedError
-
-    def _to_message(self, tp: Any, record: Any) -> Any:  # noqa: ANN401
-        raise NotImplementedError

@@ -96,7 +96,8 @@ class RocksStore:
 
     def items(self, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """The rows from a key on, ordered by key."""
-        for key, row in self._db.items(from_key=_ROW + start):
+        items: Iterator[tuple[bytes, bytes]] = self._db.items(from_key=_ROW + start)  # type: ignore[assignment]
+        for key, row in items:
             if not key.startswith(_ROW):
                 return
             yield key[1:], row

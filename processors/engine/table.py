@@ -88,9 +88,7 @@ class Table(faust.Table):  # type: ignore[misc]
         """The acknowledged row of a key; KeyError if this worker does not hold the partition."""
         return self._partitions[partition].store.get(key)
 
-    def committed_items(
-        self, partition: int, start: bytes = b""
-    ) -> Iterator[tuple[bytes, bytes]]:
+    def committed_items(self, partition: int, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """The acknowledged rows of a partition from a key on, ordered by key."""
         return self._partitions[partition].store.items(start)
 

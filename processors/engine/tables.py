@@ -46,7 +46,7 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
         super().on_rebalance_start()
         self.serving = False
 
-    def on_partitions_revoked(self, revoked: set[TP]) -> None:
+    def on_partitions_revoked(self, revoked: set[TP]) -> None:  # noqa: ARG002 - Faust's own signature
         """Stop restoring; what was restored so far is kept in the store."""
         self.serving = False
         if self._restoring is not None:
@@ -98,7 +98,7 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not serve on
-            self.app.consumer.break_down(error)
+            self.app.consumer.flight.break_down(error)
             await self.app.crash(error)
 
     def _is_complete(self, assigned: set[TP], changelogs: dict[str, set[int]]) -> bool:

@@ -3,14 +3,16 @@
 Source: `faust.transport.base` names what an application may bring of its own.
 """
 
-import asyncio
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from faust.transport.drivers.aiokafka import Producer as FaustProducer
 from faust.transport.drivers.aiokafka import Transport as FaustKafkaTransport
 
 from processors.engine.batch import Headers
 from processors.engine.consumer import Consumer
+
+if TYPE_CHECKING:
+    import asyncio
 
 # A record with a frame of 16 MiB, its key and headers, in one request.
 REQUEST_BYTES_MAX = 18 * 1024 * 1024
@@ -64,5 +66,3 @@ class Transport(FaustKafkaTransport):  # type: ignore[misc]
 
     Consumer: ClassVar[type] = Consumer
     Producer: ClassVar[type] = Producer
-
-

@@ -1,10 +1,10 @@
 """Who holds a key, and asking them: the one asked passes the question on to the owner."""
 
 import asyncio
-import json
 from typing import Any, Final
 
 import aiohttp
+import orjson
 from aiohttp import web
 from yarl import URL
 
@@ -58,7 +58,7 @@ class Ownership:
         answers = await asyncio.gather(*(self._get(url + path) for url in others))
         if any(status != web.HTTPOk.status_code for status, _, _ in answers):
             raise not_yet("another worker is not ready")
-        return [json.loads(body) for _, _, body in answers]
+        return [orjson.loads(body) for _, _, body in answers]
 
     async def _get(self, url: str) -> tuple[int, str, bytes]:
         if self._session is None:
@@ -70,4 +70,3 @@ class Ownership:
                 return response.status, response.content_type, await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise not_yet("the worker that holds this key does not answer") from error
-

@@ -1,8 +1,8 @@
 """Errors as RFC 9457 problem documents."""
 
-import json
 from collections.abc import Mapping
 
+import orjson
 from aiohttp import web
 
 RETRY_AFTER_SECONDS = 1
@@ -17,7 +17,7 @@ class Problem(web.HTTPException):
         self.status_code = status
         body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
         super().__init__(
-            text=json.dumps(body), content_type="application/problem+json", headers=headers
+            body=orjson.dumps(body), content_type="application/problem+json", headers=headers
         )
 
 
@@ -28,9 +28,7 @@ def not_found(detail: str) -> Problem:
 
 def not_yet(detail: str) -> Problem:
     """503: tables are being restored or moved; an empty answer would be a false one."""
-    return Problem(
-        503, "Service Unavailable", detail, {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    )
+    return Problem(503, "Service Unavailable", detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def bad_request(detail: str) -> Problem:

@@ -32,9 +32,7 @@ class Server:
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Answer questions while the block runs."""
-        site_app = web.Application(
-            middlewares=[_problems], client_max_size=REQUEST_BYTES_MAX
-        )
+        site_app = web.Application(middlewares=[_problems], client_max_size=REQUEST_BYTES_MAX)
         site_app.add_routes(
             [
                 *self._questions.routes(),

@@ -64,9 +64,7 @@ class SumLedger:
         """Forget the sums of a partition that was taken away."""
         self._sums.pop(partition, None)
 
-    def fold(
-        self, partition: int, contributions: Iterable[Contribution], read: ReadRow
-    ) -> Changes:
+    def fold(self, partition: int, contributions: Iterable[Contribution], read: ReadRow) -> Changes:
         """Fold contributions in; `read` reads the table's rows as they were before.
 
         Every sum that a contribution reaches gets a new version and is published, also where the

@@ -81,10 +81,11 @@ class AssetSum:
 
     def document(self, version: int) -> AssetExposure:
         """The public document; all zeros when nobody holds the asset."""
-        over_all = [self._text(kind) for kind in ("total", "available", "held")]
         return AssetExposure(
-            self.asset,
-            *over_all,
+            asset=self.asset,
+            total=self._text("total"),
+            available=self._text("available"),
+            held=self._text("held"),
             users=self._users,
             by_venue={
                 venue: VenueHolding(

@@ -68,7 +68,10 @@ def fold(before: UserState | None, snapshot: BalanceSnapshot) -> Fold:
     if before is not None and verdict not in CHANGES:
         return Fold(verdict, before, before)
     return Fold(
-        verdict, before, _with(before, snapshot), () if stored is None else _vanished(stored, snapshot)
+        verdict,
+        before,
+        _with(before, snapshot),
+        () if stored is None else _vanished(stored, snapshot),
     )
 
 
@@ -94,9 +97,7 @@ def _with(before: UserState | None, snapshot: BalanceSnapshot) -> UserState:
     added = key not in accounts
     accounts[key] = snapshot
     if added:
-        accounts = dict(
-            sorted(accounts.items(), key=lambda item: (item[1].venue, item[1].account))
-        )
+        accounts = dict(sorted(accounts.items(), key=lambda item: (item[1].venue, item[1].account)))
     assets = [] if before is None else before.assets
     bases = [] if before is None else before.bases
     base = snapshot.exposure.base_currency if snapshot.exposure is not None else None

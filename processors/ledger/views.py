@@ -40,9 +40,7 @@ def user_exposure(state: UserState) -> UserExposure | None:
         return None
     return UserExposure(
         user=state.user,
-        assets={
-            asset: _user_asset(live, asset, holdings) for asset, holdings in _by_asset(live)
-        },
+        assets={asset: _user_asset(live, asset, holdings) for asset, holdings in _by_asset(live)},
         limits=[limit for snapshot in live for limit in _limits(snapshot)],
         version=state.version,
     )
@@ -121,9 +119,7 @@ def _sum(holdings: list[AssetBalance]) -> Balance:
     )
 
 
-def _user_asset(
-    live: list[BalanceSnapshot], asset: str, holdings: list[AssetBalance]
-) -> UserAsset:
+def _user_asset(live: list[BalanceSnapshot], asset: str, holdings: list[AssetBalance]) -> UserAsset:
     balance = _sum(holdings)
     venues = _by_venue(
         (snapshot, snapshot.assets[asset]) for snapshot in live if asset in snapshot.assets

@@ -63,9 +63,7 @@ def _data(event: dict[str, Any], reading: Reading) -> dict[str, Any] | None:
     return None
 
 
-def _snapshot(
-    frame: RawFrame, data: dict[str, Any], reading: Reading
-) -> BalanceSnapshot | None:
+def _snapshot(frame: RawFrame, data: dict[str, Any], reading: Reading) -> BalanceSnapshot | None:
     account = reading.text(data, "userId", "data.")
     if account is not None and not is_account(account):
         reading.fault(Reason.WRONG_TYPE, "data.userId is not 1 to 1024 bytes long")

@@ -75,9 +75,7 @@ class Reading:
             self.fault(Reason.AMOUNT, f"{where}{name}")
         return amount
 
-    def unknown_or_number_amount(
-        self, fields: dict[str, Any], name: str, where: str
-    ) -> str | None:
+    def unknown_or_number_amount(self, fields: dict[str, Any], name: str, where: str) -> str | None:
         """An amount that may be missing or null, which is unknown and never zero."""
         if fields.get(name) is None:
             return None

@@ -16,6 +16,8 @@ from schemas.times import venue_time
 from schemas.venues import SFOX
 
 _WALLET: Final = "_wallet"
+# Nanoseconds have 19 digits until the year 2286.
+_TIMESTAMP_DIGITS_MAX: Final = 19
 
 
 def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
@@ -111,14 +113,13 @@ def _balance(update: dict[str, Any], reading: Reading, where: str) -> AssetBalan
     known = {name: amount for name, amount in wallets.items() if amount is not None}
     if total is None or available is None or held is None:
         return None
-    return AssetBalance(
-        total=total, available=available, held=held, wallets=known, exposure=None
-    )
+    return AssetBalance(total=total, available=available, held=held, wallets=known, exposure=None)
 
 
 def _venue_time(timestamp: object) -> str | None:
     """The venue's own time: not needed, so one that cannot be read is unknown."""
     if not isinstance(timestamp, Number) or not timestamp.literal.isdigit():
         return None
-    # 19 digits are nanoseconds until the year 2286; more are no time.
-    return venue_time(int(timestamp.literal)) if len(timestamp.literal) <= 19 else None
+    if len(timestamp.literal) > _TIMESTAMP_DIGITS_MAX:
+        return None
+    return venue_time(int(timestamp.literal))

@@ -7,8 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULE_LINES_MAX = 400
-TO_BE_SPLIT = {"tests/headroom/sandbox/test_hercle.py"}
-ROOMS = ("headroom", "schemas", "producers", "processors", "benchmarks", "tests")
+TEST_MODULE_LINES_MAX = 500  # a list of sentences may be longer than a story
+ROOMS = ("headroom", "schemas", "producers", "processors", "benchmarks")
 
 # Written in halves, so that this file may be committed.
 FORBIDDEN = [
@@ -67,10 +67,10 @@ def test_the_files_were_looked_at() -> None:
 
 def test_a_module_tells_one_story() -> None:
     """If it needs more lines than this, it tells two: split it."""
-    long = {
-        str(path.relative_to(ROOT)): lines
+    most = dict.fromkeys(ROOMS, MODULE_LINES_MAX) | {"tests": TEST_MODULE_LINES_MAX}
+    lines = {
+        path.relative_to(ROOT): len(path.read_text("utf-8").splitlines())
         for path in committed()
-        if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in ROOMS
-        if (lines := len(path.read_text("utf-8").splitlines())) > MODULE_LINES_MAX
+        if path.suffix == ".py"
     }
-    assert long.keys() <= TO_BE_SPLIT, long
+    assert {str(path): count for path, count in lines.items() if count > most[path.parts[0]]} == {}

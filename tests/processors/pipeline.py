@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import aiokafka
@@ -192,7 +192,7 @@ class WorkerProcess:
         return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill -9."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
@@ -208,7 +208,7 @@ class WorkerProcess:
         assert self._process is not None
         return self._process.wait(timeout=40)
 
-    def __enter__(self) -> "WorkerProcess":
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -132,7 +132,7 @@ async def test_two_workers_answer_alike_and_one_takes_over(pipeline: Pipeline) -
 async def test_nothing_is_lost_when_a_worker_is_killed_again_and_again(
     pipeline: Pipeline, store: str
 ) -> None:
-    """kill -9 in the middle of the work, five times; the last one close to the end (I2 to I5)."""
+    """Kill -9 in the middle of the work, five times; the last one close to the end (I2 to I5)."""
     sent = 0
     rng = random.Random(4)
     for number in range(5):

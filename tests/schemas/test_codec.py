@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import documents, feeds
-from schemas.codec import decode, encode
+from schemas.codec import NotADocument, decode, encode
 from schemas.topics import TOPICS
 from tests.schemas.strategies import DOCUMENTS, PROPERTY
 from tests.schemas.validation import assert_valid
@@ -75,5 +75,15 @@ def test_a_document_is_frozen(kind: type[msgspec.Struct]) -> None:
     ],
 )
 def test_an_amount_in_a_document_is_plain_decimal_text(balance: dict[str, object]) -> None:
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(NotADocument):
         decode(json.dumps(balance).encode(), documents.Balance)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"[]", b"null", b"\xff", b'{"total": "\xff"}', b"[" * 100_000],
+    ids=["empty", "cut", "list", "null", "not UTF-8", "not UTF-8 in a text", "deep"],
+)
+def test_bytes_that_are_no_document_are_said_to_be_none(data: bytes) -> None:
+    with pytest.raises(NotADocument):
+        decode(data, documents.Balance)

@@ -46,12 +46,6 @@ def test_a_time_beyond_these_years_is_refused(time_ns: int) -> None:
         rfc3339(time_ns)
 
 
-LAX = pytest.mark.xfail(
-    strict=True,
-    reason="time_ns_of leans on strptime and int(), which take more than rfc3339 writes",
-)
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -67,12 +61,12 @@ LAX = pytest.mark.xfail(
         "2024-03-13T24:00:25.302228171Z",
         "2024-03-13T22:00:60.302228171Z",
         "0000-03-13T22:00:25.302228171Z",
-        pytest.param("2024-03-13t22:00:25.302228171Z", marks=LAX, id="a small t"),
-        pytest.param("2024-03-13T22:00:25.+02228171Z", marks=LAX, id="a sign in the fraction"),
-        pytest.param("2024-03-13T22:00:25.-02228171Z", marks=LAX, id="a minus in the fraction"),
-        pytest.param("2024-03-13T22:00:25.3_2228171Z", marks=LAX, id="an underscore"),
-        pytest.param("2024-03-13T22:00:25. 02228171Z", marks=LAX, id="a blank in the fraction"),
-        pytest.param("٢٠٢٤-03-13T22:00:25.302228171Z", marks=LAX, id="Arabic digits"),
+        pytest.param("2024-03-13t22:00:25.302228171Z", id="a small t"),
+        pytest.param("2024-03-13T22:00:25.+02228171Z", id="a sign in the fraction"),
+        pytest.param("2024-03-13T22:00:25.-02228171Z", id="a minus in the fraction"),
+        pytest.param("2024-03-13T22:00:25.3_2228171Z", id="an underscore"),
+        pytest.param("2024-03-13T22:00:25. 02228171Z", id="a blank in the fraction"),
+        pytest.param("٢٠٢٤-03-13T22:00:25.302228171Z", id="Arabic digits"),
     ],
 )
 def test_a_text_that_we_would_not_write_is_refused(text: str) -> None:

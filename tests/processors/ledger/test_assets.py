@@ -1,6 +1,7 @@
 """The ledger of all users' sums: rows in a table, sums in memory, the two never apart."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -201,6 +202,8 @@ def test_an_asset_that_nobody_holds_is_remembered_after_a_restart() -> None:
 
 def test_partitions_are_apart_and_a_dropped_one_is_forgotten() -> None:
     ledger = SumLedger()
+    ledger.load(0, [])
+    ledger.load(1, [])
     ledger.fold(0, [share("u", 1, "1")], {}.get)
     ledger.fold(1, [share("u", 1, "2")], {}.get)
     head = msgspec.json.encode(Head(version=1, time="t"))
@@ -211,6 +214,11 @@ def test_partitions_are_apart_and_a_dropped_one_is_forgotten() -> None:
     assert ledger.document(0, BTC, head) is None
     assert ledger.document(1, BTC, head).total == "2"
     assert ledger.document(1, EUR, head) is None
+
+
+def test_a_partition_that_was_never_loaded_is_not_summed_from_nothing() -> None:
+    with pytest.raises(KeyError):
+        SumLedger().fold(0, [share("u", 1, "1")], {}.get)
 
 
 def test_a_partition_names_its_assets_and_not_its_bases() -> None:

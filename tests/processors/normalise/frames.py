@@ -36,7 +36,9 @@ def literal(text: str) -> str:
 
 def text_of(frame: object) -> str:
     """The JSON text of a frame."""
-    return _LITERAL.sub(r"\1", json.dumps(frame, ensure_ascii=False))
+    return _LITERAL.sub(
+        lambda match: str(json.loads(f'"{match[1]}"')), json.dumps(frame, ensure_ascii=False)
+    )
 
 
 _UPDATE = {

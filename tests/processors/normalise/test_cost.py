@@ -18,15 +18,11 @@ from tests.processors.normalise.frames import (
 each_venue = pytest.mark.parametrize("venue", VENUES)
 
 
-SLOW_DEPTH = pytest.mark.xfail(
-    strict=True, reason="an unclosed string is scanned again from each of its quotes: n squared"
-)
 SLOW_ZERO = pytest.mark.xfail(
     strict=True, reason="a zero with a great negative exponent is written out before it is refused"
 )
 
 
-@SLOW_DEPTH
 @each_venue
 def test_a_string_that_is_never_closed_costs_no_more_than_its_length(venue: str) -> None:
     started = time.process_time()
