@@ -1,0 +1,131 @@
+"""A small app on the engine, that knows nothing of balances, and the topics it needs."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiokafka
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.structs import TopicPartition
+
+from processors.engine import Batch, EngineApp, EngineSettings, Table
+
+PARTITIONS = 2
+DEADLINE_SECONDS = 40.0
+
+Agent = Callable[[AsyncIterator[Batch]], Awaitable[None]]
+
+
+class Bench:
+    """Topics `NAME.in` and `NAME.out`, an app of the group NAME, and what lies in Kafka."""
+
+    def __init__(self, bootstrap: str, name: str, folder: Path) -> None:
+        self.kafka = {"bootstrap_servers": bootstrap}
+        self.name = name
+        self.folder = folder
+        self.source, self.out = f"{name}.in", f"{name}.out"
+        self.changelog = f"{name}-rows-changelog"
+
+    @contextlib.asynccontextmanager
+    async def topics(self) -> AsyncIterator["Bench"]:
+        """Create the topics; clients to fill and to read them."""
+        self.admin = AIOKafkaAdminClient(**self.kafka)
+        await self.admin.start()
+        await self.create(self.source, self.out)
+        self._producer = aiokafka.AIOKafkaProducer(**self.kafka, acks="all")
+        await self._producer.start()
+        self._consumer = aiokafka.AIOKafkaConsumer(**self.kafka, auto_offset_reset="earliest")
+        await self._consumer.start()
+        try:
+            yield self
+        finally:
+            await self._consumer.stop()
+            await self._producer.stop()
+            await self.admin.close()
+
+    async def create(self, *topics: str) -> None:
+        """Create topics."""
+        await self.admin.create_topics(
+            [NewTopic(t, num_partitions=PARTITIONS, replication_factor=1) for t in topics]
+        )
+
+    async def empty(self, topic: str) -> None:
+        """Delete all records of a topic; its end stays where it is, with nothing before it."""
+        deleting = {"cleanup.policy": "delete"}
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=deleting)
+        await self.admin.alter_configs([resource])
+        to_the_end = RecordsToDelete(before_offset=-1)
+        await self.admin.delete_records(
+            {TopicPartition(topic, number): to_the_end for number in range(PARTITIONS)}
+        )
+
+    def app(self, **options: Any) -> tuple[EngineApp, Table]:
+        """An app with a table `rows`; it is not started."""
+        settings = EngineSettings(
+            name=self.name,
+            kafka=self.kafka,
+            data_dir=self.folder / "data",
+            partitions=PARTITIONS,
+            url="http://127.0.0.1:1",
+            session_seconds=2.0,
+            **options,
+        )
+        app = EngineApp(settings)
+        table: Table = app.Table("rows")
+        return app, table
+
+    @contextlib.asynccontextmanager
+    async def running(self, app: EngineApp, agent: Agent) -> AsyncIterator[EngineApp]:
+        """The app at work with one agent on the source topic; serving when this begins."""
+        app.agent(app.topic(self.source), name="agent")(agent)
+        try:
+            await app.start()
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                while not app.serving and app.crash_reason is None:
+                    await asyncio.sleep(0.01)
+            yield app
+        finally:
+            await app.stop()
+
+    async def send(self, *records: tuple[bytes, bytes], partition: int = 0) -> None:
+        """Fill a partition of the source."""
+        for key, value in records:
+            await self._producer.send(self.source, value, key, partition=partition)
+        await self._producer.flush()
+
+    async def committed(self) -> int:
+        """The sum of the group's commits on the source."""
+        offsets = await self.admin.list_consumer_group_offsets(self.name)
+        return sum(max(0, o.offset) for tp, o in offsets.items() if tp.topic == self.source)
+
+    async def until_committed(self, count: int) -> None:
+        """Wait until the group has committed so many records of the source."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while await self.committed() < count:
+                await asyncio.sleep(0.05)
+
+    async def records(self, topic: str) -> list[tuple[bytes, bytes | None]]:
+        """What lies in a topic, partition by partition."""
+        tps = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        self._consumer.assign(tps)
+        ends = await self._consumer.end_offsets(tps)
+        await self._consumer.seek_to_beginning(*tps)
+        found = []
+        for tp in tps:
+            while await self._consumer.position(tp) < ends[tp]:
+                for records in (await self._consumer.getmany(tp, timeout_ms=200)).values():
+                    found += [(record.key, record.value) for record in records]
+        return found
+
+
+async def crashed(app: EngineApp) -> BaseException:
+    """The reason why an app stopped, once it has."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while app.crash_reason is None:
+            await asyncio.sleep(0.01)
+    reason: BaseException = app.crash_reason
+    return reason

@@ -1,0 +1,208 @@
+"""The engine on a real Kafka: batches, tables, commits, restores, and what stops it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from processors.engine import Batch
+from processors.engine.errors import ChangelogCut
+from processors.engine.restore import Restore
+from tests.conftest import KafkaHandle
+from tests.processors.engine.harness import Bench, crashed
+
+
+@pytest.fixture
+async def bench(kafka: KafkaHandle, unique: str, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with Bench(kafka.bootstrap, unique, tmp_path).topics() as made:
+        yield made
+
+
+def counting(table, out):
+    """An agent that counts the values of every key, and sends each count on."""
+
+    async def agent(batches):
+        async for batch in batches:
+            for record in batch:
+                count = int(table.get(record.key) or b"0") + 1
+                table[record.key] = b"%d" % count
+                batch.send(out, key=record.key, value=b"%d" % count)
+
+    return agent
+
+
+async def test_an_agent_reads_what_it_wrote_and_sends_in_order(bench: Bench) -> None:
+    """Writes are seen by later reads at once, in the batch and in the next ones."""
+    app, table = bench.app()
+    await bench.send(*[(b"a", b""), (b"b", b""), (b"a", b"")] * 50)
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.until_committed(150)
+        assert table.committed(0, b"a") == b"100"
+        assert table.committed(0, b"b") == b"50"
+    sent = await bench.records(bench.out)
+    assert [v for k, v in sent if k == b"a"] == [b"%d" % n for n in range(1, 101)]
+
+
+async def test_a_batch_writes_one_changelog_record_for_each_key(bench: Bench) -> None:
+    """Of several writes of a key in a batch only the last reaches the changelog."""
+    app, table = bench.app()
+    await bench.send(*[(b"k", b"")] * 200)
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.until_committed(200)
+    changelog = await bench.records(bench.changelog)
+    assert changelog[-1] == (b"k", b"200")
+    assert len(changelog) < 50
+
+
+@pytest.mark.parametrize("store", ["rocksdb", "memory"])
+async def test_a_restart_goes_on_where_it_was(bench: Bench, store: str) -> None:
+    """A table outlives its worker: from its files, or from the changelog alone."""
+    await bench.send(*[(b"a", b"")] * 30)
+    for expected in (30, 60):
+        app, table = bench.app(store=store)
+        async with bench.running(app, counting(table, bench.out)):
+            await bench.until_committed(expected)
+            assert table.committed(0, b"a") == b"%d" % expected
+        await bench.send(*[(b"a", b"")] * 30)
+
+
+@pytest.mark.parametrize("store", ["rocksdb", "memory"])
+async def test_a_deleted_row_stays_deleted(bench: Bench, store: str) -> None:
+    """A delete is a tombstone in the changelog and nothing in the store."""
+
+    def deleting(table):
+        async def agent(batches):
+            async for batch in batches:
+                for record in batch:
+                    if record.value == b"put":
+                        table[record.key] = b"row"
+                    else:
+                        del table[record.key]
+
+        return agent
+
+    await bench.send((b"a", b"put"), (b"b", b"put"), (b"a", b"del"))
+    for _ in range(2):
+        app, table = bench.app(store=store)
+        async with bench.running(app, deleting(table)):
+            await bench.until_committed(3)
+            assert dict(table.committed_items(0)) == {b"b": b"row"}
+    assert (b"a", None) in await bench.records(bench.changelog)
+
+
+async def test_an_exception_in_an_agent_stops_the_worker_and_commits_nothing(bench: Bench) -> None:
+    """What an agent raises is the reason of the stop; its batch is done again by the next one."""
+    app, table = bench.app()
+
+    async def raising(batches: AsyncIterator[Batch]) -> None:
+        async for batch in batches:
+            for record in batch:
+                table[record.key] = b"1"
+                if record.value == b"poison":
+                    raise ValueError("poison")
+
+    await bench.send((b"a", b"poison"))
+    async with bench.running(app, raising):
+        assert isinstance(await crashed(app), ValueError)
+    assert await bench.committed() == 0
+    app, table = bench.app()
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.until_committed(1)
+        assert table.committed(0, b"a") == b"1"
+
+
+async def test_no_offset_passes_a_batch_that_is_still_in_flight(bench: Bench) -> None:
+    """Batches that are done behind one that is not are not committed (the stock driver does)."""
+    app, table = bench.app(records_at_once=1)
+    held = asyncio.Event()
+    original = type(app.producer).enqueue
+    first: list[bytes] = []
+
+    async def holding(self, topic, key, value, **options):
+        future = await original(self, topic, key, value, **options)
+        if topic == bench.out and value == b"1":
+            first.append(value)
+
+            async def later():
+                await held.wait()
+                return await future
+
+            return asyncio.ensure_future(later())
+        return future
+
+    type(app.producer).enqueue = holding
+    try:
+        await bench.send((b"a", b""), (b"a", b""), (b"a", b""))
+        async with bench.running(app, counting(table, bench.out)):
+            async with asyncio.timeout(20):
+                while not first or len(await bench.records(bench.out)) < 2:
+                    await asyncio.sleep(0.02)
+            await app.consumer.commit()
+            assert await bench.committed() == 0
+            assert table.committed(0, b"a") is None
+            held.set()
+            await bench.until_committed(3)
+            assert table.committed(0, b"a") == b"3"
+    finally:
+        held.set()
+        type(app.producer).enqueue = original
+
+
+async def test_a_restore_ends_where_the_last_records_are_gone(bench: Bench) -> None:
+    """A changelog whose tail was compacted or deleted is at its end by position, not by event."""
+    await bench.send(*[(b"a", b"")] * 5)
+    app, table = bench.app(store="memory")
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.until_committed(5)
+    await bench.empty(bench.changelog)
+    app, table = bench.app(store="memory")
+    async with bench.running(app, counting(table, bench.out)):
+        assert app.serving
+        assert table.committed(0, b"a") is None
+
+
+async def test_a_changelog_that_was_cut_is_refused(bench: Bench) -> None:
+    """A local table that holds more than its changelog stops the worker: rows are not served."""
+    await bench.send(*[(b"a", b"")] * 5)
+    app, table = bench.app()
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.until_committed(5)
+    await bench.admin.delete_topics([bench.changelog])
+    async with asyncio.timeout(20):
+        while bench.changelog in await bench.admin.list_topics():
+            await asyncio.sleep(0.05)
+    app, table = bench.app()
+    async with bench.running(app, counting(table, bench.out)):
+        reason = await crashed(app)
+    assert isinstance(reason, ChangelogCut)
+    assert not app.serving
+
+
+async def test_nothing_is_served_before_the_tables_are_restored(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a restore runs no agent works and nobody is answered."""
+    gate, original = asyncio.Event(), Restore.run
+
+    async def gated(self, *args):
+        await gate.wait()
+        return await original(self, *args)
+
+    monkeypatch.setattr(Restore, "run", gated)
+    app, table = bench.app()
+    await bench.send((b"a", b""))
+    app.agent(app.topic(bench.source), name="agent")(counting(table, bench.out))
+    try:
+        await app.start()
+        async with asyncio.timeout(20):
+            while app.tables._restoring is None:
+                await asyncio.sleep(0.01)
+        assert not app.serving
+        assert await bench.records(bench.out) == []
+        gate.set()
+        await bench.until_committed(1)
+        assert app.serving
+    finally:
+        await app.stop()
+
