@@ -222,51 +222,58 @@ def work(port: int | None) -> None:
 
 
 @headroom.group()
-@click.option("--url", help="Any worker [default: HEADROOM_HTTP_HOST and HEADROOM_HTTP_PORT].")
-@click.option("--json", "as_json", is_flag=True, help="The document as it came.")
-@click.pass_context
-def query(context: click.Context, url: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
-    """Ask a worker."""
-    settings = _settings()
-    context.obj = (url or f"http://{settings.http_host}:{settings.http_port}", as_json)
+def query() -> None:
+    """Ask a worker, and print the answer for a person."""
 
 
-def _ask(context: click.Context, subject: str, name: str | None) -> None:
+def _query_options(command: Any) -> Any:  # noqa: ANN401 - a decorator
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="The document as it came."),
+        click.option(
+            "--url", help="Any worker [default: from HEADROOM_HTTP_HOST and HEADROOM_HTTP_PORT]."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _ask(subject: str, name: str | None, url: str | None, *, as_json: bool) -> None:
     from headroom.query import ask
 
-    url, as_json = context.obj
-    run(lambda _: ask(url, subject, name, as_json=as_json))
+    settings = _settings()
+    worker = (url or f"http://{settings.http_host}:{settings.http_port}").rstrip("/")
+    run(lambda _: ask(worker, subject, name, as_json=as_json))
 
 
 @query.command("user")
 @click.argument("name", metavar="USER")
-@click.pass_context
-def query_user(context: click.Context, name: str) -> None:
+@_query_options
+def query_user(name: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """What a user holds, where, how much is free, and how close the limits are."""
-    _ask(context, "user", name)
+    _ask("user", name, url, as_json=as_json)
 
 
 @query.command("asset")
 @click.argument("name", metavar="ASSET")
-@click.pass_context
-def query_asset(context: click.Context, name: str) -> None:
+@_query_options
+def query_asset(name: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """What all users hold of an asset."""
-    _ask(context, "asset", name)
+    _ask("asset", name, url, as_json=as_json)
 
 
 @query.command("base")
 @click.argument("name", metavar="CURRENCY")
-@click.pass_context
-def query_base(context: click.Context, name: str) -> None:
+@_query_options
+def query_base(name: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """All accounts' totals in a base currency."""
-    _ask(context, "base", name)
+    _ask("base", name, url, as_json=as_json)
 
 
 @query.command("users")
-@click.pass_context
-def query_users(context: click.Context) -> None:
+@_query_options
+def query_users(url: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """All users."""
-    _ask(context, "users", None)
+    _ask("users", None, url, as_json=as_json)
 
 
 def _settings() -> Settings:

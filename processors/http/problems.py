@@ -17,7 +17,7 @@ class Problem(web.HTTPException):
         self.status_code = status
         body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
         super().__init__(
-            body=orjson.dumps(body), content_type="application/problem+json", headers=headers
+            text=orjson.dumps(body).decode(), content_type="application/problem+json", headers=headers
         )
 
 

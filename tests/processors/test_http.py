@@ -1,0 +1,107 @@
+"""The questions while a worker cannot answer them, and what nobody may reach."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from processors.app import Worker, WorkerSettings
+from processors.engine import EngineSettings
+from processors.engine.restore import Restore
+from tests.conftest import KafkaHandle
+from tests.processors.pipeline import PARTITIONS, Pipeline, sfox_frame
+
+
+@pytest.fixture
+async def pipeline(kafka: KafkaHandle, unique: str, tmp_path: Path) -> AsyncIterator[Pipeline]:
+    async with Pipeline(kafka.bootstrap, f"{unique}.", tmp_path).topics() as made:
+        yield made
+
+
+@pytest.fixture
+async def held(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """A worker whose restore waits for an event, and its URL."""
+    gate, original = asyncio.Event(), Restore.run
+
+    async def gated(self: Restore, *args: Any) -> int:
+        await gate.wait()
+        return await original(self, *args)
+
+    monkeypatch.setattr(Restore, "run", gated)
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    engine = EngineSettings(
+        name=f"{pipeline.prefix}headroom",
+        kafka=pipeline.kafka,
+        data_dir=pipeline.folder / "data",
+        partitions=PARTITIONS,
+        url=url,
+        session_seconds=2.0,
+    )
+    worker = Worker(WorkerSettings(engine, topic_prefix=pipeline.prefix), listener)
+    stop = asyncio.Event()
+    running = asyncio.create_task(worker.run(stop))
+    async with asyncio.timeout(20):
+        while worker.app.tables._restoring is None:
+            await asyncio.sleep(0.01)
+    try:
+        yield url, gate
+    finally:
+        gate.set()
+        stop.set()
+        await running
+
+
+QUESTIONS = [
+    "/v1/users",
+    "/v1/users/sfox%3Aa/balances",
+    "/v1/users/sfox%3Aa/exposure",
+    "/v1/assets",
+    "/v1/assets/BTC/exposure",
+    "/v1/bases/EUR/exposure",
+    "/readyz",
+]
+
+
+async def test_while_tables_are_restored_the_answer_is_503(
+    pipeline: Pipeline, held: tuple[str, asyncio.Event]
+) -> None:
+    """An empty answer never stands for "not known yet": 503 with `Retry-After`, then the truth."""
+    url, gate = held
+    await pipeline.send("sfox", [("a", sfox_frame("a", 1, btc="1.50"))])
+    async with aiohttp.ClientSession() as session:
+        for path in QUESTIONS:
+            async with session.get(url + path) as response:
+                assert response.status == 503, path
+                assert int(response.headers["Retry-After"]) >= 1
+                assert response.content_type == "application/problem+json"
+                assert (await response.json(content_type=None))["status"] == 503
+        async with session.get(url + "/livez") as response:
+            assert response.status == 200
+        gate.set()
+        await pipeline.drained()
+        async with session.get(url + "/v1/users/sfox%3Aa/balances") as response:
+            assert (await response.json())["totals"]["BTC"]["total"] == "1.50"
+        async with session.get(url + "/readyz") as response:
+            assert response.status == 200
+        async with session.get(url + "/metrics") as response:
+            text = await response.text()
+        assert 'headroom_frames_normalised_total{venue="sfox"} 1.0' in text
+        assert "headroom_serving 1.0" in text
+
+
+@pytest.mark.parametrize("path", ["/table", "/table/users", "/router", "/stats/", "/agent", "/"])
+async def test_nothing_of_fausts_own_web_is_reachable(
+    held: tuple[str, asyncio.Event], path: str
+) -> None:
+    """Faust would serve its tables to anyone; here these paths do not exist."""
+    url, _ = held
+    async with aiohttp.ClientSession() as session, session.get(url + path) as response:
+        assert response.status == 404
+        assert response.content_type == "application/problem+json"
