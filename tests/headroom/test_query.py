@@ -1,0 +1,149 @@
+"""`headroom query`: what a person sees of a worker's answers."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from headroom.query import NotAnswered, ask
+
+BALANCES: dict[str, Any] = {
+    "user": "hercle:user 1",
+    "accounts": [
+        {
+            "venue": "hercle",
+            "account": "user 1",
+            "assets": {
+                "BTC": {"total": "0.50000000", "available": "0.3", "held": "0.2"},
+                "EUR": {"total": "1430", "available": "1430", "held": "0"},
+            },
+        }
+    ],
+    "totals": {"BTC": {"total": "0.50000000", "available": "0.3", "held": "0.2"}},
+    "version": 7,
+    "freshness": {"age_seconds": 1.25, "stale": True},
+}
+EXPOSURE: dict[str, Any] = {
+    "user": "hercle:user 1",
+    "limits": [
+        {
+            "venue": "hercle",
+            "account": "user 1",
+            "asset": None,
+            "base_currency": "EUR",
+            "current": "1430",
+            "max": "1500",
+            "headroom": "70",
+            "utilisation": "0.953333",
+        },
+        {
+            "venue": "hercle",
+            "account": "user 1",
+            "asset": "BTC",
+            "base_currency": "EUR",
+            "current": None,
+            "max": "1500",
+            "headroom": None,
+            "utilisation": None,
+        },
+    ],
+}
+ASSET = {
+    "asset": "BTC",
+    "total": "10.5",
+    "available": "10.3",
+    "held": "0.2",
+    "users": 2,
+    "by_venue": {"sfox": {"total": "10", "available": "10", "held": "0", "users": 1}},
+    "version": 3,
+}
+BASE = {
+    "base_currency": "EUR",
+    "current": None,
+    "max": "1500",
+    "headroom": None,
+    "utilisation": None,
+    "accounts": 2,
+    "version": 1,
+}
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[str]:
+    """A stand-in that answers with canned documents, by the very paths of the contract."""
+
+    async def answer(request: web.Request) -> web.Response:
+        match request.raw_path.split("?")[0]:
+            case "/v1/users/hercle%3Auser%201/balances":
+                return web.json_response(BALANCES)
+            case "/v1/users/hercle%3Auser%201/exposure":
+                return web.json_response(EXPOSURE)
+            case "/v1/assets/BTC/exposure":
+                return web.json_response(ASSET)
+            case "/v1/bases/EUR/exposure":
+                return web.json_response(BASE)
+            case "/v1/users":
+                more = request.query["after"] == ""
+                users = ["a", "b"] if more else ["c"]
+                return web.json_response({"users": users, "next": "b" if more else None})
+            case _:
+                return web.json_response({"detail": "no such user: 'x'"}, status=404)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app) as server:
+        yield f"http://127.0.0.1:{server.port}"
+
+
+async def test_a_user_is_shown_with_digits_as_they_are(
+    worker: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every amount with its own digits, the age, and what is not known as unknown."""
+    await ask(worker, "user", "hercle:user 1", as_json=False)
+    shown = capsys.readouterr().out
+    assert "0.50000000" in shown
+    assert "STALE" in shown
+    assert "0.953333" in shown
+    assert "unknown" in shown
+    assert "(account)" in shown
+
+
+async def test_json_is_the_document_as_it_came(
+    worker: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a machine reads is one JSON text on standard output."""
+    await ask(worker, "user", "hercle:user 1", as_json=True)
+    assert json.loads(capsys.readouterr().out) == BALANCES
+    await ask(worker, "asset", "BTC", as_json=True)
+    assert json.loads(capsys.readouterr().out) == ASSET
+
+
+async def test_sums_are_shown_by_venue_and_over_all(
+    worker: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An asset with its venues, a base currency with its unknown sum."""
+    await ask(worker, "asset", "BTC", as_json=False)
+    shown = capsys.readouterr().out
+    assert "10.5" in shown
+    assert "sfox" in shown
+    await ask(worker, "base", "EUR", as_json=False)
+    assert "unknown" in capsys.readouterr().out
+
+
+async def test_all_users_come_page_after_page(
+    worker: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line a user, over as many pages as there are."""
+    await ask(worker, "users", None, as_json=False)
+    assert capsys.readouterr().out.split() == ["a", "b", "c"]
+
+
+async def test_what_a_worker_refuses_is_one_clear_line(worker: str) -> None:
+    """The worker's own words, or that there is none."""
+    with pytest.raises(NotAnswered, match="no such user"):
+        await ask(worker, "user", "x", as_json=False)
+    with pytest.raises(NotAnswered, match="no worker answers at http://127.0.0.1:1:"):
+        await ask("http://127.0.0.1:1", "users", None, as_json=False)
