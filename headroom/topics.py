@@ -13,6 +13,8 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from headroom.errors import KafkaUnreachable, TopicsDiffer
 from schemas.topics import TOPICS, Topic
 
+# Source: Kafka's DescribeConfigs, config source DYNAMIC_TOPIC_CONFIG.
+_SET_ON_TOPIC = 1
 _SETTLE_SECONDS = 0.05
 _SETTLE_TIMES = 200
 _START_SECONDS = 10.0
@@ -56,9 +58,10 @@ async def apply(
         missing = [TOPICS[d.topic] for d in found if d.setting is None]
         await _create(admin, missing, partitions, replication_factor)
         changed = {d.topic for d in found if d.setting is not None}
+        own = await _settings(admin, sorted(changed), set_on_topic=True)
         for name in sorted(changed):
             settings = TOPICS[name].settings(replication_factor=replication_factor)
-            await _alter(admin, name, settings)
+            await _alter(admin, name, own[name] | settings)
         if found:
             await _settled(admin, partitions, replication_factor)
         return found
@@ -130,12 +133,22 @@ async def _differences(
     return found
 
 
-async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+async def _settings(
+    admin: AIOKafkaAdminClient, names: list[str], *, set_on_topic: bool = False
+) -> dict[str, dict[str, str]]:
+    """The settings of topics: all that are in force, or those set on the topic itself."""
+    if not names:
+        return {}
     responses = await admin.describe_configs(
         [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     )
+    # An entry is (name, value, read only, source, …).
     return {
-        resource[3]: {entry[0]: entry[1] for entry in resource[4]}
+        resource[3]: {
+            entry[0]: entry[1]
+            for entry in resource[4]
+            if not set_on_topic or entry[3] == _SET_ON_TOPIC
+        }
         for response in responses
         for resource in response.resources
     }

@@ -94,7 +94,7 @@ class Agents:
         if folded.vanished:
             self._metrics.vanished.labels(snapshot.venue).inc(len(folded.vanished))
         self.users[key] = encode(folded.state)
-        self._send_user(batch, folded, snapshot.received_time)
+        self._send_user(batch, folded)
         for contribution in contributions(folded):
             batch.send(
                 self._prefix + topics.CONTRIBUTIONS,
@@ -149,7 +149,7 @@ class Agents:
             ),
         )
 
-    def _send_user(self, batch: Batch, folded: Fold, time: str) -> None:
+    def _send_user(self, batch: Batch, folded: Fold) -> None:
         state = folded.state
         for topic, document in (
             (topics.BALANCES_LATEST, user_balances(state)),
@@ -159,7 +159,7 @@ class Agents:
                 self._prefix + topic,
                 key=state.user.encode(),
                 value=None if document is None else encode(document),
-                headers=self._table_headers(topic, state.user, state.version, time),
+                headers=self._table_headers(topic, state.user, state.version, folded.time),
             )
 
     def _send_sum(self, batch: Batch, emission: Emission) -> None:

@@ -73,6 +73,8 @@ def amount_from_number(literal: str) -> str | None:
     digits, point = digits[leading:], point - leading
     if not digits:
         places = max(0, len(fraction) - exponent)
+        if places > FRACTION_DIGITS_MAX:
+            return None
         plain = "0" if places == 0 else "0." + "0" * places
     elif point > WHOLE_DIGITS_MAX or len(digits) - point > FRACTION_DIGITS_MAX:
         return None
@@ -122,7 +124,7 @@ def headroom(current: str | None, maximum: str | None) -> str | None:
     """What is left below a limit, `max - current`; None where either is unknown."""
     if current is None or maximum is None:
         return None
-    return text_of(_EXACT.subtract(Decimal(maximum), Decimal(current)))
+    return _without_minus_zero(text_of(_EXACT.subtract(Decimal(maximum), Decimal(current))))
 
 
 def utilisation(current: str | None, maximum: str | None) -> str | None:
@@ -133,7 +135,12 @@ def utilisation(current: str | None, maximum: str | None) -> str | None:
     if not limit:
         return None
     quotient = _QUOTIENT.divide(Decimal(current), limit)
-    return text_of(_QUOTIENT.quantize(quotient, _UTILISATION_STEP))
+    return _without_minus_zero(text_of(_QUOTIENT.quantize(quotient, _UTILISATION_STEP)))
+
+
+def _without_minus_zero(text: str) -> str:
+    """A venue may write `-0`; what we work out never is."""
+    return text.removeprefix("-") if is_zero(text) else text
 
 
 def is_zero(amount: str) -> bool:

@@ -15,7 +15,8 @@ Headers = list[tuple[str, bytes]]
 
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 _SPEC_VERSION: Final = ("ce_specversion", b"1.0")
-_INT_DIGITS_MAX: Final = 30
+_INT64_MAX: Final = 2**63 - 1
+_INT64_DIGITS: Final = 19
 
 
 class RawHeaders(msgspec.Struct, frozen=True):
@@ -64,9 +65,10 @@ def read_receipt(headers: Iterable[tuple[str, bytes]], *, offset: int, appended:
 
 
 def _natural(value: bytes | None) -> int | None:
-    if value is None or not value.isdigit() or len(value) > _INT_DIGITS_MAX:
+    if value is None or not value.isdigit() or len(value) > _INT64_DIGITS:
         return None
-    return int(value)
+    number = int(value)
+    return number if number <= _INT64_MAX else None
 
 
 def _time(value: bytes | None) -> str | None:

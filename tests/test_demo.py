@@ -31,7 +31,7 @@ def test_the_demo_loses_nothing_and_leaves_nothing_behind(tmp_path: Path) -> Non
 
 @pytest.mark.timeout(180)
 def test_a_demo_that_is_killed_takes_everything_with_it(tmp_path: Path) -> None:
-    """kill -9 of the demo ends Kafka, venues, producers and worker too."""
+    """Kill -9 of the demo ends Kafka, venues, producers and worker too."""
     with subprocess.Popen(
         [*HEADROOM, "demo", "--for", "60"],
         stderr=subprocess.PIPE,

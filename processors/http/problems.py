@@ -17,7 +17,9 @@ class Problem(web.HTTPException):
         self.status_code = status
         body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
         super().__init__(
-            text=orjson.dumps(body).decode(), content_type="application/problem+json", headers=headers
+            text=orjson.dumps(body).decode(),
+            content_type="application/problem+json",
+            headers=headers,
         )
 
 

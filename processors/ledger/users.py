@@ -52,12 +52,14 @@ class UserState(msgspec.Struct, frozen=True):
 class Fold(msgspec.Struct, frozen=True):
     """The outcome of one snapshot.
 
-    `vanished` names the assets that were held and are missing from the new snapshot.
+    `time` is when its frame was received; `vanished` names the assets that were held and are
+    missing from it.
     """
 
     verdict: Verdict
     before: UserState | None
     state: UserState
+    time: str
     vanished: tuple[str, ...] = ()
 
 
@@ -66,12 +68,13 @@ def fold(before: UserState | None, snapshot: BalanceSnapshot) -> Fold:
     stored = None if before is None else before.accounts.get(_account_key(snapshot))
     verdict = Verdict.ACCEPTED if stored is None else _judge(stored, snapshot)
     if before is not None and verdict not in CHANGES:
-        return Fold(verdict, before, before)
+        return Fold(verdict, before, before, snapshot.received_time)
     return Fold(
         verdict,
         before,
         _with(before, snapshot),
-        () if stored is None else _vanished(stored, snapshot),
+        snapshot.received_time,
+        vanished=() if stored is None else _vanished(stored, snapshot),
     )
 
 

@@ -52,10 +52,10 @@ def contributions(fold: Fold) -> list[Contribution]:
     After a change: the shares that differ from before. After a redelivery: all that there ever
     were, because those of the first delivery may never have been sent.
     """
-    now = _shares(fold.state)
+    now = _shares(fold.state, fold.time)
     if fold.verdict is Verdict.REDELIVERED or fold.before is None:
         return list(now.values())
-    before = _shares(fold.before)
+    before = _shares(fold.before, fold.time)
     return [
         share
         for name, share in now.items()
@@ -63,9 +63,8 @@ def contributions(fold: Fold) -> list[Contribution]:
     ]
 
 
-def _shares(state: UserState) -> dict[tuple[str, str], Contribution]:
+def _shares(state: UserState, time: str) -> dict[tuple[str, str], Contribution]:
     live = state.live
-    time = max(snapshot.received_time for snapshot in state.accounts.values())
     shares: dict[tuple[str, str], Contribution] = {}
     for asset in state.assets:
         venues = {

@@ -11,6 +11,8 @@ from processors.normalise.strict_json import Number
 from schemas.amounts import amount_from_number, is_amount
 from schemas.rejections import PRECEDENCE, Reason, Rejected
 
+# A place may hold a field's own name, which a venue could make as long as the frame.
+_WHERE_LETTERS_MAX: Final = 200
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 _INTEGER_MAX: Final = 2**63 - 1
 
@@ -24,7 +26,7 @@ class Reading:
     def fault(self, reason: Reason, where: str) -> None:
         """Remember a fault, unless one that comes earlier in the contract's order is known."""
         if self.rejected is None or PRECEDENCE[reason] < PRECEDENCE[self.rejected.reason]:
-            self.rejected = Rejected(reason, where)
+            self.rejected = Rejected(reason, where[:_WHERE_LETTERS_MAX])
 
     def present(self, fields: dict[str, Any], name: str, where: str) -> bool:
         """Whether a required field is there; a missing one is a fault."""

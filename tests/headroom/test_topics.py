@@ -104,6 +104,26 @@ def test_check_names_a_changed_setting_and_apply_mends_it(applied: str) -> None:
     assert differences(applied) == []
 
 
+def test_apply_leaves_what_an_operator_set_beside_the_contract(applied: str) -> None:
+    """Mending one setting does not take back another that the contract says nothing of."""
+    asyncio.run(alter(applied, BALANCES, retention_ms="1000", segment_bytes="1234567"))
+    kafka = {"bootstrap_servers": applied}
+    asyncio.run(apply(kafka, partitions=8, replication_factor=1))
+    assert differences(applied) == []
+    assert asyncio.run(_setting(applied, BALANCES, "segment.bytes")) == "1234567"
+
+
+async def _setting(bootstrap: str, topic: str, name: str) -> str:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+        [response] = await admin.describe_configs([resource])
+        return {entry[0]: entry[1] for entry in response.resources[0][4]}[name]
+    finally:
+        await admin.close()
+
+
 def test_a_missing_topic_is_named(applied: str) -> None:
     asyncio.run(commands.without(applied, FEEDS))
     checked = headroom("topics", "check", KAFKA_BOOTSTRAP=applied)

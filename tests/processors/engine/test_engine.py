@@ -205,4 +205,3 @@ async def test_nothing_is_served_before_the_tables_are_restored(
         assert app.serving
     finally:
         await app.stop()
-

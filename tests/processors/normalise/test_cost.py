@@ -1,6 +1,5 @@
 """Sizes are bounded, and so must be time: no frame costs more than its length."""
 
-import time
 import tracemalloc
 
 import pytest
@@ -17,19 +16,12 @@ from tests.processors.normalise.frames import (
 each_venue = pytest.mark.parametrize("venue", VENUES)
 
 
-SLOW_ZERO = pytest.mark.xfail(
-    strict=True, reason="a zero with a great negative exponent is written out before it is refused"
-)
-
-
 @each_venue
 def test_a_string_that_is_never_closed_costs_no_more_than_its_length(venue: str) -> None:
-    started = time.process_time()
-    assert reason(venue, "[[]" + ",[]" * 65 + ',"' + '\\"' * 12_000) == "not_json"
-    assert time.process_time() - started < 0.1
+    """Looked at again from every quote, a frame of this size would take the better part of an hour."""
+    assert reason(venue, "[[]" + ",[]" * 65 + ',"' + '\\"' * 500_000) == "not_json"
 
 
-@SLOW_ZERO
 def test_a_zero_with_a_great_exponent_is_not_written_out() -> None:
     """65,000 of them fit into a frame; a million digits for each would take a minute."""
     frame = sound("hercle")

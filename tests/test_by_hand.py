@@ -1,0 +1,177 @@
+"""Everything started by hand, as in seven terminals: the commands of the README, for real."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headroom.audit import audit, check_answers, read_world
+from headroom.sandbox import hercle_keys
+from tests.headroom.commands import Started, environment, headroom, started
+
+USERS = 12
+HERCLE_USERS = 3
+STALE_AFTER_SECONDS = 4
+PATIENCE_SECONDS = 60.0
+
+
+class System:
+    """All processes, by name, and where they are."""
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self._stack = stack
+        self._folder = folder
+        self.commands: dict[str, Started] = {}
+        self.journals = [folder / "sfox.journal", folder / "hercle.journal"]
+        self.settings: dict[str, object] = {
+            "DATA_DIR": folder / "data",
+            "STALE_AFTER_SECONDS": STALE_AFTER_SECONDS,
+        }
+
+    def start(self, name: str, *words: str, says: str = "", **settings: object) -> str:
+        """Start a command and wait for its word; what it said."""
+        context = started(self._folder / name, *words, **self.settings, **settings)
+        command = self.commands[name] = self._stack.enter_context(context)
+        found: list[str] = []
+
+        def said() -> bool:
+            assert command.process.poll() is None, command.output
+            found[:] = re.findall(says, command.output)
+            return bool(found)
+
+        until(said)
+        return found[0]
+
+    def query(self, worker: str, *words: str) -> Any:
+        """What a worker answers, as JSON."""
+        done = headroom("query", *words, "--json", "--url", self.urls[worker], **self.settings)
+        assert done.status == 0, done.err
+        return [json.loads(line) for line in done.out.splitlines()]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A broker, its topics, both venues, both producers, two workers."""
+    with ExitStack() as stack:
+        made = System(stack, tmp_path_factory.mktemp("system"))
+        made.settings["KAFKA_BOOTSTRAP"] = made.start("broker", "broker", says=r"127\.0\.0\.1:\d+")
+        assert headroom("topics", "apply", **made.settings).status == 0
+        assert headroom("topics", "check", **made.settings).status == 0
+        sfox, hercle = (
+            made.start(
+                venue,
+                *("sandbox", venue, "--users", str(users), "--rate", "40"),
+                *("--journal", str(journal)),
+                says=r"(?:ws|http)://\S+",
+            )
+            for venue, users, journal in zip(
+                ("sfox", "hercle"), (USERS, HERCLE_USERS), made.journals, strict=True
+            )
+        )
+        keys = ",".join(hercle_keys("sandbox-hercle-key", HERCLE_USERS))
+        made.start(
+            "produce-sfox",
+            *("produce", "sfox"),
+            says="connected",
+            SFOX_URL=sfox,
+            SFOX_API_KEY="sandbox-sfox-key",
+        )
+        made.start(
+            "produce-hercle",
+            *("produce", "hercle"),
+            says="connected",
+            HERCLE_URL=hercle,
+            HERCLE_API_KEY=keys,
+            HERCLE_POLL_SECONDS="0.2",
+        )
+        made.urls = {
+            name: made.start(name, "work", "--port", "0", says=r"ready (\S+)")
+            for name in ("one", "two")
+        }
+        until(lambda: len(made.query("one", "users")) == USERS + HERCLE_USERS)
+        yield made
+
+
+@pytest.mark.timeout(240)
+def test_everything_by_hand(system: System) -> None:
+    """The same answers from both workers, fresh, sound; then without one; then without venues."""
+    users = system.query("one", "users")
+    assert system.query("two", "users") == users
+    for worker in ("one", "two"):
+        for user in users:
+            [balances] = system.query(worker, "user", user)
+            assert balances["user"] == user
+            assert not balances["freshness"]["stale"], balances["freshness"]
+            assert balances["freshness"]["age_seconds"] < STALE_AFTER_SECONDS
+    shown = headroom("query", "user", "hercle:user-0001", "--url", system.urls["one"])
+    assert "utilisation" in shown.out
+
+    _console_reads(system, "balances.latest.v1", '"accounts"')
+    _console_reads(system, "exposure.asset.v1", '"by_venue"')
+
+    system.commands["one"].process.kill()
+    until(lambda: _all_answered(system, users))
+
+    for venue in ("sfox", "hercle"):
+        assert system.commands[venue].stop() == 0
+    until(lambda: all(_stale(system, user) for user in users))
+    for producer in ("produce-sfox", "produce-hercle"):
+        assert system.commands[producer].stop() == 0
+
+    kafka = {"bootstrap_servers": str(system.settings["KAFKA_BOOTSTRAP"])}
+    found = asyncio.run(audit(kafka, journals=system.journals))
+    assert not found.findings, found.findings[:5]
+    assert found.frames == found.raw == found.normalised > 0
+    world = asyncio.run(read_world(kafka))
+    answers = {user: system.query("two", "user", user)[0] for user in users}
+    assert not check_answers(world, balances=answers)
+    assert system.commands["two"].stop() == 0
+    assert system.commands["broker"].stop() == 0
+
+
+def _all_answered(system: System, users: list[str]) -> bool:
+    """Whether the worker that is left answers for everybody."""
+    for user in users:
+        words = ("query", "user", user, "--json", "--url", system.urls["two"])
+        if headroom(*words, **system.settings).status != 0:
+            return False
+    return True
+
+
+def _stale(system: System, user: str) -> bool:
+    stale: bool = system.query("two", "user", user)[0]["freshness"]["stale"]
+    return stale
+
+
+def _console_reads(system: System, topic: str, expected: str) -> None:
+    """Kafka's own console consumer, in Java, reads a topic's keys and values."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "headroom.kafka.console"),
+            *("--bootstrap-server", str(system.settings["KAFKA_BOOTSTRAP"])),
+            *("--topic", topic, "--from-beginning", "--max-messages", "1"),
+            *("--timeout-ms", "20000", "--property", "print.key=true"),
+        ],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert expected in done.stdout, done.stderr[-2000:]
