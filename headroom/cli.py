@@ -115,7 +115,8 @@ def topics_apply() -> None:
         )
     )
     for difference in changed:
-        click.echo(f"mended: {difference}")
+        created = difference.setting is None
+        click.echo(f"created: {difference.topic}" if created else f"mended: {difference}")
     click.echo("topics are as the contract says")
 
 

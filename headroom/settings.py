@@ -83,10 +83,21 @@ class Settings(msgspec.Struct, frozen=True):
     data_dir: Path
     log_level: str
     http_host: str
+    api_tokens_file: str | None
     http_port: int
     http_advertised_url: str | None
     stale_after_seconds: float
     store: str
+
+    def check_listening(self) -> None:
+        """That a worker may listen where it is told to; raises `SettingsError`."""
+        if self.api_tokens_file is not None:
+            # Better refused than ignored: who sets it believes that the answers are protected.
+            problem = "is not supported yet: a worker serves this machine only"
+            raise SettingsError("HEADROOM_API_TOKENS_FILE", problem)
+        if not _is_loopback(self.http_host):
+            problem = f"must be this machine as long as no tokens protect it, not {self.http_host}"
+            raise SettingsError("HEADROOM_HTTP_HOST", problem)
 
 
 class Environment:
@@ -154,7 +165,8 @@ def load(variables: Mapping[str, str]) -> Settings:
         ),
         data_dir=Path(environment.text("DATA_DIR") or Path.home() / ".local/share/headroom"),
         log_level=environment.choice("LOG_LEVEL", "INFO", _LEVELS),
-        http_host=_http_host(environment),
+        http_host=environment.text("HTTP_HOST") or "127.0.0.1",
+        api_tokens_file=environment.text("API_TOKENS_FILE"),
         http_port=environment.number("HTTP_PORT", 6066, int, 0, _PORT_MAX),
         http_advertised_url=_http_url(environment),
         stale_after_seconds=environment.number(
@@ -199,18 +211,6 @@ def _http_url(environment: Environment) -> str | None:
         problem = "is a URL that begins with http:// or https://"
         raise SettingsError("HEADROOM_HTTP_ADVERTISED_URL", problem)
     return text
-
-
-def _http_host(environment: Environment) -> str:
-    host = environment.text("HTTP_HOST") or "127.0.0.1"
-    if environment.text("API_TOKENS_FILE") is not None:
-        # Better refused than ignored: who sets it believes that the answers are protected.
-        problem = "is not supported yet: a worker serves this machine only"
-        raise SettingsError("HEADROOM_API_TOKENS_FILE", problem)
-    if not _is_loopback(host):
-        problem = f"must be this machine (127.0.0.1) as long as no tokens protect it, not {host}"
-        raise SettingsError("HEADROOM_HTTP_HOST", problem)
-    return host
 
 
 def _is_loopback(host: str) -> bool:

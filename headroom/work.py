@@ -24,6 +24,7 @@ log = logging.getLogger("headroom.worker")
 
 async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None:
     """Work until told to stop; `ready URL` is printed when the tables are there."""
+    settings.check_listening()
     kafka = settings.kafka.arguments()
     with _listening(settings.http_host, port) as listener, _own_folder(settings) as folder:
         await require(kafka, partitions=settings.partitions)

@@ -30,7 +30,7 @@ def kafka() -> Iterator[KafkaHandle]:
     elif _docker_answers():
         from testcontainers.community.kafka import KafkaContainer
 
-        with KafkaContainer("apache/kafka:4.1.1") as container:
+        with KafkaContainer("apache/kafka:4.0.1") as container:
             yield KafkaHandle(container.get_bootstrap_server())
     else:
         from headroom.kafka import KafkaNode

@@ -230,6 +230,8 @@ class Consumer(MessageByMessage):
 
     def lag(self) -> dict[TP, int]:
         """How many records of each assigned source are not done, as far as known."""
+        if self._client is None:
+            return {}
         assignment = self._client._subscription.subscription.assignment  # noqa: SLF001 - no public way
         lags: dict[TP, int] = {}
         for tp in self.assignment():

@@ -19,6 +19,7 @@ log = logging.getLogger("headroom.feeds")
 
 _NS_PER_S: Final = 1_000_000_000
 _WAIT_MS: Final = 1_000
+_PAUSE_SECONDS: Final = 1.0
 
 
 class Freshness(msgspec.Struct, frozen=True):
@@ -103,18 +104,21 @@ class Feeds:
 
     async def _follow(self) -> None:
         """Read the topic from its beginning, for ever; a Kafka that is away is waited for."""
+        while True:
+            try:
+                await self._follow_while_it_lasts()
+            except (KafkaError, OSError) as error:
+                log.warning("cannot read %s: %r; trying again", self._topic, error)
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _follow_while_it_lasts(self) -> None:
         consumer = aiokafka.AIOKafkaConsumer(
             self._topic, **self._kafka, auto_offset_reset="earliest", enable_auto_commit=False
         )
-        await consumer.start()
         try:
+            await consumer.start()
             while True:
-                try:
-                    fetched = await consumer.getmany(timeout_ms=_WAIT_MS)
-                except KafkaError as error:
-                    log.warning("cannot read %s: %r", self._topic, error)
-                    continue
-                for records in fetched.values():
+                for records in (await consumer.getmany(timeout_ms=_WAIT_MS)).values():
                     for record in records:
                         if record.value is not None:
                             self.take(record.value)

@@ -145,5 +145,5 @@ async def test_what_a_worker_refuses_is_one_clear_line(worker: str) -> None:
     """The worker's own words, or that there is none."""
     with pytest.raises(NotAnswered, match="no such user"):
         await ask(worker, "user", "x", as_json=False)
-    with pytest.raises(NotAnswered, match="no worker answers at http://127.0.0.1:1:"):
+    with pytest.raises(NotAnswered, match=r"no worker answers at http://127\.0\.0\.1:1:"):
         await ask("http://127.0.0.1:1", "users", None, as_json=False)

@@ -26,6 +26,7 @@ def test_without_a_variable_everything_has_its_default() -> None:
         data_dir=Path.home() / ".local/share/headroom",
         log_level="INFO",
         http_host="127.0.0.1",
+        api_tokens_file=None,
         http_port=6066,
         http_advertised_url=None,
         stale_after_seconds=60.0,
@@ -78,7 +79,7 @@ def test_a_variable_sets_what_it_is_named_for(
 )
 def test_a_bad_value_is_one_line_that_names_the_variable(variable: str, text: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        of(**{variable: text})
+        of(**{variable: text}).check_listening()
     assert str(caught.value).startswith(f"HEADROOM_{variable} ")
     assert caught.value.name == f"HEADROOM_{variable}"
     assert "\n" not in str(caught.value)

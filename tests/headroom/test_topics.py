@@ -64,8 +64,8 @@ def differences(bootstrap: str, partitions: int = 8) -> list[Difference]:
 def test_apply_makes_what_is_missing_and_is_quiet_the_second_time(empty: str) -> None:
     first = headroom("topics", "apply", KAFKA_BOOTSTRAP=empty)
     assert (first.status, first.err) == (0, "")
-    mended = [f"mended: topic {name} is missing" for name in TOPICS]
-    assert first.out.splitlines() == [*mended, APPLIED.strip()]
+    created = [f"created: {name}" for name in TOPICS]
+    assert first.out.splitlines() == [*created, APPLIED.strip()]
     second = headroom("topics", "apply", KAFKA_BOOTSTRAP=empty)
     assert (second.status, second.out, second.err) == (0, APPLIED, "")
     after = headroom("topics", "check", KAFKA_BOOTSTRAP=empty)

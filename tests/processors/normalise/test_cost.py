@@ -18,7 +18,7 @@ each_venue = pytest.mark.parametrize("venue", VENUES)
 
 @each_venue
 def test_a_string_that_is_never_closed_costs_no_more_than_its_length(venue: str) -> None:
-    """Looked at again from every quote, a frame of this size would take the better part of an hour."""
+    """Looked at again from every quote, a frame of this size would take most of an hour."""
     assert reason(venue, "[[]" + ",[]" * 65 + ',"' + '\\"' * 500_000) == "not_json"
 
 
