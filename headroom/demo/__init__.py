@@ -1,5 +1,6 @@
 """`headroom demo`: everything on this machine, and an accounting that is counted, not assumed."""
 
-from headroom.demo.run import DemoOptions, run_demo
+from headroom.demo.run import run_demo
+from headroom.demo.system import DemoOptions
 
 __all__ = ["DemoOptions", "run_demo"]

@@ -2,13 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from faust.types import TP
-
-if TYPE_CHECKING:
-    from processors.engine.table import Table
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -30,6 +27,15 @@ class Send(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers
+
+
+class Rows(Protocol):
+    """A table, as far as a batch knows it: where its rows go."""
+
+    changelog_topic_name: str
+
+    def settle(self, batch: "Batch", offset: int) -> None:
+        """Kafka has the batch's rows; `offset` is the last of them in the changelog."""
 
 
 class Batch:
@@ -57,9 +63,9 @@ class Batch:
         self.generation_id = generation_id
         self.records = records
         self.sends: list[Send] = []
-        self.rows: dict[Table, dict[bytes, bytes | None]] = {}
+        self.rows: dict[Rows, dict[bytes, bytes | None]] = {}
         # Set by the consumer: of each table, the offset of the batch's last changelog record.
-        self.changelog_ends: dict[Table, int] = {}
+        self.changelog_ends: dict[Rows, int] = {}
         self.acknowledged = False
         self._latest: dict[tuple[str, bytes], Send] = {}
 

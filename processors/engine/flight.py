@@ -14,8 +14,7 @@ from processors.engine.errors import DrainTimedOut, SendFailed
 from processors.engine.progress import Progress
 
 if TYPE_CHECKING:
-    from processors.engine.batch import Batch, Headers
-    from processors.engine.table import Table
+    from processors.engine.batch import Batch, Headers, Rows
 
 
 class Sender(Protocol):
@@ -56,7 +55,7 @@ class Flight:
         own answer settles the batch later.
         """
         waits: list[tuple[str, asyncio.Future[Any]]] = []
-        last_rows: dict[Table, asyncio.Future[Any]] = {}
+        last_rows: dict[Rows, asyncio.Future[Any]] = {}
         topic = ""
         try:
             for table, rows in batch.rows.items():
@@ -79,7 +78,7 @@ class Flight:
         self,
         batch: "Batch",
         waits: "list[tuple[str, asyncio.Future[Any]]]",
-        last_rows: "dict[Table, asyncio.Future[Any]]",
+        last_rows: "dict[Rows, asyncio.Future[Any]]",
     ) -> None:
         """Without a task of its own: the last acknowledgement settles the batch."""
         remaining = len(waits)

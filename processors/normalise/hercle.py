@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from processors.normalise.frame import RawFrame
 from processors.normalise.reading import Reading
-from processors.normalise.strict_json import Number, parse, parse_embedded
+from processors.normalise.strict_json import Number, parse
 from schemas.amounts import sum_text
 from schemas.documents import AccountExposure, AssetBalance, BalanceSnapshot, Exposure
-from schemas.identity import is_account, user_for
+from schemas.identity import user_for
 from schemas.rejections import Reason, Rejected
 from schemas.venues import HERCLE
 
@@ -29,7 +29,7 @@ def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
     if event is None:
         return Rejected(Reason.UNKNOWN_MESSAGE, "no balances of Hercle")
     reading = Reading()
-    data = _data(event, reading)
+    data = reading.nested(event, "data")
     snapshot = None if data is None else _snapshot(frame, data, reading)
     return reading.rejected or snapshot or Rejected(Reason.WRONG_TYPE, "data")
 
@@ -48,28 +48,11 @@ def _balances_event(message: object) -> dict[str, Any] | None:
             return None
 
 
-def _data(event: dict[str, Any], reading: Reading) -> dict[str, Any] | None:
-    if not reading.present(event, "data", ""):
-        return None
-    data = event["data"]
-    if isinstance(data, str):
-        data = parse_embedded(data, "data")
-        if isinstance(data, Rejected):
-            reading.fault(data.reason, data.detail)
-            return None
-    if isinstance(data, dict):
-        return data
-    reading.fault(Reason.WRONG_TYPE, "data")
-    return None
-
-
 def _snapshot(frame: RawFrame, data: dict[str, Any], reading: Reading) -> BalanceSnapshot | None:
-    account = reading.text(data, "userId", "data.")
-    if account is not None and not is_account(account):
-        reading.fault(Reason.WRONG_TYPE, "data.userId is not 1 to 1024 bytes long")
+    account = reading.account(data, "userId", "data.")
     sequence = reading.integer(data, "sequence", "data.")
     deleted = reading.flag(data, "deleted", "data.")
-    assets = _assets(data, reading)
+    assets = reading.assets(reading.items(data, "assets", "data."), "data.assets", "name", _balance)
     exposure = _account_exposure(data, reading)
     if reading.rejected is not None or account is None or sequence is None or deleted is None:
         return None
@@ -87,24 +70,6 @@ def _snapshot(frame: RawFrame, data: dict[str, Any], reading: Reading) -> Balanc
         exposure=exposure,
         source=frame.source,
     )
-
-
-def _assets(data: dict[str, Any], reading: Reading) -> dict[str, AssetBalance]:
-    assets: dict[str, AssetBalance] = {}
-    for index, item in enumerate(reading.items(data, "assets", "data.")):
-        where = f"data.assets[{index}]"
-        if not isinstance(item, dict):
-            reading.fault(Reason.WRONG_TYPE, where)
-            continue
-        name = reading.text(item, "name", f"{where}.")
-        balance = _balance(item, reading, f"{where}.")
-        if name is None or balance is None:
-            continue
-        asset = name.upper()
-        if asset in assets:
-            reading.fault(Reason.DUPLICATE_ASSET, f"{where}.name")
-        assets[asset] = balance
-    return assets
 
 
 def _balance(item: dict[str, Any], reading: Reading, where: str) -> AssetBalance | None:

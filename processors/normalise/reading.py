@@ -5,10 +5,13 @@ frame to its end and the first reason in that order wins, wherever it stood.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
-from processors.normalise.strict_json import Number
+from processors.normalise.strict_json import Number, parse_embedded
 from schemas.amounts import amount_from_number, is_amount
+from schemas.documents import AssetBalance
+from schemas.identity import is_account
 from schemas.rejections import PRECEDENCE, Reason, Rejected
 
 # A place may hold a field's own name, which a venue could make as long as the frame.
@@ -27,6 +30,52 @@ class Reading:
         """Remember a fault, unless one that comes earlier in the contract's order is known."""
         if self.rejected is None or PRECEDENCE[reason] < PRECEDENCE[self.rejected.reason]:
             self.rejected = Rejected(reason, where[:_WHERE_LETTERS_MAX])
+
+    def nested(self, fields: dict[str, Any], name: str) -> dict[str, Any] | None:
+        """A required object, which may also come as a JSON text that holds one."""
+        if not self.present(fields, name, ""):
+            return None
+        value = fields[name]
+        if isinstance(value, str):
+            value = parse_embedded(value, name)
+            if isinstance(value, Rejected):
+                self.fault(value.reason, value.detail)
+                return None
+        if isinstance(value, dict):
+            return value
+        self.fault(Reason.WRONG_TYPE, name)
+        return None
+
+    def account(self, fields: dict[str, Any], name: str, where: str) -> str | None:
+        """A required account id."""
+        account = self.text(fields, name, where)
+        if account is not None and not is_account(account):
+            self.fault(Reason.WRONG_TYPE, f"{where}{name} is not 1 to 1024 bytes long")
+        return account
+
+    def assets(
+        self,
+        items: list[Any],
+        where: str,
+        name: str,
+        balance: Callable[[dict[str, Any], "Reading", str], AssetBalance | None],
+    ) -> dict[str, AssetBalance]:
+        """The balances of a list by asset in upper case, `name` being the field that names it."""
+        assets: dict[str, AssetBalance] = {}
+        for index, item in enumerate(items):
+            place = f"{where}[{index}]"
+            if not isinstance(item, dict):
+                self.fault(Reason.WRONG_TYPE, place)
+                continue
+            found = self.text(item, name, f"{place}.")
+            held = balance(item, self, f"{place}.")
+            if found is None or held is None:
+                continue
+            asset = found.upper()
+            if asset in assets:
+                self.fault(Reason.DUPLICATE_ASSET, f"{place}.{name}")
+            assets[asset] = held
+        return assets
 
     def present(self, fields: dict[str, Any], name: str, where: str) -> bool:
         """Whether a required field is there; a missing one is a fault."""

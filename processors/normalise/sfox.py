@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from processors.normalise.frame import RawFrame
 from processors.normalise.reading import Reading
-from processors.normalise.strict_json import Number, parse, parse_embedded
+from processors.normalise.strict_json import Number, parse
 from schemas.documents import AssetBalance, BalanceSnapshot
-from schemas.identity import is_account, user_for
+from schemas.identity import user_for
 from schemas.rejections import Reason, Rejected
 from schemas.times import venue_time
 from schemas.venues import SFOX
@@ -29,11 +29,12 @@ def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
         return Rejected(Reason.UNKNOWN_MESSAGE, "no balances of sFOX")
     reading = Reading()
     sequence = reading.integer(envelope, "sequence", "")
-    payload = _payload(envelope, reading)
+    payload = reading.nested(envelope, "payload")
     account, assets = None, {}
     if payload is not None:
-        account = _account(payload, reading)
-        assets = _assets(payload, reading)
+        account = reading.account(payload, "user_id", "payload.")
+        updates = reading.items(payload, "updates", "payload.")
+        assets = reading.assets(updates, "payload.updates", "currency", _balance)
     if reading.rejected is not None or account is None or sequence is None:
         return reading.rejected or Rejected(Reason.WRONG_TYPE, "payload")
     return BalanceSnapshot(
@@ -59,46 +60,6 @@ def _is_balances(envelope: object) -> bool:
     if "recipient" in envelope:
         return bool(envelope["recipient"] == SFOX.feed)
     return "payload" in envelope and "type" not in envelope
-
-
-def _payload(envelope: dict[str, Any], reading: Reading) -> dict[str, Any] | None:
-    if not reading.present(envelope, "payload", ""):
-        return None
-    payload = envelope["payload"]
-    if isinstance(payload, str):
-        payload = parse_embedded(payload, "payload")
-        if isinstance(payload, Rejected):
-            reading.fault(payload.reason, payload.detail)
-            return None
-    if isinstance(payload, dict):
-        return payload
-    reading.fault(Reason.WRONG_TYPE, "payload")
-    return None
-
-
-def _account(payload: dict[str, Any], reading: Reading) -> str | None:
-    account = reading.text(payload, "user_id", "payload.")
-    if account is not None and not is_account(account):
-        reading.fault(Reason.WRONG_TYPE, "payload.user_id is not 1 to 1024 bytes long")
-    return account
-
-
-def _assets(payload: dict[str, Any], reading: Reading) -> dict[str, AssetBalance]:
-    assets: dict[str, AssetBalance] = {}
-    for index, update in enumerate(reading.items(payload, "updates", "payload.")):
-        where = f"payload.updates[{index}]"
-        if not isinstance(update, dict):
-            reading.fault(Reason.WRONG_TYPE, where)
-            continue
-        currency = reading.text(update, "currency", f"{where}.")
-        balance = _balance(update, reading, f"{where}.")
-        if currency is None or balance is None:
-            continue
-        asset = currency.upper()
-        if asset in assets:
-            reading.fault(Reason.DUPLICATE_ASSET, f"{where}.currency")
-        assets[asset] = balance
-    return assets
 
 
 def _balance(update: dict[str, Any], reading: Reading, where: str) -> AssetBalance | None:
