@@ -6,7 +6,7 @@ be lost is an error and not a surprise.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import (
     ROUND_HALF_EVEN,
     Context,
@@ -47,6 +47,7 @@ _QUOTIENT: Final = Context(
 )
 _UTILISATION_STEP: Final = Decimal(1).scaleb(-UTILISATION_PLACES)
 _ZERO: Final = Decimal(0)
+_FIRST_OF_PLAIN: Final = frozenset("123456789")
 
 
 def is_amount(text: str) -> bool:
@@ -112,8 +113,12 @@ def quantize(value: Decimal, places: int) -> Decimal:
     return _EXACT.quantize(value, Decimal(1).scaleb(-places))
 
 
-def sum_text(amounts: Iterable[str]) -> str:
+def sum_text(amounts: Sequence[str]) -> str:
     """The exact sum of amounts, with as many places as the finest of them (`"0"` of none)."""
+    if len(amounts) == 1 and amounts[0][0] in _FIRST_OF_PLAIN:
+        # Nearly every sum over accounts is of one account, and its text is that of the amount:
+        # only a minus zero or leading zeros would be written otherwise.
+        return amounts[0]
     total = _ZERO
     for amount in amounts:
         total = _EXACT.add(total, Decimal(amount))

@@ -112,9 +112,9 @@ def _by_venue(
 
 def _sum(holdings: list[AssetBalance]) -> Balance:
     return Balance(
-        total=sum_text(holding.total for holding in holdings),
-        available=sum_text(holding.available for holding in holdings),
-        held=sum_text(holding.held for holding in holdings),
+        total=sum_text([holding.total for holding in holdings]),
+        available=sum_text([holding.available for holding in holdings]),
+        held=sum_text([holding.held for holding in holdings]),
     )
 
 
@@ -127,7 +127,7 @@ def _user_asset(live: list[BalanceSnapshot], asset: str, holdings: list[AssetBal
         total=balance.total,
         available=balance.available,
         held=balance.held,
-        by_venue={venue: sum_text(part.total for part in parts) for venue, parts in venues},
+        by_venue={venue: sum_text([part.total for part in parts]) for venue, parts in venues},
     )
 
 

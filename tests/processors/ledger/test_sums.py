@@ -52,7 +52,7 @@ def fresh_asset(rows: dict[str, AssetContribution]) -> AssetExposure:
     everything = [balance for balances in venues.values() for balance in balances]
 
     def text(balances: list[Balance], what: Callable[[Balance], str]) -> str:
-        return sum_text(map(what, balances))
+        return sum_text(list(map(what, balances)))
 
     def parts(balances: list[Balance]) -> tuple[str, str, str]:
         return (

@@ -173,6 +173,6 @@ def test_views_are_exact_sums_over_the_accounts_that_are_not_deleted(
             total = balances.totals[asset].total
             assert Fraction(total) == sum(map(Fraction, parts))
             assert total == exposure.assets[asset].total
-            assert total == sum_text(exposure.assets[asset].by_venue.values())
+            assert total == sum_text([*exposure.assets[asset].by_venue.values()])
         assert_valid("balances.latest.v1", encode(balances))
         assert_valid("exposure.user.v1", encode(exposure))
