@@ -23,6 +23,7 @@ COMMIT_SECONDS: Final = 0.5
 SESSION_SECONDS: Final = 10.0
 HEARTBEAT_SECONDS: Final = 3.0
 REBALANCE_SECONDS: Final = 60.0
+STALLED_SECONDS: Final = 60.0
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
@@ -42,6 +43,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     store: StoreKind = "rocksdb"
     records_at_once: int = 1_000
     session_seconds: float = SESSION_SECONDS
+    stalled_after_seconds: float = STALLED_SECONDS
 
 
 class EngineApp(faust.App):  # type: ignore[misc]
@@ -49,6 +51,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
 
     def __init__(self, settings: EngineSettings) -> None:
         self.kafka = settings.kafka
+        self.stalled_after_seconds = settings.stalled_after_seconds
         self._engine = settings
         super().__init__(
             settings.name,

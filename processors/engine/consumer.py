@@ -18,6 +18,7 @@ from faust.types import TP
 from processors.engine.batch import Batch, Record
 from processors.engine.errors import TopicsMissing
 from processors.engine.flight import Flight
+from processors.engine.stall import Stall
 from processors.engine.unused import MessageByMessage
 
 # Two batches of a partition at a time: one whose sends are on their way, one being worked on.
@@ -55,6 +56,7 @@ class Consumer(MessageByMessage):
     def __post_init__(self) -> None:
         self._client: Any = None
         self._commit_lock = asyncio.Lock()
+        self._stall = Stall(self.app.stalled_after_seconds)
         self.flight = Flight(failed=self._crash_app)
 
     # -- life
@@ -132,8 +134,9 @@ class Consumer(MessageByMessage):
                 continue
             tp = TP(*partition)
             records = [Record(r.key, r.value, r.headers, r.offset, r.timestamp) for r in found]
-            self.flight.progress.delivered(tp)
-            await self.callback(Batch(tp, records, generation))
+            batch = Batch(tp, records, generation)
+            self.flight.progress.delivered(batch)
+            await self.callback(batch)
 
     def _has_room(self, tp: TP) -> bool:
         return self.flight.progress.unfinished(tp) < BATCHES_PER_PARTITION_MAX
@@ -238,9 +241,15 @@ class Consumer(MessageByMessage):
             end = None if self._is_changelog_tp(tp) else self.highwater(tp)
             state = assignment.state_value(TopicPartition(*tp))
             if end is not None and state.has_valid_position:
-                done = self.flight.progress.done(tp)
-                lags[tp] = max(0, end - (state.position if done is None else done))
+                reached = self.flight.progress.reached(tp)
+                lags[tp] = max(0, end - (state.position if reached is None else reached))
         return lags
+
+    def stalled(self) -> list[TP]:
+        """The partitions that lag and have not moved for too long; asked by liveness probes."""
+        lags = self.lag()
+        reached = {tp: self.flight.progress.reached(tp) for tp in lags}
+        return self._stall.look(time.monotonic(), lags, reached)
 
     def highwater(self, tp: TP) -> int | None:
         """The end of a partition, as far as known."""

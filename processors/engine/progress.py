@@ -18,7 +18,10 @@ class Progress:
     def __init__(self) -> None:
         self._in_flight: dict[TP, deque[Batch]] = {}
         self._delivered: dict[TP, int] = {}
+        # The next offset to commit, and how far a partition has come: the same, but for one of
+        # which nothing is done yet since the last reset, which has come to where it began.
         self._done: dict[TP, int] = {}
+        self._reached: dict[TP, int] = {}
         self._committed: dict[TP, int] = {}
 
     def reset(self) -> None:
@@ -26,11 +29,13 @@ class Progress:
         self._in_flight.clear()
         self._delivered.clear()
         self._done.clear()
+        self._reached.clear()
         self._committed.clear()
 
-    def delivered(self, tp: TP) -> None:
-        """A batch of `tp` was put into an agent's queue."""
-        self._delivered[tp] = self._delivered.get(tp, 0) + 1
+    def delivered(self, batch: Batch) -> None:
+        """A batch is put into an agent's queue."""
+        self._reached.setdefault(batch.tp, batch.records[0].offset)
+        self._delivered[batch.tp] = self._delivered.get(batch.tp, 0) + 1
 
     def unfinished(self, tp: TP) -> int:
         """How many batches of `tp` are queued or in flight."""
@@ -47,14 +52,14 @@ class Progress:
         done: list[Batch] = []
         while queue and queue[0].acknowledged:
             first = queue.popleft()
-            self._done[first.tp] = first.offset + 1
+            self._done[first.tp] = self._reached[first.tp] = first.offset + 1
             self._delivered[first.tp] -= 1
             done.append(first)
         return done
 
-    def done(self, tp: TP) -> int | None:
-        """The offset after the last batch that is done, or None if none was since the reset."""
-        return self._done.get(tp)
+    def reached(self, tp: TP) -> int | None:
+        """The offset up to which everything is done, or None if nothing was delivered yet."""
+        return self._reached.get(tp)
 
     @property
     def in_flight(self) -> int:

@@ -50,14 +50,22 @@ class Server:
             await runner.cleanup()
 
     async def livez(self, _request: web.Request) -> web.Response:
-        """200 while this process can answer at all."""
+        """200 while this process works: 503 once a partition that lags has not moved for long."""
+        self._require_moving()
         return web.Response(text="alive\n")
 
     async def readyz(self, _request: web.Request) -> web.Response:
-        """200 once the tables are restored and nobody is moving them, 503 before."""
+        """200 once the tables are restored, nobody is moving them, and offsets move; else 503."""
         if not self._app.serving:
             raise not_yet("tables are being restored or moved between workers")
+        self._require_moving()
         return web.Response(text="ready\n")
+
+    def _require_moving(self) -> None:
+        stalled = self._app.consumer.stalled() if self._app.serving else []
+        if stalled:
+            names = ", ".join(f"{tp.topic}[{tp.partition}]" for tp in stalled)
+            raise not_yet(f"offsets do not move: {names}")
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """Prometheus' text format."""

@@ -205,3 +205,28 @@ async def test_nothing_is_served_before_the_tables_are_restored(
         assert app.serving
     finally:
         await app.stop()
+
+
+async def test_an_agent_that_hangs_is_seen(bench: Bench) -> None:
+    """Heartbeats go on, offsets do not: the partition is named, until it moves again."""
+    app, table = bench.app(stalled_after_seconds=0.5)
+    gate = asyncio.Event()
+
+    async def hanging(batches: AsyncIterator[Batch]) -> None:
+        async for batch in batches:
+            await gate.wait()
+            table[b"done"] = b"%d" % batch.offset
+
+    await bench.send((b"a", b""), (b"b", b""))
+    async with bench.running(app, hanging):
+        try:
+            async with asyncio.timeout(20):
+                while not app.consumer.stalled():
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            gate.set()
+            raise
+        assert [(tp.topic, tp.partition) for tp in app.consumer.stalled()] == [(bench.source, 0)]
+        gate.set()
+        await bench.until_committed(2)
+        assert app.consumer.stalled() == []

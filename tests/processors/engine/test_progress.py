@@ -19,7 +19,7 @@ def batch(tp: TP, first: int, last: int | None = None) -> Batch:
 
 def begun(progress: Progress, *batches: Batch) -> None:
     for one in batches:
-        progress.delivered(one.tp)
+        progress.delivered(one)
         progress.begin(one)
 
 
@@ -44,12 +44,12 @@ def test_what_is_committed_is_the_offset_after_the_batchs_last_record() -> None:
     one = batch(A, 5, 11)
     begun(progress, one)
     assert progress.committable([A]) == {}
-    assert progress.done(A) is None
+    assert progress.reached(A) == 5
     progress.settle(one)
     assert progress.committable([A]) == {A: 12}
-    assert progress.done(A) == 12
+    assert progress.reached(A) == 12
     progress.reset()
-    assert progress.done(A) is None
+    assert progress.reached(A) is None
 
 
 def test_a_commit_is_not_made_twice() -> None:
@@ -110,8 +110,8 @@ def test_a_queued_batch_is_unfinished_before_it_is_begun_and_until_it_is_done() 
     progress = Progress()
     one, other = batch(A, 1), batch(A, 2)
     assert progress.unfinished(A) == 0
-    progress.delivered(A)
-    progress.delivered(A)
+    progress.delivered(one)
+    progress.delivered(other)
     assert (progress.unfinished(A), progress.in_flight) == (2, 0)
     progress.begin(one)
     progress.begin(other)
@@ -159,5 +159,6 @@ def test_whatever_the_order_of_acknowledgements_only_an_unbroken_run_is_committe
                     if each not in settled:
                         break
                     run = each.offset + 1
-                assert committed[tp] == run == (progress.done(tp) or 0)
+                assert committed[tp] == run
+                assert progress.reached(tp) == (run or ours[0].records[0].offset)
         assert progress.in_flight == sum(progress.unfinished(tp) for tp in tps)

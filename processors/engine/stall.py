@@ -1,0 +1,33 @@
+"""Seeing that nothing moves: a partition with records to read whose offset stands still. Pure.
+
+Heartbeats say that a process runs, not that it works: an agent that hangs keeps its partitions
+for ever. Whoever asks (a liveness probe, every few seconds) brings the clock.
+"""
+
+from collections.abc import Mapping
+
+from faust.types import TP
+
+
+class Stall:
+    """Since when each lagging partition has stood at the same offset."""
+
+    def __init__(self, after_seconds: float) -> None:
+        self._after_seconds = after_seconds
+        self._standing: dict[TP, tuple[int | None, float]] = {}
+
+    def look(
+        self, now_seconds: float, lags: Mapping[TP, int], reached: Mapping[TP, int | None]
+    ) -> list[TP]:
+        """The partitions that have stood still for too long, at this look."""
+        for tp in list(self._standing):
+            if not lags.get(tp):
+                del self._standing[tp]
+        for tp, lag in lags.items():
+            if lag and self._standing.get(tp, (-1, 0.0))[0] != reached.get(tp):
+                self._standing[tp] = (reached.get(tp), now_seconds)
+        return sorted(
+            tp
+            for tp, (_, since) in self._standing.items()
+            if now_seconds - since >= self._after_seconds
+        )
