@@ -11,6 +11,7 @@ import msgspec
 
 from processors.agents import Agents
 from processors.engine import EngineApp, EngineSettings
+from processors.engine.errors import StopTimedOut
 from processors.http.feeds import Feeds
 from processors.http.ownership import Ownership
 from processors.http.questions import Questions
@@ -91,4 +92,9 @@ class Worker:
             await self.app.start()
             yield
         finally:
-            await asyncio.wait_for(self.app.stop(), STOP_SECONDS_MAX)
+            try:
+                await asyncio.wait_for(self.app.stop(), STOP_SECONDS_MAX)
+            except TimeoutError:
+                # Why it broke says more than that it did not stop.
+                if self.app.crash_reason is None:
+                    raise StopTimedOut(STOP_SECONDS_MAX) from None

@@ -5,6 +5,7 @@
     ├── ChangelogCut            a local table knows more than its changelog: data was deleted there
     ├── StoreUnusable           a local table cannot be opened or read
     ├── TopicsMissing           topics that the agents read do not exist
+    ├── StopTimedOut            the app did not stop in time
     └── DrainTimedOut           work in flight did not finish before its partitions were taken away
 
 Bad data is a value and is the agent's own affair; whatever an agent raises stops the worker too.
@@ -71,3 +72,11 @@ class TopicsMissing(EngineError):
     def __init__(self, topics: list[str]) -> None:
         super().__init__(f"topics are missing in Kafka: {', '.join(topics)}")
         self.topics = topics
+
+
+class StopTimedOut(EngineError):
+    """The app did not stop in time; what was in flight is done again by the next worker."""
+
+    def __init__(self, waited_seconds: float) -> None:
+        super().__init__(f"did not stop within {waited_seconds:g} s")
+        self.waited_seconds = waited_seconds
