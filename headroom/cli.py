@@ -16,15 +16,34 @@ from headroom.errors import OperatorError
 from headroom.running import one_clear_line, run, set_up_logging
 from headroom.settings import Environment, Settings, load
 
+# Ten years.
+_SECONDS_MAX = 10 * 366 * 24 * 60 * 60
+
 
 class _Rate(click.ParamType):
     name = "rate"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Decimal:  # noqa: ANN401 - click's own signature
         try:
-            return Decimal(value)
+            rate = Decimal(value)
         except InvalidOperation:
-            self.fail(f"{value!r} is not a number", param, ctx)
+            rate = Decimal(-1)
+        if not rate.is_finite() or rate < 0:
+            self.fail(f"{value!r} is not a number of at least 0", param, ctx)
+        return rate
+
+
+class _Seconds(click.ParamType):
+    name = "seconds"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:  # noqa: ANN401 - click's own signature
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = 0.0
+        if not 1 <= seconds <= _SECONDS_MAX:
+            self.fail(f"{value!r} is not a number of at least 1", param, ctx)
+        return seconds
 
 
 def main() -> None:
@@ -57,7 +76,7 @@ def headroom() -> None:
 
 
 @headroom.command()
-@click.option("--for", "seconds", type=click.FloatRange(min=1), help="End after SECONDS.")
+@click.option("--for", "seconds", type=_Seconds(), help="End after SECONDS.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
 @click.option(
     "--rate",
@@ -96,7 +115,7 @@ def broker(port: int, data: Path | None) -> None:
     run(lambda stop: run_broker(data or settings.data_dir / "kafka", port or None, stop))
 
 
-@headroom.group()
+@headroom.group(no_args_is_help=False)
 def topics() -> None:
     """The contract's topics in Kafka."""
 
@@ -138,7 +157,7 @@ def topics_check() -> None:
     sys.exit(1 if found else 0)
 
 
-@headroom.group()
+@headroom.group(no_args_is_help=False)
 def sandbox() -> None:
     """A venue's own protocol on a local port."""
 
@@ -189,7 +208,7 @@ def sandbox_hercle(**options: Any) -> None:  # noqa: ANN401 - the options above
     run(lambda stop: run_sandbox_hercle(options, stop))
 
 
-@headroom.group()
+@headroom.group(no_args_is_help=False)
 def produce() -> None:
     """A venue's producer: its frames go to its raw topic, untouched."""
 
@@ -222,7 +241,7 @@ def work(port: int | None) -> None:
     run(lambda stop: run_worker(settings, settings.http_port if port is None else port, stop))
 
 
-@headroom.group()
+@headroom.group(no_args_is_help=False)
 def query() -> None:
     """Ask a worker, and print the answer for a person."""
 

@@ -38,8 +38,14 @@ class Agents:
         clock_ns: Callable[[], int],
         topic_prefix: str = "",
     ) -> None:
-        self.users: Table = app.Table(USERS_TABLE)
-        self.assets: Table = app.Table(ASSETS_TABLE)
+        replicas = app.conf.topic_replication_factor
+        changelogs = topics.CHANGELOG.settings(replication_factor=replicas)
+        self.users: Table = app.Table(
+            USERS_TABLE, source=topic_prefix + topics.BALANCES, extra_topic_configs=changelogs
+        )
+        self.assets: Table = app.Table(
+            ASSETS_TABLE, source=topic_prefix + topics.CONTRIBUTIONS, extra_topic_configs=changelogs
+        )
         self.sums = SumLedger()
         self._metrics = metrics
         self._clock_ns = clock_ns

@@ -20,6 +20,10 @@ IN_FLIGHT_RECORDS_MAX: Final = 10_000
 # (`socket.request.max.bytes`: 100 MiB by default, less on small nodes); it drops the connection
 # of whoever sends more, again and again.
 IN_FLIGHT_BYTES_MAX: Final = 48 * 1024 * 1024
+# aiokafka gives up on a full batch after this long: an outage is to be waited out, with the venue
+# held back once the buffer is full.
+PATIENCE_MS: Final = 600_000
+FLUSH_SECONDS_MAX: Final = 30.0
 _BATCH_BYTES_MAX: Final = 256 * 1024
 _REQUEST_BYTES_MAX: Final = RECORD_BYTES_MAX + 64 * 1024
 
@@ -58,6 +62,7 @@ class Publisher:
             max_batch_size=_BATCH_BYTES_MAX,
             max_request_size=_REQUEST_BYTES_MAX,
             linger_ms=0,
+            request_timeout_ms=PATIENCE_MS,
         )
         await start(self._producer, self._kafka)
         return self
@@ -70,7 +75,10 @@ class Publisher:
     ) -> None:
         try:
             if kind is None:
-                await self.flush()
+                async with asyncio.timeout(FLUSH_SECONDS_MAX):
+                    await self.flush()
+        except TimeoutError as late:
+            raise self._break(TimeoutError(f"not taken within {FLUSH_SECONDS_MAX:g} s")) from late
         finally:
             await stop(self._producer)
 

@@ -16,6 +16,7 @@ FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
 """The largest frame that is taken from a socket and kept in raw."""
 RECORD_BYTES_MAX: Final = FRAME_BYTES_MAX + 1024 * 1024
 """A frame with its key and headers; every topic takes records of this size."""
+DEAD_LETTER_BYTES_MAX: Final = RECORD_BYTES_MAX + 256 * 1024
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _KEPT_MS: Final = 30 * _DAY_MS
@@ -45,12 +46,13 @@ class Topic(msgspec.Struct, frozen=True):
     value: type[msgspec.Struct] | None
     cleanup: Literal["delete", "compact"]
     public: bool = True
+    bytes_max: int = RECORD_BYTES_MAX
 
     def settings(self, *, replication_factor: int) -> dict[str, str]:
         """The topic's settings in Kafka, all as text."""
         settings = {
             "cleanup.policy": self.cleanup,
-            "max.message.bytes": str(RECORD_BYTES_MAX),
+            "max.message.bytes": str(self.bytes_max),
             # With acks=all a record is on this many replicas before anyone builds on it; one may
             # be down without stopping the writers.
             "min.insync.replicas": str(max(1, replication_factor - 1)),
@@ -74,8 +76,12 @@ _ALL: Final = (
     Topic(EXPOSURE_ASSET, "asset", documents.AssetExposure, "compact"),
     Topic(EXPOSURE_BASE, "base currency", documents.BaseExposure, "compact"),
     Topic(ALERTS, "user", documents.LimitAlert, "delete"),
-    Topic(DEAD_LETTERS, "the original key", None, "delete"),
+    # Whatever fits into raw fits in here with the headers that tell why.
+    Topic(DEAD_LETTERS, "the original key", None, "delete", bytes_max=DEAD_LETTER_BYTES_MAX),
     Topic(CONTRIBUTIONS, "asset or base currency", None, "delete", public=False),
     Topic(FEEDS, "venue and connection", None, "compact", public=False),
 )
+CHANGELOG: Final = Topic("headroom-…-changelog", "the table's", None, "compact", public=False)
+"""What every table's changelog is set to; their names are made of the app's and the table's."""
+
 TOPICS: Final = {topic.name: topic for topic in _ALL}

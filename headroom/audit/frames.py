@@ -1,5 +1,6 @@
 """What must become of a frame: the contract's reading of both venues, written a second time."""
 
+import json
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +25,10 @@ class Reading(msgspec.Struct, frozen=True):
     snapshot: dict[str, Any] = {}
 
 
+# What names may take in a user's limits, each of which tells them again.
+REPEATED_BYTES_MAX = 4 * 1024 * 1024
+
+
 def read_frame(venue: str, frame: bytes) -> Reading:
     """Say what must become of a frame of a venue."""
     if len(frame) > BYTES_MAX:
@@ -37,7 +42,19 @@ def read_frame(venue: str, frame: bytes) -> Reading:
     reason = worst(fields.problems)
     if reason is not None:
         return Reading(reason)
+    if _repeated_bytes(snapshot) > REPEATED_BYTES_MAX:
+        return Reading("too_large")
     return Reading(None, snapshot["account"], snapshot)
+
+
+def _repeated_bytes(snapshot: dict[str, Any]) -> int:
+    """Count the bytes of account and base currency, which every limit of a user tells again."""
+    exposures = [snapshot["exposure"] or {}]
+    exposures += [asset["exposure"] or {} for asset in snapshot["assets"].values()]
+    base = exposures[0].get("base_currency") or ""
+    names = json.dumps([snapshot["account"], base], ensure_ascii=False, separators=(",", ":"))
+    told = [e for e in exposures[1:] if e.get("current") is not None or e.get("max") is not None]
+    return (1 + len(told)) * len(names.encode())
 
 
 def belongs_in_raw(venue: str, frame: bytes) -> bool:
@@ -156,7 +173,9 @@ def _is_number(value: object) -> bool:
 
 def _envelope(value: object) -> dict[str, Any] | None:
     """Get the one argument of an `executionEvents` invocation, or None where it is no such."""
-    if not isinstance(value, dict) or value.get("target") != "executionEvents":
+    if not isinstance(value, dict) or not isinstance(value.get("target"), str):
+        return None
+    if value["target"].lower() != "executionevents":
         return None
     if not _is_number(value.get("type")) or value["type"] != "1":
         return None

@@ -45,6 +45,10 @@ class EngineSettings(msgspec.Struct, frozen=True):
     session_seconds: float = SESSION_SECONDS
     stalled_after_seconds: float = STALLED_SECONDS
 
+    def __repr__(self) -> str:
+        """Without `kafka`, which may hold a password."""
+        return f"EngineSettings(name={self.name!r}, data_dir={str(self.data_dir)!r})"
+
 
 class EngineApp(faust.App):  # type: ignore[misc]
     """A Faust app whose agents get batches and whose offsets follow Kafka's acknowledgements."""

@@ -34,8 +34,8 @@ class Rows(Protocol):
 
     changelog_topic_name: str
 
-    def settle(self, batch: "Batch", offset: int) -> None:
-        """Kafka has the batch's rows; `offset` is the last of them in the changelog."""
+    def settle(self, batch: "Batch", offsets: list[int]) -> None:
+        """Kafka has the batch's rows, at these offsets of the changelog."""
 
 
 class Batch:
@@ -64,8 +64,8 @@ class Batch:
         self.records = records
         self.sends: list[Send] = []
         self.rows: dict[Rows, dict[bytes, bytes | None]] = {}
-        # Set by the consumer: of each table, the offset of the batch's last changelog record.
-        self.changelog_ends: dict[Rows, int] = {}
+        # Set when Kafka has acknowledged them: of each table, the rows' offsets in the changelog.
+        self.row_offsets: dict[Rows, list[int]] = {}
         self.acknowledged = False
         self._latest: dict[tuple[str, bytes], Send] = {}
 

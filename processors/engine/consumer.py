@@ -14,9 +14,10 @@ from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStat
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.consumer import ensure_TPset
 from faust.types import TP
+from mode import Service
 
 from processors.engine.batch import Batch, Record
-from processors.engine.errors import TopicsMissing
+from processors.engine.errors import GroupRefused, TopicsMissing
 from processors.engine.flight import Flight
 from processors.engine.stall import Stall
 from processors.engine.unused import MessageByMessage
@@ -29,6 +30,9 @@ FETCH_WAIT_MS: Final = 20
 TOPICS_WAIT_SECONDS: Final = 10.0
 _TOPICS_POLL_SECONDS: Final = 0.05
 _IDLE_SECONDS: Final = 1.0
+_NEVER_MS: Final = 2**31 - 1
+_COMMIT_SECONDS_MAX: Final = 5.0
+_STOP_SECONDS: Final = 10.0
 
 
 class _RebalanceListener(aiokafka.abc.ConsumerRebalanceListener):  # type: ignore[misc]
@@ -72,7 +76,9 @@ class Consumer(MessageByMessage):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=conf.broker_max_poll_records,
-            max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
+            # aiokafka takes a member that fetches nothing for a hung one and leaves the group, for
+            # ever; a worker without partitions fetches nothing. `stalled` sees the hung ones.
+            max_poll_interval_ms=_NEVER_MS,
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
@@ -166,16 +172,18 @@ class Consumer(MessageByMessage):
             if not offsets:
                 return False
             try:
-                await self._client.commit(
-                    {TopicPartition(*tp): OffsetAndMetadata(o, "") for tp, o in offsets.items()}
-                )
+                # aiokafka tries again for as long as Kafka is away; the next commit is as good.
+                async with asyncio.timeout(_COMMIT_SECONDS_MAX):
+                    await self._client.commit(
+                        {TopicPartition(*tp): OffsetAndMetadata(o, "") for tp, o in offsets.items()}
+                    )
             except (CommitFailedError, IllegalStateError) as error:
                 # The group moved on without this worker: whoever has the partitions now will do
                 # the work again.
                 self.log.info("commit refused: %s", error)
                 return False
-            except KafkaError as error:
-                if not error.retriable:
+            except (KafkaError, TimeoutError) as error:
+                if isinstance(error, KafkaError) and not error.retriable:
                     raise
                 self.log.warning("commit put off: %r", error)
                 return False
@@ -184,7 +192,10 @@ class Consumer(MessageByMessage):
 
     async def wait_empty(self) -> None:
         """Wait until nothing is in flight, then commit."""
-        await self.flight.landed(self.app.conf.broker_rebalance_timeout)
+        stopping = self.app.should_stop
+        await self.flight.landed(
+            _STOP_SECONDS if stopping else self.app.conf.broker_rebalance_timeout
+        )
         await self.commit()
 
     async def on_task_error(self, exc: BaseException) -> None:
@@ -206,6 +217,23 @@ class Consumer(MessageByMessage):
                 raise TopicsMissing(sorted(missing))
             await asyncio.sleep(_TOPICS_POLL_SECONDS)
         self._client.subscribe(topics=sorted(wanted), listener=_RebalanceListener(self))
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _watch_the_group(self) -> None:
+        """Stop the worker where the group cannot be had: aiokafka tells only who fetches."""
+        while not self.should_stop:
+            await self.sleep(_IDLE_SECONDS)
+            if self._client is not None:
+                try:
+                    self._client._coordinator.check_errors()  # noqa: SLF001 - no public way
+                except KafkaError as error:
+                    self._fail(GroupRefused(self.app.conf.id, error))
+                except AttributeError:
+                    continue  # no group yet
+
+    def _fail(self, error: BaseException) -> None:
+        self.flight.break_down(error)
+        self._crash_app(error)
 
     def rejoin(self) -> None:
         """Ask the group for another assignment."""
@@ -233,9 +261,10 @@ class Consumer(MessageByMessage):
 
     def lag(self) -> dict[TP, int]:
         """How many records of each assigned source are not done, as far as known."""
-        if self._client is None:
+        subscription = None if self._client is None else self._client._subscription.subscription  # noqa: SLF001 - no public way
+        assignment = None if subscription is None else subscription.assignment
+        if assignment is None:
             return {}
-        assignment = self._client._subscription.subscription.assignment  # noqa: SLF001 - no public way
         lags: dict[TP, int] = {}
         for tp in self.assignment():
             end = None if self._is_changelog_tp(tp) else self.highwater(tp)

@@ -5,6 +5,8 @@
     ├── ChangelogCut            a local table knows more than its changelog: data was deleted there
     ├── StoreUnusable           a local table cannot be opened or read
     ├── TopicsMissing           topics that the agents read do not exist
+    ├── ChangelogShared         somebody else wrote to a changelog of ours
+    ├── GroupRefused            the consumer group cannot be joined
     ├── StopTimedOut            the app did not stop in time
     └── DrainTimedOut           work in flight did not finish before its partitions were taken away
 
@@ -29,13 +31,18 @@ class ChangelogCut(EngineError):
     """A changelog ends before what its local table already holds.
 
     Somebody deleted the topic or its records. Serving on would take missing rows for empty ones:
-    find out what happened, then remove the local table (`path`) or replay.
+    find out what happened, then remove the local table or replay.
     """
 
-    def __init__(self, *, topic: str, partition: int, held: int, end: int) -> None:
+    def __init__(self, *, topic: str, partition: int, held: int | None, end: int) -> None:
+        known = (
+            "what it was written from has been read before"
+            if held is None
+            else f"the local table holds it up to {held}"
+        )
         super().__init__(
-            f"{topic}[{partition}] ends at offset {end}, but the local table holds it up to "
-            f"{held}: the changelog was deleted or cut"
+            f"{topic}[{partition}] ends at offset {end}, but {known}: the changelog was deleted "
+            "or cut"
         )
         self.topic = topic
         self.partition = partition
@@ -44,13 +51,13 @@ class ChangelogCut(EngineError):
 
 
 class StoreUnusable(EngineError):
-    """A local table cannot be opened: another process has it, or its files are damaged.
+    """A local table cannot be used: another process has it, or the disk is full or damaged.
 
     Stop the other process, or remove `path`: the table is rebuilt from its changelog.
     """
 
     def __init__(self, path: str, cause: BaseException) -> None:
-        super().__init__(f"cannot open the local table {path}: {cause}")
+        super().__init__(f"cannot use the local table {path}: {cause}")
         self.path = path
         self.cause = cause
 
@@ -80,3 +87,30 @@ class StopTimedOut(EngineError):
     def __init__(self, waited_seconds: float) -> None:
         super().__init__(f"did not stop within {waited_seconds:g} s")
         self.waited_seconds = waited_seconds
+
+
+class GroupRefused(EngineError):
+    """The consumer group cannot be joined: its rights, its settings, or other programs in it."""
+
+    def __init__(self, group: str, cause: BaseException) -> None:
+        super().__init__(f"cannot be a member of group {group}: {cause!r}")
+        self.group = group
+        self.cause = cause
+
+
+class ChangelogShared(EngineError):
+    """A changelog holds records between ours: another worker has this partition.
+
+    This one was suspended for longer than its session, or cut off, and went on as if nothing had
+    happened. Its local table is behind; the next start reads on from where it was right.
+    """
+
+    def __init__(self, *, topic: str, partition: int, expected: int, found: int) -> None:
+        super().__init__(
+            f"{topic}[{partition}] goes on at offset {found}, not at {expected}: another worker "
+            "has written there"
+        )
+        self.topic = topic
+        self.partition = partition
+        self.expected = expected
+        self.found = found

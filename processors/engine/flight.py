@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from processors.engine.errors import DrainTimedOut, SendFailed
+from processors.engine.errors import DrainTimedOut, EngineError, SendFailed, StoreUnusable
 from processors.engine.progress import Progress
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Flight:
         own answer settles the batch later.
         """
         waits: list[tuple[str, asyncio.Future[Any]]] = []
-        last_rows: dict[Rows, asyncio.Future[Any]] = {}
+        row_waits: dict[Rows, list[asyncio.Future[Any]]] = {}
         topic = ""
         try:
             for table, rows in batch.rows.items():
@@ -63,7 +63,7 @@ class Flight:
                 for key, row in rows.items():
                     wait = await sender.enqueue(topic, key, row, partition=batch.partition)
                     waits.append((topic, wait))
-                    last_rows[table] = wait
+                    row_waits.setdefault(table, []).append(wait)
             for send in batch.all_sends():
                 topic = send.topic
                 wait = await sender.enqueue(topic, send.key, send.value, headers=send.headers)
@@ -72,13 +72,13 @@ class Flight:
             failure = SendFailed(topic, error)
             self.break_down(failure)
             raise failure from error
-        self._settle_when_sent(batch, waits, last_rows)
+        self._settle_when_sent(batch, waits, row_waits)
 
     def _settle_when_sent(
         self,
         batch: "Batch",
         waits: "list[tuple[str, asyncio.Future[Any]]]",
-        last_rows: "dict[Rows, asyncio.Future[Any]]",
+        row_waits: "dict[Rows, list[asyncio.Future[Any]]]",
     ) -> None:
         """Without a task of its own: the last acknowledgement settles the batch."""
         remaining = len(waits)
@@ -94,9 +94,9 @@ class Flight:
                 return
             remaining -= 1
             if not remaining:
-                # A partition's records are written in order: the last has the highest offset.
-                batch.changelog_ends = {
-                    table: last.result().offset for table, last in last_rows.items()
+                batch.row_offsets = {
+                    table: [row.result().offset for row in rows]
+                    for table, rows in row_waits.items()
                 }
                 self._settle(batch)
 
@@ -106,9 +106,14 @@ class Flight:
     def _settle(self, batch: "Batch") -> None:
         if self.broken is not None:
             return
-        for done in self.progress.settle(batch):
-            for table, end in done.changelog_ends.items():
-                table.settle(done, end)
+        try:
+            for done in self.progress.settle(batch):
+                for table, offsets in done.row_offsets.items():
+                    table.settle(done, offsets)
+        except EngineError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - rocksdict raises bare Exceptions; nobody else hears a callback
+            self._fail(StoreUnusable(f"behind {batch}", error))
         self.moved.set()
 
     def _fail(self, error: BaseException) -> None:

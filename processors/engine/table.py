@@ -11,6 +11,7 @@ from typing import Any
 import faust
 
 from processors.engine.batch import Batch, current_batch
+from processors.engine.errors import ChangelogShared
 from processors.engine.store import PartitionStore
 
 PartitionHook = Callable[[int], None]
@@ -21,7 +22,7 @@ class _Partition:
 
     def __init__(self, store: PartitionStore) -> None:
         self.store = store
-        # Rows of batches in flight, each with the number of batches that wrote it last.
+        # Rows of batches in flight, each with the batch that wrote it last.
         self.ahead: dict[bytes, tuple[bytes | None, Batch]] = {}
 
     def get(self, key: bytes) -> bytes | None:
@@ -40,12 +41,18 @@ class _Partition:
 
 
 class Table(faust.Table):  # type: ignore[misc]
-    """A table of bytes; `open_store` makes the store of a partition."""
+    """A table of bytes; the app's `open_store` makes the store of a partition.
 
-    def __init__(self, app: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Faust's own signature
+    `source` names a topic of which every partition that was read has left rows here; then an
+    empty changelog of such a partition is one that was deleted, and is refused.
+    """
+
+    def __init__(self, app: Any, *, source: str | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - Faust's own signature
         kwargs.update(key_type=bytes, value_type=bytes)
         super().__init__(app, **kwargs)
+        self.source = source
         self._partitions: dict[int, _Partition] = {}
+        self._incomplete: set[int] = set()
         self._on_restored: PartitionHook | None = None
         self._on_revoked: PartitionHook | None = None
 
@@ -98,12 +105,19 @@ class Table(faust.Table):  # type: ignore[misc]
         """Open a partition's store, if it is not open."""
         if partition not in self._partitions:
             self._partitions[partition] = _Partition(self.app.open_store(self.name, partition))
+            self._incomplete.add(partition)
         return self._partitions[partition].store
 
-    def restored(self, partition: int) -> None:
-        """The partition's rows are complete."""
-        if self._on_restored is not None:
-            self._on_restored(partition)
+    def read_on(self, partition: int) -> None:
+        """A restore read rows into a partition: what was made of the earlier ones is outdated."""
+        self._incomplete.add(partition)
+
+    def restored(self) -> None:
+        """All open partitions are complete; tells of those that were not before."""
+        for partition in sorted(self._incomplete & self._partitions.keys()):
+            if self._on_restored is not None:
+                self._on_restored(partition)
+        self._incomplete.clear()
 
     def close(self, partition: int) -> None:
         """Let go of a partition that was taken away."""
@@ -113,9 +127,24 @@ class Table(faust.Table):  # type: ignore[misc]
             if self._on_revoked is not None:
                 self._on_revoked(partition)
 
-    def settle(self, batch: Batch, offset: int) -> None:
-        """Kafka acknowledged a batch; `offset` is the last of its rows in the changelog."""
-        self._partitions[batch.partition].settle(batch, batch.rows[self], offset)
+    def settle(self, batch: Batch, offsets: list[int]) -> None:
+        """Kafka acknowledged a batch; its rows lie at these offsets of the changelog.
+
+        They follow right on what the store holds. Where they do not, another worker has written
+        in between, and a store that took them as the whole truth would miss its rows for good:
+        `ChangelogShared`.
+        """
+        held = self._partitions[batch.partition]
+        stored = held.store.offset()
+        expected = 0 if stored is None else stored + 1
+        if offsets != list(range(expected, expected + len(offsets))):
+            raise ChangelogShared(
+                topic=self.changelog_topic_name,
+                partition=batch.partition,
+                expected=expected,
+                found=offsets[0],
+            )
+        held.settle(batch, batch.rows[self], offsets[-1])
 
     async def on_start(self) -> None:
         """Create the changelog if it is not there."""

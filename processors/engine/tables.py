@@ -92,8 +92,7 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
             restore = Restore(self.app.consumer.client, self.log)
             self.restored_records += await restore.run(self.values(), changelogs)
             for table in self.values():
-                for partition in sorted(table.open_partitions):
-                    table.restored(partition)
+                table.restored()
             await self._resume(assigned, generation_id)
         except asyncio.CancelledError:
             raise

@@ -55,8 +55,23 @@ class Producer(FaustProducer):  # type: ignore[misc]
         if topic not in self._topics_named:
             producer.client.add_topic(topic)
             self._topics_named.add(topic)
+        if key is None and value is None:
+            return await self._enqueue_nothing(topic, partition, headers)
         future: asyncio.Future[Any] = await producer.send(
             topic, value, key, partition=partition, headers=list(headers)
+        )
+        return future
+
+    async def _enqueue_nothing(
+        self, topic: str, partition: int | None, headers: Headers
+    ) -> "asyncio.Future[Any]":
+        """A record without key and value, which Kafka permits and aiokafka's `send` does not."""
+        producer = self._ensure_producer()
+        await producer.partitions_for(topic)
+        builder = producer.create_batch()
+        builder.append(key=None, value=None, timestamp=None, headers=list(headers))
+        future: asyncio.Future[Any] = await producer.send_batch(
+            builder, topic, partition=partition or 0
         )
         return future
 

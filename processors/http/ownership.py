@@ -49,7 +49,7 @@ class Ownership:
         _, owner = self._app.owner(table, key)
         if owner is None or FORWARDED in request.headers:
             raise not_yet("this key is being moved between workers")
-        status, content_type, body = await self._get(owner + request.raw_path)
+        status, content_type, body = await self._get(owner + request.rel_url.raw_path_qs)
         return web.Response(status=status, body=body, content_type=content_type)
 
     async def gather(self, path: str) -> list[Any]:

@@ -12,6 +12,7 @@ from processors.agents import Agents
 from processors.http.feeds import Feeds
 from processors.http.ownership import FORWARDED, Ownership
 from processors.http.problems import bad_request, not_found
+from processors.ledger.assets import published
 from processors.ledger.contributions import sum_key
 from processors.ledger.users import UserState
 from processors.ledger.views import user_balances, user_exposure
@@ -33,11 +34,11 @@ class Questions:
         """The paths of the contract."""
         return [
             web.get("/v1/users", self.users),
-            web.get("/v1/users/{user}/balances", self.balances),
-            web.get("/v1/users/{user}/exposure", self.exposure),
+            web.get("/v1/users/{user:[^/]+}/balances", self.balances),
+            web.get("/v1/users/{user:[^/]+}/exposure", self.exposure),
             web.get("/v1/assets", self.assets),
-            web.get("/v1/assets/{asset}/exposure", self.asset),
-            web.get("/v1/bases/{base}/exposure", self.base),
+            web.get("/v1/assets/{asset:[^/]*}/exposure", self.asset),
+            web.get("/v1/bases/{base:[^/]*}/exposure", self.base),
             web.get("/v1/feeds", self.feeds),
         ]
 
@@ -107,10 +108,9 @@ class Questions:
         if partition is None:
             return await self._ownership.pass_on(request, table, key)
         head = table.committed(partition, key)
-        document = None if head is None else self._agents.sums.document(partition, key, head)
-        if document is None:
+        if head is None:
             raise not_found(f"nobody ever held this {kind}: {name[:100]!r}")
-        return _json(msgspec.to_builtins(document))
+        return web.Response(body=published(head), content_type="application/json")
 
     def _users_here(self, after: str, limit: int) -> list[str]:
         self._ownership.require_serving()
@@ -131,7 +131,10 @@ class Questions:
 
 def _limit(request: web.Request) -> int:
     text = request.query.get("limit", str(USERS_PER_PAGE))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= USERS_PER_PAGE_MAX:
+    # Digits are counted before they are read: a number of any length may stand in a URL.
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(USERS_PER_PAGE_MAX))):
+        text = "0"
+    if not 1 <= int(text) <= USERS_PER_PAGE_MAX:
         raise bad_request(f"limit is a whole number from 1 to {USERS_PER_PAGE_MAX}")
     return int(text)
 

@@ -20,13 +20,14 @@ SumDocument = AssetExposure | BaseExposure
 
 
 class Head(msgspec.Struct, frozen=True):
-    """The row of a sum itself: it only counts, and tells that the asset was once held.
+    """The row of a sum itself: its version, and what was published with it.
 
-    `time` is the `received_time` of the frame that led to this version.
+    `document` is what the questions answer; the sums that the folds go on from are never taken
+    from it, but worked out from the rows.
     """
 
     version: int
-    time: str
+    document: msgspec.Raw
 
 
 class Emission(msgspec.Struct, frozen=True):
@@ -88,9 +89,10 @@ class SumLedger:
             touched[key] = new.time
         emissions = []
         for key, time in touched.items():
-            head = _next_head(read(key), time)
+            document = sums[key].document(_version(read(key)) + 1)
+            head = Head(document.version, msgspec.Raw(msgspec.json.encode(document)))
             rows[key] = msgspec.json.encode(head)
-            emissions.append(Emission(sums[key].document(head.version), time))
+            emissions.append(Emission(document, time))
         return Changes(rows, emissions, stale)
 
     def assets(self, partition: int) -> list[str]:
@@ -101,17 +103,14 @@ class SumLedger:
             if isinstance(found, AssetSum)
         ]
 
-    def document(self, partition: int, key: bytes, head: bytes) -> SumDocument | None:
-        """The present document of a sum, given the row of its head; None if there is no sum."""
-        found = self._sums.get(partition, {}).get(key)
-        if found is None:
-            return None
-        return found.document(msgspec.json.decode(head, type=Head).version)
+
+def published(head: bytes) -> bytes:
+    """The JSON text of a sum's document, given the row of its head."""
+    return bytes(msgspec.json.decode(head, type=Head).document)
 
 
-def _next_head(stored: bytes | None, time: str) -> Head:
-    version = 0 if stored is None else msgspec.json.decode(stored, type=Head).version
-    return Head(version=version + 1, time=time)
+def _version(head: bytes | None) -> int:
+    return 0 if head is None else msgspec.json.decode(head, type=Head).version
 
 
 def _exchange(

@@ -7,6 +7,8 @@ their own digits are read. Totals are the venue's word, not the sum of its asset
 
 from typing import Any, Final
 
+import msgspec
+
 from processors.normalise.frame import RawFrame
 from processors.normalise.reading import Reading
 from processors.normalise.strict_json import Number, parse
@@ -16,6 +18,9 @@ from schemas.identity import user_for
 from schemas.rejections import Reason, Rejected
 from schemas.venues import HERCLE
 
+# A frame of 1 MiB with long names and many limits would become a document of 100 MiB, which no
+# topic takes: it is too large for what follows from it.
+LIMITS_BYTES_MAX: Final = 4 * 1024 * 1024
 _INVOCATION: Final = Number("1")
 _TARGET: Final = "executionevents"
 
@@ -31,7 +36,22 @@ def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
     reading = Reading()
     data = reading.nested(event, "data")
     snapshot = None if data is None else _snapshot(frame, data, reading)
-    return reading.rejected or snapshot or Rejected(Reason.WRONG_TYPE, "data")
+    if snapshot is None or reading.rejected is not None:
+        return reading.rejected or Rejected(Reason.WRONG_TYPE, "data")
+    if _limits_bytes(snapshot) > LIMITS_BYTES_MAX:
+        return Rejected(Reason.TOO_LARGE, "names that every limit would repeat")
+    return snapshot
+
+
+def _limits_bytes(snapshot: BalanceSnapshot) -> int:
+    """How many bytes the names take in the user's limits, which name account and base each."""
+    if snapshot.exposure is None or snapshot.exposure.base_currency is None:
+        base_currency = ""
+    else:
+        base_currency = snapshot.exposure.base_currency
+    names = msgspec.json.encode((snapshot.account, base_currency))
+    limits = 1 + sum(balance.exposure is not None for balance in snapshot.assets.values())
+    return limits * len(names)
 
 
 def _balances_event(message: object) -> dict[str, Any] | None:

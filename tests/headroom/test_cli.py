@@ -103,11 +103,27 @@ def test_what_is_not_a_command_is_one_line_that_leads_to_the_help(words: tuple[s
     headroom(*words).is_one_line("--help")
 
 
-@pytest.mark.parametrize("words", [(), ("topics",), ("produce",)], ids=" ".join)
-def test_a_command_without_its_part_shows_what_there_is(words: tuple[str, ...]) -> None:
-    found = headroom(*words)
+def test_the_command_alone_shows_what_there_is() -> None:
+    found = headroom()
     assert (found.status, found.out) == (2, "")
     assert "Commands:" in found.err
+
+
+@pytest.mark.parametrize("word", ["topics", "sandbox", "produce", "query"])
+def test_a_command_without_its_part_is_one_line_that_leads_to_the_help(word: str) -> None:
+    headroom(word).is_one_line("Missing command", "--help")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *[("demo", "--for", text) for text in ("nan", "inf", "0", "-1")],
+        *[("demo", "--rate", text) for text in ("nan", "inf", "-1")],
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_is_none_is_one_line_before_anything_starts(words: tuple[str, ...]) -> None:
+    headroom(*words).is_one_line(words[1])
 
 
 def test_a_bad_setting_is_one_line() -> None:

@@ -86,7 +86,7 @@ class Pipeline:
             await admin.close()
 
     async def send(
-        self, venue: str, frames: Iterable[tuple[str | None, bytes]], *, epoch: int = EPOCH
+        self, venue: str, frames: Iterable[tuple[str | None, bytes | None]], *, epoch: int = EPOCH
     ) -> None:
         """Put frames into raw, each with its account as key and the headers of a producer."""
         topic = self.prefix + VENUES[venue].raw_topic
@@ -100,7 +100,12 @@ class Pipeline:
                 received_time=rfc3339(START + receipt * 1_000_000),
             ).encode()
             key = None if account is None else account.encode()
-            await self._producer.send(topic, frame, key, headers=headers)
+            if key is None and frame is None:
+                builder = self._producer.create_batch()
+                builder.append(key=None, value=None, timestamp=None, headers=headers)
+                await self._producer.send_batch(builder, topic, partition=0)
+            else:
+                await self._producer.send(topic, frame, key, headers=headers)
             self.sent += 1
         await self._producer.flush()
 

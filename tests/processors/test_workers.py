@@ -22,10 +22,10 @@ async def pipeline(kafka: KafkaHandle, unique: str, tmp_path: Path) -> AsyncIter
         yield made
 
 
-def frames(count: int, *, seed: int, start: int = 1) -> list[tuple[str | None, bytes]]:
+def frames(count: int, *, seed: int, start: int = 1) -> list[tuple[str | None, bytes | None]]:
     """Frames of random users, each sequence a little richer than the last."""
     rng = random.Random(seed)
-    found: list[tuple[str | None, bytes]] = []
+    found: list[tuple[str | None, bytes | None]] = []
     for sequence in range(start, start + count):
         user = rng.choice(USERS)
         assets = {
@@ -52,6 +52,7 @@ async def test_every_frame_ends_in_the_table_or_in_the_dead_letters(pipeline: Pi
         ("user-3", b'{"sequence": 7}'),
         ("user-4", b"[" * 3000),
         ("user-5", sfox_frame("user-5", 6, btc="1", BTC="2")),
+        (None, None),
     ]
     good = frames(200, seed=1)
     await pipeline.send("sfox", [*good[:100], *bad, *good[100:]])
@@ -69,17 +70,18 @@ async def test_every_frame_ends_in_the_table_or_in_the_dead_letters(pipeline: Pi
                 b"unknown_message",
                 b"too_deep",
                 b"duplicate_asset",
+                b"not_json",
             ]
         )
         assert worker.stop() == 0
     found = await audit(pipeline.kafka, topic_prefix=pipeline.prefix)
-    assert_sound(found, raw=206)
+    assert_sound(found, raw=207)
     assert found.dead_lettered == len(bad)
 
 
 async def test_answers_are_those_of_the_table(pipeline: Pipeline) -> None:
     """HTTP answers what lies in `balances.latest.v1`, with odd ids, 404 for nobody."""
-    odd = ["a b", "a/b", "a\nb", "🙂", "x" * 200, "per%cent?&#"]
+    odd = ["a b", "a/b", "a\nb", "🙂", "x" * 200, "per%cent?&#", "{user}", "a{b"]
     await pipeline.send("sfox", [(user, sfox_frame(user, 9, btc="1.10")) for user in odd])
     with pipeline.worker("one") as worker:
         url = await worker.ready()
@@ -95,11 +97,12 @@ async def test_answers_are_those_of_the_table(pipeline: Pipeline) -> None:
         page = await answered(url, "/v1/users?limit=4")
         rest = await answered(url, f"/v1/users?limit=4&after={quote(page['next'], safe='')}")
         assert page["users"] + rest["users"] == sorted(f"sfox:{user}" for user in odd)
-        assert (await answered(url, "/v1/assets/btc/exposure"))["total"] == "6.60"
+        assert (await answered(url, "/v1/assets/btc/exposure"))["total"] == "8.80"
         assert (await answered(url, "/v1/assets"))["assets"] == ["BTC"]
         status, problem = await get(url, "/v1/users/sfox%3Anobody/balances")
         assert (status, problem["status"]) == (404, 404)
         assert (await get(url, "/v1/users?limit=0"))[0] == 400
+        assert (await get(url, f"/v1/users?limit={'9' * 5_000}"))[0] == 400
         assert (await get(url, "/v1/bases/EUR/exposure"))[0] == 404
         assert (await get(url, "/table/"))[0] == 404
 

@@ -63,7 +63,11 @@ class Bench:
             {TopicPartition(topic, number): to_the_end for number in range(PARTITIONS)}
         )
 
-    def app(self, **options: Any) -> tuple[EngineApp, Table]:
+    async def write(self, topic: str, key: bytes, value: bytes) -> None:
+        """Write one record to partition 0 of a topic."""
+        await self._producer.send_and_wait(topic, value, key, partition=0)
+
+    def app(self, *, source: str | None = None, **options: Any) -> tuple[EngineApp, Table]:
         """An app with a table `rows`; it is not started."""
         settings = EngineSettings(
             name=self.name,
@@ -75,7 +79,7 @@ class Bench:
             **options,
         )
         app = EngineApp(settings)
-        table: Table = app.Table("rows")
+        table: Table = app.Table("rows", source=source)
         return app, table
 
     @contextlib.asynccontextmanager

@@ -4,11 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiokafka
 import pytest
 
 from processors.engine import Batch
-from processors.engine.errors import ChangelogCut
+from processors.engine.errors import (
+    ChangelogCut,
+    ChangelogShared,
+    GroupRefused,
+    StoreUnusable,
+)
 from processors.engine.restore import Restore
+from processors.engine.store import MemoryStore
 from tests.conftest import KafkaHandle
 from tests.processors.engine.harness import Bench, crashed
 
@@ -230,3 +237,65 @@ async def test_an_agent_that_hangs_is_seen(bench: Bench) -> None:
         gate.set()
         await bench.until_committed(2)
         assert app.consumer.stalled() == []
+
+
+async def test_an_empty_changelog_that_cannot_be_is_refused(bench: Bench) -> None:
+    """A source with commits has left rows: a changelog without any was deleted."""
+    await bench.send(*[(b"a", b"")] * 5)
+    app, table = bench.app(source=bench.source)
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.until_committed(5)
+    await bench.admin.delete_topics([bench.changelog])
+    async with asyncio.timeout(20):
+        while bench.changelog in await bench.admin.list_topics():
+            await asyncio.sleep(0.05)
+    app, table = bench.app(source=bench.source, store="memory")
+    async with bench.running(app, counting(table, bench.out)):
+        assert isinstance(await crashed(app), ChangelogCut)
+    assert not app.serving
+
+
+async def test_a_second_writer_in_a_changelog_stops_the_worker(bench: Bench) -> None:
+    """Records between ours are another worker's: the local store does not pass over them."""
+    app, table = bench.app()
+    await bench.send((b"a", b""))
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.until_committed(1)
+        await bench.write(bench.changelog, b"b", b"7")
+        await bench.send((b"a", b""))
+        assert isinstance(await crashed(app), ChangelogShared)
+    assert await bench.committed() == 1
+    app, table = bench.app()
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.until_committed(2)
+        assert table.committed(0, b"b") == b"7"
+
+
+async def test_a_store_that_cannot_be_written_stops_the_worker(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is heard of, and nothing is committed over the rows that it did not take."""
+
+    def full(self, rows, offset):
+        raise OSError("No space left on device")
+
+    app, table = bench.app(store="memory")
+    await bench.send((b"a", b""))
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.until_committed(1)
+        monkeypatch.setattr(MemoryStore, "write", full)
+        await bench.send((b"a", b""))
+        assert isinstance(await crashed(app), StoreUnusable)
+    assert await bench.committed() == 1
+
+
+async def test_a_group_that_cannot_be_joined_stops_the_worker(bench: Bench) -> None:
+    """Another program in the group, with another protocol: a clear reason, no silent waiting."""
+    other = aiokafka.AIOKafkaConsumer(bench.source, group_id=bench.name, **bench.kafka)
+    await other.start()
+    try:
+        app, table = bench.app()
+        async with bench.running(app, counting(table, bench.out)):
+            assert isinstance(await crashed(app), GroupRefused)
+    finally:
+        await other.stop()

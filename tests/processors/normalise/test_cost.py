@@ -1,5 +1,6 @@
 """Sizes are bounded, and so must be time: no frame costs more than its length."""
 
+import json
 import tracemalloc
 
 import pytest
@@ -34,3 +35,18 @@ def test_a_zero_with_a_great_exponent_is_not_written_out() -> None:
     finally:
         tracemalloc.stop()
     assert peak_bytes < 100_000
+
+
+def test_names_that_every_limit_would_repeat_are_too_large() -> None:
+    """A frame of 160 kB would become a document of 100 MB, which no topic takes."""
+    frame = sound("hercle")
+    data = json.loads(text_of(frame))
+    body = data["arguments"][0]["data"]
+    body["baseCurrency"] = "E" * 100_000
+    body["assets"] = [
+        {"name": f"P{number}", "available": 1, "allocated": 0, "maxExposure": 1}
+        for number in range(1_000)
+    ]
+    assert reason("hercle", json.dumps(data)) == "too_large"
+    body["baseCurrency"] = "EUR"
+    assert reason("hercle", json.dumps(data)) == "accepted"
