@@ -4,7 +4,6 @@ A store holds what its changelog holds, up to an offset that is written in the s
 rows: it is never ahead of the changelog and never half of a batch.
 """
 
-import shutil
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -124,11 +123,6 @@ class RocksStore:
     def close(self) -> None:
         """Flush and let go of the files and their lock."""
         self._db.close()
-
-
-def destroy(path: Path) -> None:
-    """Remove a partition's files; it is rebuilt from its changelog."""
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def _rocks_options() -> rocksdict.Options:

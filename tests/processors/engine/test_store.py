@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processors.engine.errors import StoreUnusable
-from processors.engine.store import MemoryStore, PartitionStore, RocksStore, destroy
+from processors.engine.store import MemoryStore, PartitionStore, RocksStore
 
 # Keys that a store might take for its own among them.
 keys = st.sampled_from([b"", b"o", b"r", b"\x00", b"\xff", b"ro", b"or", b"k"]) | st.binary(
@@ -118,19 +118,6 @@ def test_both_stores_behave_as_a_sorted_dictionary(
         assert list(store.items(start)) == sorted(
             item for item in expected.items() if item[0] >= start
         )
-    rocks.close()
-
-
-def test_a_destroyed_store_is_a_new_one(tmp_path: Path) -> None:
-    path = tmp_path / "0"
-    rocks = RocksStore(path)
-    rocks.write({b"k": b"row"}, 5)
-    rocks.close()
-    destroy(path)
-    destroy(path)
-    rocks = RocksStore(path)
-    assert rocks.offset() is None
-    assert rocks.get(b"k") is None
     rocks.close()
 
 
