@@ -9,12 +9,17 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Quix Streams wants other versions of some libraries than Headroom: it gets a place of its own.
+BENCH_VENV := .venv-bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Directories that hold code; those that do not exist (yet) are left out.
 CODE := $(wildcard headroom schemas producers processors tests benchmarks)
 UV_VERSION := 0.13.9
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         --no-emit-index-url --no-emit-find-links --extra local --group build
+# Of what Headroom itself needs only msgspec is taken along, at the very same version.
+BENCH_LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        --no-emit-index-url --no-emit-find-links --group bench -c $(VENV)/bench-constraints.txt
 ARGS ?=
 
 # help: this list
@@ -58,6 +63,20 @@ lock: $(VENV)/.uv-stamp
 	@! grep -nE '://|--(extra-)?index-url|--find-links' requirements.lock requirements-dev.lock \
 	  || { echo 'lock: an address in a lock file' >&2; exit 1; }
 
+# bench: the same job in Headroom and its peers, measured (ARGS="--help" tells the parts; takes a while)
+.PHONY: bench
+bench: $(VENV)/.dev-stamp $(BENCH_VENV)/.stamp
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+# lock-bench: make requirements-bench.lock and the locks of the benchmark's jars anew
+.PHONY: lock-bench
+lock-bench: $(VENV)/.uv-stamp $(VENV)/.dev-stamp
+	grep -E '^msgspec==' requirements.lock | sed 's/ .*//' > $(VENV)/bench-constraints.txt
+	$(VENV)/uv/bin/uv pip compile $(BENCH_LOCK) $(ARGS) -o requirements-bench.lock
+	@! grep -nE '://|--(extra-)?index-url|--find-links' requirements-bench.lock \
+	  || { echo 'lock-bench: an address in a lock file' >&2; exit 1; }
+	$(BIN)/python -m benchmarks.streams.lock
+
 # lock-kafka: make headroom/kafka/jgo.lock.toml (the jars' sums) anew from headroom/kafka/jgo.toml
 .PHONY: lock-kafka
 lock-kafka: $(VENV)/.runtime-stamp
@@ -66,7 +85,7 @@ lock-kafka: $(VENV)/.runtime-stamp
 # clean: remove what make made (the jars in the user's cache stay)
 .PHONY: clean
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- set-up: chatter goes to standard error, so that a command's own output stays clean
@@ -96,6 +115,14 @@ $(VENV)/.dev-stamp: requirements-dev.lock requirements.lock pyproject.toml | $(B
 	@$(PIP) install --quiet --require-hashes -r requirements-dev.lock >&2
 	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e . >&2
 	@touch $(VENV)/.runtime-stamp $@
+
+$(BENCH_VENV)/.stamp: requirements-bench.lock | $(BIN)/python
+	@echo 'installing from requirements-bench.lock (once)' >&2
+	@$(BIN)/python -m venv --clear $(BENCH_VENV) >&2
+	@echo '*' > $(BENCH_VENV)/.gitignore
+	@$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
+	  --require-hashes -r requirements-bench.lock >&2
+	@touch $@
 
 $(VENV)/.uv-stamp: Makefile | $(BIN)/python
 	@$(BIN)/python -m venv $(VENV)/uv >&2

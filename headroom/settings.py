@@ -25,6 +25,8 @@ _REPLICATION_FACTOR_MAX: Final = 32_767
 _STALE_SECONDS_MAX: Final = 86_400
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _STORES: Final = ("rocksdb", "memory")
+_GUARANTEES: Final = ("exactly_once", "at_least_once")
+_STANDBY_REPLICAS_MAX: Final = 10
 T = TypeVar("T")
 
 
@@ -63,6 +65,17 @@ class KafkaSettings(msgspec.Struct, frozen=True):
             found["sasl_plain_password"] = self.sasl_password.reveal()
         return found
 
+    def properties(self) -> dict[str, str]:
+        """What librdkafka is told beside `arguments`: the files of TLS, which it reads itself."""
+        if not self.security_protocol.endswith("SSL"):
+            return {}
+        files = {
+            "ssl.ca.location": self.ssl_cafile,
+            "ssl.certificate.location": self.ssl_certfile,
+            "ssl.key.location": self.ssl_keyfile,
+        }
+        return {name: path for name, path in files.items() if path is not None}
+
     def _ssl_context(self) -> ssl.SSLContext:
         # Verifies the broker's certificate and name; there is no way to turn that off.
         try:
@@ -88,6 +101,8 @@ class Settings(msgspec.Struct, frozen=True):
     http_advertised_url: str | None
     stale_after_seconds: float
     store: str
+    guarantee: str
+    standby_replicas: int
 
     def check_listening(self) -> None:
         """That a worker may listen where it is told to; raises `SettingsError`."""
@@ -173,6 +188,8 @@ def load(variables: Mapping[str, str]) -> Settings:
             "STALE_AFTER_SECONDS", 60.0, float, 1, _STALE_SECONDS_MAX
         ),
         store=environment.choice("STORE", "rocksdb", _STORES),
+        guarantee=environment.choice("GUARANTEE", _GUARANTEES[0], _GUARANTEES),
+        standby_replicas=environment.number("STANDBY_REPLICAS", 0, int, 0, _STANDBY_REPLICAS_MAX),
     )
 
 

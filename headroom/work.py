@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import logging
 import socket
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from headroom.settings import Settings
 from headroom.topics import require
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
+from schemas.topics import TOMBSTONE_SECONDS
 
 APP_NAME = "headroom"
 WORKERS_PER_MACHINE_MAX = 1_000
@@ -33,6 +35,13 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
         engine = EngineSettings(
             name=APP_NAME,
             kafka=kafka,
+            librdkafka=settings.kafka.properties(),
+            guarantee=(
+                "at_least_once" if settings.guarantee == "at_least_once" else "exactly_once"
+            ),
+            instance=_instance(folder),
+            standby_replicas=settings.standby_replicas,
+            tombstone_seconds=TOMBSTONE_SECONDS,
             data_dir=folder,
             partitions=settings.partitions,
             url=url.rstrip("/"),
@@ -65,6 +74,17 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
     finally:
         listener.close()
+
+
+def _instance(folder: Path) -> str:
+    """This worker's name in the group: the same for as long as its folder lasts.
+
+    A worker that is started again soon is the same member to Kafka, which then moves nothing.
+    """
+    path = folder / "instance"
+    if not path.exists():
+        path.write_text(f"{APP_NAME}-{uuid.uuid4().hex}", encoding="ascii")
+    return path.read_text(encoding="ascii")
 
 
 @contextlib.contextmanager

@@ -18,6 +18,9 @@ RECORD_BYTES_MAX: Final = FRAME_BYTES_MAX + 1024 * 1024
 """A frame with its key and headers; every topic takes records of this size."""
 DEAD_LETTER_BYTES_MAX: Final = RECORD_BYTES_MAX + 256 * 1024
 
+TOMBSTONE_SECONDS: Final = 24 * 60 * 60
+"""How long a deleted key's tombstone can still be read from a compacted topic."""
+
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _KEPT_MS: Final = 30 * _DAY_MS
 
@@ -63,7 +66,7 @@ class Topic(msgspec.Struct, frozen=True):
         # A deleted user's data is gone from a compacted topic within this much time: it is
         # compacted a day after it was written at the latest, its tombstone goes a day later.
         settings["max.compaction.lag.ms"] = str(_DAY_MS)
-        settings["delete.retention.ms"] = str(_DAY_MS)
+        settings["delete.retention.ms"] = str(TOMBSTONE_SECONDS * 1000)
         settings["segment.ms"] = str(_DAY_MS)
         return settings
 

@@ -89,8 +89,7 @@ class Demo:
             sight = await observer.look()
             tell(
                 f"{elapsed:5.0f} s  frames {self._frames():6}  raw {sight.raw:6}  "
-                f"normalised {sight.normalised:6}  dead letters {sight.dead_lettered}  "
-                f"lag {sight.lag}"
+                f"done {sight.done:6}  lag {sight.lag}"
             )
 
     async def silence(self, observer: Observer) -> Sight:
@@ -114,7 +113,7 @@ class Demo:
         started = time.monotonic()
         await asyncio.sleep(SPRINT_SECONDS)
         after = await self.silence(observer)
-        return (after.normalised - before.normalised) / (time.monotonic() - started)
+        return (after.done - before.done) / (time.monotonic() - started)
 
     async def _start_venues(self) -> tuple[str, str]:
         share = self._options.rate_per_second / 2

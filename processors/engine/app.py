@@ -1,6 +1,8 @@
 """The Faust app over this engine: Faust's agents, tables and assignor; our way to Kafka."""
 
-from collections.abc import Mapping
+import time
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -11,6 +13,7 @@ from yarl import URL
 
 from processors.engine.agent import Agent
 from processors.engine.assignor import PartitionAssignor
+from processors.engine.client import properties
 from processors.engine.store import MemoryStore, PartitionStore, RocksStore
 from processors.engine.stream import BatchSchema, BatchStream
 from processors.engine.table import Table
@@ -18,20 +21,29 @@ from processors.engine.tables import TableManager
 from processors.engine.transport import Transport
 
 StoreKind = Literal["rocksdb", "memory"]
+Guarantee = Literal["exactly_once", "at_least_once"]
 
 COMMIT_SECONDS: Final = 0.5
 SESSION_SECONDS: Final = 10.0
 HEARTBEAT_SECONDS: Final = 3.0
 REBALANCE_SECONDS: Final = 60.0
 STALLED_SECONDS: Final = 60.0
+TOMBSTONE_SECONDS: Final = 86_400.0  # Kafka's own default
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
     """What the engine needs to know.
 
-    `name` is the consumer group and the beginning of every changelog's name. `kafka` holds the
-    keyword arguments that reach Kafka (`bootstrap_servers`, `security_protocol`, …), `data_dir`
+    `name` is the consumer group and the beginning of every changelog's name. `kafka` holds
+    aiokafka's arguments that reach Kafka (`bootstrap_servers`, `security_protocol`, …),
+    `librdkafka` the properties that do not follow from them (`ssl.ca.location`, …). `data_dir` is
     this worker's own folder, `url` where other workers reach it.
+
+    `instance` is this worker's name in the group, the same after a restart: then a restart within
+    `session_seconds` moves no partition, and aborts at once what the last run left open. Nobody
+    else may use it at the same time. None: a member that comes and goes.
+
+    `tombstone_seconds` is for how long the changelogs keep tombstones (`delete.retention.ms`).
     """
 
     name: str
@@ -40,21 +52,42 @@ class EngineSettings(msgspec.Struct, frozen=True):
     partitions: int
     url: str
     replication_factor: int = 1
+    librdkafka: Mapping[str, Any] = {}
+    guarantee: Guarantee = "exactly_once"
+    instance: str | None = None
+    standby_replicas: int = 0
     store: StoreKind = "rocksdb"
-    records_at_once: int = 1_000
+    tombstone_seconds: float = TOMBSTONE_SECONDS
+    records_at_once: int = 2_000
     session_seconds: float = SESSION_SECONDS
     stalled_after_seconds: float = STALLED_SECONDS
 
     def __repr__(self) -> str:
-        """Without `kafka`, which may hold a password."""
+        """Without what reaches Kafka, which may hold a password."""
         return f"EngineSettings(name={self.name!r}, data_dir={str(self.data_dir)!r})"
 
 
 class EngineApp(faust.App):  # type: ignore[misc]
     """A Faust app whose agents get batches and whose offsets follow Kafka's acknowledgements."""
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        *,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
         self.kafka = settings.kafka
+        self.librdkafka = {
+            **properties(settings.kafka),
+            **settings.librdkafka,
+            "client.id": settings.instance or settings.name,
+        }
+        self.guarantee = settings.guarantee
+        self.instance = settings.instance
+        self.instance_id = settings.instance or uuid.uuid4().hex
+        self.records_at_once = settings.records_at_once
+        self.tombstones_ms = int(settings.tombstone_seconds * 1000)
+        self.clock_ms = clock_ms
         self.stalled_after_seconds = settings.stalled_after_seconds
         self._engine = settings
         super().__init__(
@@ -64,7 +97,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
             canonical_url=settings.url,
             web_enabled=False,
             topic_disable_leader=True,
-            table_standby_replicas=0,
+            table_standby_replicas=settings.standby_replicas,
             topic_partitions=settings.partitions,
             topic_replication_factor=settings.replication_factor,
             broker_commit_interval=COMMIT_SECONDS,
@@ -72,7 +105,6 @@ class EngineApp(faust.App):  # type: ignore[misc]
             broker_heartbeat_interval=min(HEARTBEAT_SECONDS, settings.session_seconds / 3),
             broker_rebalance_timeout=REBALANCE_SECONDS,
             broker_request_timeout=REBALANCE_SECONDS + 30.0,
-            broker_max_poll_records=settings.records_at_once,
             stream_wait_empty=True,
             Agent=Agent,
             PartitionAssignor=PartitionAssignor,

@@ -1,6 +1,6 @@
 """What an agent gets and what it answers with: records of one partition, rows and sends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, Final, Protocol
 
@@ -15,9 +15,14 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     key: bytes | None
     value: bytes | None
-    headers: Headers
+    read_headers: Callable[[], Headers | None]
     offset: int
     timestamp_ms: int
+
+    @property
+    def headers(self) -> Headers:
+        """Made when they are asked for: many agents never do."""
+        return self.read_headers() or ()
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):
@@ -34,8 +39,11 @@ class Rows(Protocol):
 
     changelog_topic_name: str
 
-    def settle(self, batch: "Batch", offsets: list[int]) -> None:
-        """Kafka has the batch's rows, at these offsets of the changelog."""
+    def settle(self, batch: "Batch", last_offset: int) -> None:
+        """Kafka has the batch's rows for good, the last of them at this offset."""
+
+    def check_alone(self, batch: "Batch", offsets: Sequence[int]) -> None:
+        """Raise if somebody else wrote to the changelog before or between these offsets."""
 
 
 class Batch:
@@ -45,7 +53,8 @@ class Batch:
     the process before the agent asks for the next batch: then rows and sends go out together, and
     the batch's offset may be committed once Kafka has acknowledged all of them.
 
-    Faust's conductor and stream pass a batch on as they would a message.
+    Faust's conductor and stream pass a batch on as they would a message. `era` tells the batches
+    of one assignment from those of another: what was delivered in an earlier one is not begun.
     """
 
     # What Faust reads of a message: a batch counts as its last record.
@@ -55,16 +64,20 @@ class Batch:
     timestamp = 0.0
     refcount = 0
 
-    def __init__(self, tp: TP, records: Sequence[Record], generation_id: int) -> None:
+    def __init__(
+        self, tp: TP, records: Sequence[Record], *, generation_id: int = 0, era: int = 0
+    ) -> None:
         self.tp = tp
         self.topic = tp.topic
         self.partition = tp.partition
         self.offset = records[-1].offset
         self.generation_id = generation_id
+        self.era = era
         self.records = records
+        self.bytes = sum(len(record.value or b"") for record in records)
         self.sends: list[Send] = []
         self.rows: dict[Rows, dict[bytes, bytes | None]] = {}
-        # Set when Kafka has acknowledged them: of each table, the rows' offsets in the changelog.
+        # Where Kafka put the rows: of each table, offsets in the changelog, the last one at least.
         self.row_offsets: dict[Rows, list[int]] = {}
         self.acknowledged = False
         self._latest: dict[tuple[str, bytes], Send] = {}

@@ -2,6 +2,8 @@
 
     EngineError                 the worker stops before it commits, with this as its reason
     ├── SendFailed              Kafka did not take a record that follows from a batch
+    ├── TransactionRefused      Kafka does not commit what follows from a run of batches
+    ├── FetchFailed             records or offsets cannot be read
     ├── ChangelogCut            a local table knows more than its changelog: data was deleted there
     ├── StoreUnusable           a local table cannot be opened or read
     ├── TopicsMissing           topics that the agents read do not exist
@@ -24,6 +26,22 @@ class SendFailed(EngineError):
     def __init__(self, topic: str, cause: BaseException) -> None:
         super().__init__(f"cannot send to {topic}: {cause!r}")
         self.topic = topic
+        self.cause = cause
+
+
+class TransactionRefused(EngineError):
+    """A transaction was not committed, and would not be the next time either."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(f"cannot commit a transaction: {cause}")
+        self.cause = cause
+
+
+class FetchFailed(EngineError):
+    """Records of a topic, or the group's offsets, cannot be read: rights, or a topic that went."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(f"cannot read from Kafka: {cause}")
         self.cause = cause
 
 

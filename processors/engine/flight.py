@@ -1,46 +1,100 @@
 """Batches in flight: what agents answered, on its way to Kafka, and what is done.
 
-A batch is done when all in-sync replicas have every record that follows from it, its tables'
-changelog records included; only then do its rows move into the local stores, and only then may
-its offset be committed. The first failure ends it all: nothing is settled after it.
+A batch is done when Kafka has every record that follows from it for good, its tables' changelog
+records included; only then do its rows move into the local stores, and only then does its offset
+count as read. The first failure ends it all: nothing is settled after it. What "for good" means is
+the guarantee: `at_least_once.py`, `exactly_once.py`.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
 
 from processors.engine.errors import DrainTimedOut, EngineError, SendFailed, StoreUnusable
 from processors.engine.progress import Progress
 
 if TYPE_CHECKING:
-    from processors.engine.batch import Batch, Headers, Rows
+    from faust.types import TP
+
+    from processors.engine.batch import Batch, Rows
+    from processors.engine.sender import Delivered, Sender
+
+    RowsDelivered = Callable[[Batch, Rows], tuple[Delivered | None, Delivered]]
+
+RECORDS_IN_FLIGHT_MAX: Final = 8_000
+BYTES_IN_FLIGHT_MAX: Final = 64 * 1024 * 1024
 
 
-class Sender(Protocol):
-    """Hands records to Kafka; the future ends when all in-sync replicas have one."""
-
-    async def enqueue(
-        self,
-        topic: str,
-        key: "bytes | None",
-        value: "bytes | None",
-        *,
-        partition: int | None = None,
-        headers: "Headers" = (),
-    ) -> "asyncio.Future[Any]":
-        """Take a record."""
-
-
-class Flight:
+class Flight(ABC):
     """The batches that were begun and are not done; `failed` is called once, with the reason."""
 
-    def __init__(self, failed: Callable[[BaseException], None]) -> None:
+    def __init__(self, sender: "Sender", *, failed: Callable[[BaseException], None]) -> None:
         self.progress = Progress()
+        self.era = 0
+        self.dropped = False
         # Set whenever a batch is done, or the world broke: whoever waits looks again.
         self.moved = asyncio.Event()
         self.broken: BaseException | None = None
+        self._sender = sender
         self._failed = failed
+
+    # -- what the guarantees differ in
+
+    @abstractmethod
+    async def finish(self, batch: "Batch") -> None:
+        """Send what follows from a batch, in the order in which the agent said it."""
+
+    @abstractmethod
+    async def commit(self) -> bool:
+        """Have the offsets of what is done committed; False where there was nothing, or no way."""
+
+    @abstractmethod
+    def hurry(self) -> None:
+        """Somebody waits until nothing is in flight."""
+
+    @abstractmethod
+    def check(self, batch: "Batch") -> None:
+        """Raise if a batch's rows must not go into the stores."""
+
+    # -- what they have in common
+
+    def begin(self, batch: "Batch") -> bool:
+        """Whether an agent may work on a batch: not if it is of an earlier assignment."""
+        if not self.is_current(batch):
+            return False
+        self.progress.begin(batch)
+        return True
+
+    def is_current(self, batch: "Batch") -> bool:
+        """Whether a batch belongs to the present assignment."""
+        return batch.era == self.era
+
+    def start(self, positions: "dict[TP, int]") -> None:
+        """A new assignment: its partitions are read from these offsets on."""
+        self.new_era()
+        self.progress.start(positions)
+        self.dropped = False
+
+    def new_era(self) -> None:
+        """Begin nothing of what was delivered so far."""
+        self.era += 1
+        self.progress.reset()
+
+    def drop(self) -> None:
+        """Forget everything in flight; rows that ran ahead of it have to go, too."""
+        self.new_era()
+        self.dropped = True
+        self.moved.set()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be read: what is in flight is kept in memory."""
+        return (
+            self.progress.records < RECORDS_IN_FLIGHT_MAX
+            and self.progress.bytes < BYTES_IN_FLIGHT_MAX
+        )
 
     def break_down(self, error: BaseException) -> None:
         """Settle nothing more: the world is broken, `error` says how."""
@@ -48,75 +102,8 @@ class Flight:
             self.broken = error
         self.moved.set()
 
-    async def finish(self, batch: "Batch", sender: Sender) -> None:
-        """Send what follows from a batch, in the order in which the agent said it.
-
-        Returns once Kafka's client has taken everything; `SendFailed` if it does not. Kafka's
-        own answer settles the batch later.
-        """
-        waits: list[tuple[str, asyncio.Future[Any]]] = []
-        row_waits: dict[Rows, list[asyncio.Future[Any]]] = {}
-        topic = ""
-        try:
-            for table, rows in batch.rows.items():
-                topic = table.changelog_topic_name
-                for key, row in rows.items():
-                    wait = await sender.enqueue(topic, key, row, partition=batch.partition)
-                    waits.append((topic, wait))
-                    row_waits.setdefault(table, []).append(wait)
-            for send in batch.all_sends():
-                topic = send.topic
-                wait = await sender.enqueue(topic, send.key, send.value, headers=send.headers)
-                waits.append((topic, wait))
-        except Exception as error:
-            failure = SendFailed(topic, error)
-            self.break_down(failure)
-            raise failure from error
-        self._settle_when_sent(batch, waits, row_waits)
-
-    def _settle_when_sent(
-        self,
-        batch: "Batch",
-        waits: "list[tuple[str, asyncio.Future[Any]]]",
-        row_waits: "dict[Rows, list[asyncio.Future[Any]]]",
-    ) -> None:
-        """Without a task of its own: the last acknowledgement settles the batch."""
-        remaining = len(waits)
-        if not remaining:
-            self._settle(batch)
-            return
-
-        def acknowledged(topic: str, wait: "asyncio.Future[Any]") -> None:
-            nonlocal remaining
-            error = asyncio.CancelledError() if wait.cancelled() else wait.exception()
-            if error is not None:
-                self._fail(SendFailed(topic, error))
-                return
-            remaining -= 1
-            if not remaining:
-                batch.row_offsets = {
-                    table: [row.result().offset for row in rows]
-                    for table, rows in row_waits.items()
-                }
-                self._settle(batch)
-
-        for topic, wait in waits:
-            wait.add_done_callback(lambda done, topic=topic: acknowledged(topic, done))  # type: ignore[misc]
-
-    def _settle(self, batch: "Batch") -> None:
-        if self.broken is not None:
-            return
-        try:
-            for done in self.progress.settle(batch):
-                for table, offsets in done.row_offsets.items():
-                    table.settle(done, offsets)
-        except EngineError as error:
-            self._fail(error)
-        except Exception as error:  # noqa: BLE001 - rocksdict raises bare Exceptions; nobody else hears a callback
-            self._fail(StoreUnusable(f"behind {batch}", error))
-        self.moved.set()
-
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
+        """Break down, and tell whoever stops the worker."""
         if self.broken is None:
             self.break_down(error)
             self._failed(error)
@@ -129,9 +116,57 @@ class Flight:
         deadline = time.monotonic() + seconds
         while self.progress.in_flight and self.broken is None:
             self.moved.clear()
+            self.hurry()
             try:
                 await asyncio.wait_for(self.moved.wait(), max(0.0, deadline - time.monotonic()))
             except TimeoutError:
                 failure = DrainTimedOut(batches=self.progress.in_flight, waited_seconds=seconds)
                 self.break_down(failure)
                 raise failure from None
+
+    async def _send(
+        self, batch: "Batch", *, rows: "RowsDelivered", send: "Delivered | None" = None
+    ) -> None:
+        """Hand a batch's rows and sends to Kafka's client; `SendFailed` if it refuses one.
+
+        `rows` says who is told of a table's rows but the last, and who of the last.
+        """
+        topic, offer, put = "", self._sender.offer, self._sender.put
+        try:
+            for table, written in batch.rows.items():
+                topic = table.changelog_topic_name
+                each, last = rows(batch, table)
+                remaining = len(written)
+                for key, value in written.items():
+                    remaining -= 1
+                    told = each if remaining else last
+                    try:
+                        offer(topic, key, value, batch.partition, (), told)
+                    except BufferError:
+                        await put(topic, key, value, batch.partition, (), told)
+            for record in batch.all_sends():
+                topic = record.topic
+                try:
+                    offer(topic, record.key, record.value, None, record.headers, send)
+                except BufferError:
+                    await put(topic, record.key, record.value, None, record.headers, send)
+        except Exception as error:
+            failure = SendFailed(topic, error)
+            self.break_down(failure)
+            raise failure from error
+
+    def _settle(self, batches: "Iterable[Batch]") -> None:
+        """Kafka has these batches for good: move their rows into the stores."""
+        if self.broken is not None:
+            return
+        try:
+            for batch in batches:
+                for done in self.progress.settle(batch):
+                    self.check(done)
+                    for table, offsets in done.row_offsets.items():
+                        table.settle(done, offsets[-1])
+        except EngineError as error:
+            self.fail(error)
+        except Exception as error:  # noqa: BLE001 - rocksdict raises bare Exceptions; nobody else hears a callback
+            self.fail(StoreUnusable("a table's", error))
+        self.moved.set()

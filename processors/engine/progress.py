@@ -1,11 +1,11 @@
 """How far each partition has come: pure bookkeeping, no Kafka.
 
-Batches of a partition are begun in order. Kafka may acknowledge them in another order; what may
-be committed is the end of the unbroken run of acknowledged ones from the front.
+Batches of a partition are delivered and begun in order. Kafka may acknowledge them in another
+order; what may be committed is the end of the unbroken run of acknowledged ones from the front.
 """
 
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Collection, Iterable
 
 from faust.types import TP
 
@@ -13,52 +13,72 @@ from processors.engine.batch import Batch
 
 
 class Progress:
-    """The batches in flight of every partition, and the offsets that may be committed."""
+    """The batches of every partition that are not done, and the offsets that may be committed.
+
+    `records` and `bytes` count what is delivered and not done, in all partitions.
+    """
 
     def __init__(self) -> None:
+        self._waiting: dict[TP, deque[Batch]] = {}
         self._in_flight: dict[TP, deque[Batch]] = {}
-        self._delivered: dict[TP, int] = {}
-        # The next offset to commit, and how far a partition has come: the same, but for one of
-        # which nothing is done yet since the last reset, which has come to where it began.
-        self._done: dict[TP, int] = {}
+        # Where a partition ended when it was last read: behind its last record, and behind the
+        # control markers that follow it.
+        self._ends: dict[TP, int] = {}
+        # How far a partition has come, and what the group knows of that.
         self._reached: dict[TP, int] = {}
         self._committed: dict[TP, int] = {}
+        self.records = 0
+        self.bytes = 0
 
     def reset(self) -> None:
-        """Forget everything: partitions were taken away or given anew."""
-        self._in_flight.clear()
-        self._delivered.clear()
-        self._done.clear()
-        self._reached.clear()
-        self._committed.clear()
+        """Forget everything: partitions were taken away, or what was in flight never was."""
+        self.__init__()  # type: ignore[misc]  # the state at the beginning is written down once
+
+    def start(self, positions: dict[TP, int]) -> None:
+        """These partitions are read from these offsets on: where the group's commits are."""
+        self._reached.update(positions)
+        self._committed.update(positions)
 
     def delivered(self, batch: Batch) -> None:
         """A batch is put into an agent's queue."""
-        self._reached.setdefault(batch.tp, batch.records[0].offset)
-        self._delivered[batch.tp] = self._delivered.get(batch.tp, 0) + 1
+        if batch.tp not in self._reached:
+            self.start({batch.tp: batch.records[0].offset})
+        self._waiting.setdefault(batch.tp, deque()).append(batch)
+        self.records += len(batch)
+        self.bytes += batch.bytes
 
-    def unfinished(self, tp: TP) -> int:
-        """How many batches of `tp` are queued or in flight."""
-        return self._delivered.get(tp, 0)
+    def ended(self, tp: TP, offset: int) -> None:
+        """Everything before `offset` was delivered: the partition had no more."""
+        self._ends[tp] = offset
+        if tp in self._reached:
+            self._reached[tp] = self._behind(tp, self._reached[tp])
 
     def begin(self, batch: Batch) -> None:
         """An agent begins to work on a batch."""
+        self._waiting[batch.tp].popleft()
         self._in_flight.setdefault(batch.tp, deque()).append(batch)
 
     def settle(self, batch: Batch) -> list[Batch]:
-        """Kafka acknowledged a batch: the batches that are now done, in order."""
+        """Kafka has a batch for good: the batches that are now done, in order."""
         batch.acknowledged = True
         queue = self._in_flight.get(batch.tp)
         done: list[Batch] = []
         while queue and queue[0].acknowledged:
             first = queue.popleft()
-            self._done[first.tp] = self._reached[first.tp] = first.offset + 1
-            self._delivered[first.tp] -= 1
+            self._reached[first.tp] = self._behind(first.tp, first.offset + 1)
+            self.records -= len(first)
+            self.bytes -= first.bytes
             done.append(first)
         return done
 
+    def _behind(self, tp: TP, offset: int) -> int:
+        """The end of the partition where nothing before it is left to do, else `offset`."""
+        if self._in_flight.get(tp) or self._waiting.get(tp):
+            return offset
+        return max(offset, self._ends.get(tp, 0))
+
     def reached(self, tp: TP) -> int | None:
-        """The offset up to which everything is done, or None if nothing was delivered yet."""
+        """The offset up to which everything is done, or None if the partition is not read."""
         return self._reached.get(tp)
 
     @property
@@ -66,13 +86,25 @@ class Progress:
         """How many batches were begun and are not done."""
         return sum(map(len, self._in_flight.values()))
 
-    def committable(self, assigned: Iterable[TP]) -> dict[TP, int]:
-        """The next offset of each assigned partition that has come further than its commit."""
-        return {
-            tp: self._done[tp]
-            for tp in assigned
-            if tp in self._done and self._done[tp] != self._committed.get(tp)
-        }
+    def committable(
+        self, assigned: Iterable[TP], *, finished: Collection[Batch] = ()
+    ) -> dict[TP, int]:
+        """The next offset of each assigned partition that has come further than its commit.
+
+        `finished` batches count as done, as far as those before them are among them too.
+        """
+        done = Counter(batch.tp for batch in finished)
+        ends: dict[TP, int] = {}
+        for tp in assigned:
+            end = self._reached.get(tp)
+            if count := done[tp]:
+                begun = self._in_flight[tp]
+                last = begun[count - 1]
+                nothing_else = len(begun) == count and not self._waiting.get(tp)
+                end = max(last.offset + 1, self._ends.get(tp, 0) if nothing_else else 0)
+            if end is not None and end != self._committed.get(tp):
+                ends[tp] = end
+        return ends
 
     def committed(self, offsets: dict[TP, int]) -> None:
         """Kafka took these commits."""

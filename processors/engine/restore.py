@@ -1,107 +1,200 @@
-"""Restoring tables from their changelogs, by position and in batches.
+"""Bringing tables up to their changelogs, by position and in batches, in a thread of its own.
 
 A restore ends when every changelog has been read up to the end that it had at the start. It does
-not wait for a record at that end: compaction may have removed it.
+not wait for a record at that end: compaction may have removed it, or it is the control marker of a
+transaction. Where a dead worker left a transaction open, the restore waits until Kafka has ended
+it: what it wrote may still come to count. Standby partitions are followed with no end.
 """
 
+import asyncio
+import logging
+import threading
 import time
-from collections.abc import Iterable, Mapping
-from logging import Logger
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from aiokafka.structs import TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from faust.types import TP
 
-from processors.engine.errors import ChangelogCut
-from processors.engine.table import Table
+from processors.engine.client import OwnThread
+from processors.engine.errors import ChangelogCut, FetchFailed
+from processors.engine.fetcher import FETCHING, passes
+from processors.engine.store import PartitionStore, Position
+
+log = logging.getLogger(__name__)
 
 RECORDS_AT_ONCE: Final = 5_000
-_WAIT_MS: Final = 500
+PROGRESS_SECONDS: Final = 5.0
+_WAIT_SECONDS: Final = 0.2
+_CALL_SECONDS: Final = 10.0
+_RESTORING: Final[Mapping[str, Any]] = {
+    "queued.min.messages": 100_000,
+    "queued.max.messages.kbytes": 64 * 1024,
+    "fetch.message.max.bytes": 4 * 1024 * 1024,
+}
 
-Changelogs = Mapping[TopicPartition, Table]
-Ends = Mapping[TopicPartition, int]
+Stores = Mapping[TP, PartitionStore]
 
 
-class Restore:
-    """One restore: of these tables' partitions, through the group's own aiokafka consumer."""
+class Restorer:
+    """Reads changelogs into stores; `clock_ms` gives the time since 1970.
 
-    def __init__(self, client: Any, log: Logger) -> None:  # noqa: ANN401 - aiokafka has no types
-        self._client = client
-        self._log = log
+    A store that was written longer ago than `tombstones_ms` is read anew from the beginning.
+    `restored_records` counts what was read for restores, standby rows not included.
+    """
 
-    async def run(self, tables: Iterable[Table], partitions: Mapping[str, Iterable[int]]) -> int:
-        """Bring the given partitions of every table up to date; how many records that took.
+    def __init__(
+        self,
+        properties: Mapping[str, Any],
+        *,
+        group: str,
+        tombstones_ms: int,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._access = properties
+        self._properties = {**properties, **FETCHING, **_RESTORING, "group.id": group}
+        self._tombstones_ms = tombstones_ms
+        self._clock_ms = clock_ms
+        self._thread = OwnThread("restore")
+        self._stopping = threading.Event()
+        self._client: Any = None
+        self.restored_records = 0
 
-        `partitions` maps changelog topics to partitions. Raises `ChangelogCut` where a store is
-        ahead of its changelog, or a changelog is empty that cannot be.
+    async def run(self, stores: Stores, *, read_before: frozenset[TP]) -> None:
+        """Bring stores up to date. `read_before` names changelogs that must have records.
+
+        Raises `ChangelogCut` where a store is ahead of its changelog, or a changelog is empty
+        that cannot be.
         """
-        changelogs = {
-            TopicPartition(table.changelog_topic_name, partition): table
-            for table in tables
-            for partition in sorted(partitions.get(table.changelog_topic_name, ()))
-        }
-        if not changelogs:
-            return 0
-        started = time.monotonic()
-        ends = await self._client.end_offsets(list(changelogs))
-        behind = await self._seek(changelogs, ends)
-        self._client.resume(*changelogs)
+        if stores:
+            self._stopping.clear()
+            await self._thread.call(self._run, stores, read_before)
+
+    async def follow(self, stores: Stores) -> None:
+        """Keep stores up to date until `stop`: those of standby partitions."""
+        if stores:
+            self._stopping.clear()
+            await self._thread.call(self._follow, stores)
+
+    async def stop(self) -> None:
+        """Stop restoring and following; what was read so far stays in the stores."""
+        self._stopping.set()
+        await self._thread.call(lambda: None)
+
+    async def close(self) -> None:
+        """Stop, and let go of the connections."""
+        await self.stop()
+        if self._client is not None:
+            await self._thread.call(self._client.close)
+        self._thread.close()
+
+    # -- in the thread
+
+    def _run(self, stores: Stores, read_before: frozenset[TP]) -> None:
+        started = last_told = time.monotonic()
+        ends = self._offsets(stores, OffsetSpec.latest())
+        positions = self._begin(stores, ends, read_before)
+        behind = {tp for tp, position in positions.items() if position < ends[tp]}
+        self._assign({tp: positions[tp] for tp in behind})
         restored = 0
-        while behind:
-            restored += await self._read_on(changelogs, behind)
-            for changelog in list(behind):
-                if await self._client.position(changelog) >= ends[changelog]:
-                    behind.remove(changelog)
-        # From here on the tables' own writes are their changelog: nothing more to fetch.
-        self._client.pause(*changelogs)
-        for changelog, table in changelogs.items():
+        while behind and not self._stopping.is_set():
+            restored += self._read_on(stores, positions)
+            behind = {tp for tp in behind if positions[tp] < ends[tp]}
+            if time.monotonic() - last_told > PROGRESS_SECONDS:
+                last_told = time.monotonic()
+                left = sum(ends[tp] - positions[tp] for tp in behind)
+                log.info("restoring: %d records read, %d offsets to go", restored, left)
+        self._client.unassign()
+        if behind:
+            return
+        for tp, store in stores.items():
             # Records at the end may have been compacted away; they are accounted for all the same.
-            store, last = table.open(changelog.partition), ends[changelog] - 1
-            if last >= 0 and store.offset() != last:
-                store.write({}, last)
+            if ends[tp]:
+                store.write({}, Position(ends[tp] - 1, self._clock_ms()))
         seconds = time.monotonic() - started
-        self._log.info(
-            "restored %d changelog partitions: %d records in %.1f s",
-            len(changelogs),
-            restored,
-            seconds,
+        log.info(
+            "restored %d changelog partitions: %d records in %.1f s", len(stores), restored, seconds
         )
-        return restored
 
-    async def _seek(self, changelogs: Changelogs, ends: Ends) -> set[TopicPartition]:
-        """Go to where each store ends; the changelogs that go on from there."""
-        starts = await self._client.beginning_offsets(list(changelogs))
-        behind = set()
-        for changelog, table in changelogs.items():
-            held, end = table.open(changelog.partition).offset(), ends[changelog]
-            if (held is not None and held >= end) or (
-                not end and await self._was_read(table, changelog)
-            ):
-                raise ChangelogCut(
-                    topic=changelog.topic, partition=changelog.partition, held=held, end=end
-                )
-            position = max(starts[changelog], 0 if held is None else held + 1)
-            self._client.seek(changelog, position)
-            if position < end:
-                behind.add(changelog)
-        return behind
+    def _begin(
+        self, stores: Stores, ends: Mapping[TP, int], read_before: frozenset[TP]
+    ) -> dict[TP, int]:
+        """Where to read on in each changelog."""
+        starts = self._offsets(stores, OffsetSpec.earliest())
+        positions = {}
+        for tp, store in stores.items():
+            held, end = store.position(), ends[tp]
+            if (held is not None and held.offset >= end) or (not end and tp in read_before):
+                known = None if held is None else held.offset
+                raise ChangelogCut(topic=tp.topic, partition=tp.partition, held=known, end=end)
+            if held is not None and held.offset < end - 1 and self._is_too_old(held):
+                log.warning("%s[%d] is rebuilt: its local table is too old", *tp)
+                store.clear()
+                held = None
+            positions[tp] = max(starts[tp], 0 if held is None else held.offset + 1)
+        return positions
 
-    async def _was_read(self, table: Table, changelog: TopicPartition) -> bool:
-        """Whether the table's source has commits in this partition, and so must have left rows."""
-        if table.source is None:
-            return False
-        committed = await self._client.committed(TopicPartition(table.source, changelog.partition))
-        return bool(committed)
+    def _is_too_old(self, held: Position) -> bool:
+        """Whether tombstones that the store has not seen may be gone from the changelog."""
+        return self._clock_ms() - held.written_ms > self._tombstones_ms
 
-    async def _read_on(self, changelogs: Changelogs, behind: Iterable[TopicPartition]) -> int:
-        fetched = await self._client.getmany(
-            *behind, timeout_ms=_WAIT_MS, max_records=RECORDS_AT_ONCE
-        )
+    def _follow(self, stores: Stores) -> None:
+        ends = self._offsets(stores, OffsetSpec.latest())
+        positions = self._begin(stores, ends, frozenset())
+        self._assign(positions)
+        while not self._stopping.is_set():
+            self._read_on(stores, positions, counted=False)
+        self._client.unassign()
+
+    def _assign(self, positions: Mapping[TP, int]) -> None:
+        if self._client is None:
+            self._client = Consumer(self._properties, logger=log)
+        self._client.assign([TopicPartition(*tp, at) for tp, at in positions.items()])
+
+    def _read_on(self, stores: Stores, positions: dict[TP, int], *, counted: bool = True) -> int:
+        """Write what comes next into the stores, and move `positions` on."""
+        rows: dict[tuple[str, int], dict[bytes, bytes | None]] = {}
+        last: dict[tuple[str, int], int] = {}
         count = 0
-        for changelog, records in fetched.items():
-            if records:
-                table = changelogs[changelog]
-                table.read_on(changelog.partition)
-                rows = {record.key: record.value for record in records}
-                table.open(changelog.partition).write(rows, records[-1].offset)
-                count += len(records)
+        for message in self._client.consume(RECORDS_AT_ONCE, _WAIT_SECONDS):
+            place = message.topic(), message.partition()
+            error = message.error()
+            if error is None:
+                count += 1
+                last[place] = message.offset()
+                written = rows.get(place)
+                if written is None:
+                    written = rows[place] = {}
+                written[message.key()] = message.value()
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                positions[TP(*place)] = message.offset()
+            elif not passes(error):
+                raise FetchFailed(KafkaException(error))
+        for place, written in rows.items():
+            tp = TP(*place)
+            stores[tp].write(written, Position(last[place], self._clock_ms()))
+            positions[tp] = max(positions[tp], last[place] + 1)
+        if counted:
+            self.restored_records += count
         return count
+
+    def _offsets(self, stores: Stores, spec: OffsetSpec) -> dict[TP, int]:
+        """Offsets as Kafka has them now, those of open transactions included."""
+        admin = AdminClient(self._access, logger=log)
+        asked = {TopicPartition(*tp): spec for tp in stores}
+        answers = admin.list_offsets(
+            asked,
+            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+            request_timeout=_CALL_SECONDS,
+        )
+        return {
+            TP(place.topic, place.partition): answer.result().offset
+            for place, answer in answers.items()
+        }
+
+
+async def ended(task: "asyncio.Task[Any] | None") -> None:
+    """Wait for a task that was told to end."""
+    if task is not None:
+        await asyncio.gather(task, return_exceptions=True)

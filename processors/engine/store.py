@@ -1,21 +1,23 @@
 """Where one partition of a table lies on this machine: in RocksDB, or in memory by choice.
 
 A store holds what its changelog holds, up to an offset that is written in the same batch as the
-rows: it is never ahead of the changelog and never half of a batch.
+rows: it is never ahead of the changelog and never half of a batch. Beside the offset stands when it
+was written: a store that is older than the changelog keeps its tombstones cannot be brought up to
+date, since it would never hear of what was deleted meanwhile.
 """
 
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import rocksdict
 
 from processors.engine.errors import StoreUnusable
 
 _ROW: Final = b"r"
-_OFFSET: Final = b"o"
-_OFFSET_FORMAT: Final = struct.Struct(">q")
+_POSITION: Final = b"o"
+_POSITION_FORMAT: Final = struct.Struct(">qq")
 
 _MIB: Final = 1024 * 1024
 # Bounds of one partition: RocksDB's own defaults (64 MiB buffers, Faust's 2 GiB cache) would
@@ -24,6 +26,13 @@ WRITE_BUFFER_BYTES: Final = 2 * _MIB
 WRITE_BUFFERS_MAX: Final = 2
 BLOCK_CACHE_BYTES: Final = 2 * _MIB
 OPEN_FILES_MAX: Final = 32
+
+
+class Position(NamedTuple):
+    """The last changelog offset that a store holds, and when that was written (ms since 1970)."""
+
+    offset: int
+    written_ms: int
 
 
 class PartitionStore(Protocol):
@@ -35,11 +44,14 @@ class PartitionStore(Protocol):
     def items(self, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """The rows from a key on, ordered by key; writing while one reads is allowed."""
 
-    def write(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:
-        """Put rows (None deletes) and the changelog offset up to which they stand, at once."""
+    def write(self, rows: Mapping[bytes, bytes | None], position: Position) -> None:
+        """Put rows (None deletes) and the changelog position up to which they stand, at once."""
 
-    def offset(self) -> int | None:
-        """The last changelog offset that the rows hold, or None if nothing was ever written."""
+    def position(self) -> Position | None:
+        """How far the rows stand, or None if nothing was ever written."""
+
+    def clear(self) -> None:
+        """Forget all rows, and the position."""
 
     def close(self) -> None:
         """Let go of the files."""
@@ -50,7 +62,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._rows: dict[bytes, bytes] = {}
-        self._offset: int | None = None
+        self._position: Position | None = None
 
     def get(self, key: bytes) -> bytes | None:
         """The row of a key, or None."""
@@ -60,18 +72,23 @@ class MemoryStore:
         """The rows from a key on, ordered by key."""
         yield from sorted(item for item in self._rows.items() if item[0] >= start)
 
-    def write(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:
-        """Put rows (None deletes) and the changelog offset up to which they stand."""
+    def write(self, rows: Mapping[bytes, bytes | None], position: Position) -> None:
+        """Put rows (None deletes) and the changelog position up to which they stand."""
         for key, row in rows.items():
             if row is None:
                 self._rows.pop(key, None)
             else:
                 self._rows[key] = row
-        self._offset = offset
+        self._position = position
 
-    def offset(self) -> int | None:
-        """The last changelog offset that the rows hold."""
-        return self._offset
+    def position(self) -> Position | None:
+        """How far the rows stand, or None if nothing was ever written."""
+        return self._position
+
+    def clear(self) -> None:
+        """Forget all rows, and the position."""
+        self._rows.clear()
+        self._position = None
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -83,10 +100,13 @@ class RocksStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._open()
+
+    def _open(self) -> None:
         try:
-            self._db = rocksdict.Rdict(str(path), options=_rocks_options())
+            self._db = rocksdict.Rdict(str(self._path), options=_rocks_options())
         except Exception as error:  # rocksdict raises bare Exception
-            raise StoreUnusable(str(path), error) from error
+            raise StoreUnusable(str(self._path), error) from error
 
     def get(self, key: bytes) -> bytes | None:
         """The row of a key, or None."""
@@ -101,24 +121,27 @@ class RocksStore:
                 return
             yield key[1:], row
 
-    def write(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:
-        """Put rows (None deletes) and the changelog offset up to which they stand, at once."""
+    def write(self, rows: Mapping[bytes, bytes | None], position: Position) -> None:
+        """Put rows (None deletes) and the changelog position up to which they stand, at once."""
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, row in rows.items():
             if row is None:
                 batch.delete(_ROW + key)
             else:
                 batch.put(_ROW + key, row)
-        batch.put(_OFFSET, _OFFSET_FORMAT.pack(offset))
+        batch.put(_POSITION, _POSITION_FORMAT.pack(*position))
         self._db.write(batch)
 
-    def offset(self) -> int | None:
-        """The last changelog offset that the rows hold."""
-        packed = self._db.get(_OFFSET)
-        if packed is None:
-            return None
-        offset: int = _OFFSET_FORMAT.unpack(packed)[0]
-        return offset
+    def position(self) -> Position | None:
+        """How far the rows stand, or None if nothing was ever written."""
+        packed = self._db.get(_POSITION)
+        return None if packed is None else Position(*_POSITION_FORMAT.unpack(packed))
+
+    def clear(self) -> None:
+        """Forget all rows, and the position."""
+        self._db.close()
+        rocksdict.Rdict.destroy(str(self._path))
+        self._open()
 
     def close(self) -> None:
         """Flush and let go of the files and their lock."""

@@ -4,6 +4,7 @@ Faust acknowledges an event also when the agent that worked on it raised; here a
 only when the agent comes back for the next one.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -45,6 +46,8 @@ class BatchStream(faust.Stream):  # type: ignore[misc]
                 yield batch
                 current_batch.set(None)
                 await self.app.consumer.finish(batch)
+                # A full queue is read without a pause: let the heartbeats have their turn.
+                await asyncio.sleep(0)
         except StopAsyncIteration:
             # Faust ends a channel by throwing this into its queue.
             return

@@ -5,14 +5,16 @@ acknowledge. Reads from outside (`committed`) see acknowledged rows only. A row 
 partition of the batch that wrote it, whatever its key.
 """
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import faust
+from faust.types import TP
 
 from processors.engine.batch import Batch, current_batch
 from processors.engine.errors import ChangelogShared
-from processors.engine.store import PartitionStore
+from processors.engine.store import PartitionStore, Position
 
 PartitionHook = Callable[[int], None]
 
@@ -32,9 +34,9 @@ class _Partition:
     def set(self, key: bytes, row: bytes | None, batch: Batch) -> None:
         self.ahead[key] = (row, batch)
 
-    def settle(self, batch: Batch, rows: dict[bytes, bytes | None], offset: int) -> None:
+    def settle(self, batch: Batch, rows: dict[bytes, bytes | None], position: Position) -> None:
         """Move a batch's rows into the store: Kafka has them."""
-        self.store.write(rows, offset)
+        self.store.write(rows, position)
         for key in rows:
             if self.ahead[key][1] is batch:
                 del self.ahead[key]
@@ -52,6 +54,7 @@ class Table(faust.Table):  # type: ignore[misc]
         super().__init__(app, **kwargs)
         self.source = source
         self._partitions: dict[int, _Partition] = {}
+        self._standbys: dict[int, PartitionStore] = {}
         self._incomplete: set[int] = set()
         self._on_restored: PartitionHook | None = None
         self._on_revoked: PartitionHook | None = None
@@ -88,7 +91,7 @@ class Table(faust.Table):  # type: ignore[misc]
 
     @property
     def open_partitions(self) -> frozenset[int]:
-        """The partitions that this worker holds, restored or not."""
+        """The partitions that this worker works on, restored or not."""
         return frozenset(self._partitions)
 
     def committed(self, partition: int, key: bytes) -> bytes | None:
@@ -101,50 +104,77 @@ class Table(faust.Table):  # type: ignore[misc]
 
     # -- what the engine uses
 
-    def open(self, partition: int) -> PartitionStore:
-        """Open a partition's store, if it is not open."""
-        if partition not in self._partitions:
-            self._partitions[partition] = _Partition(self.app.open_store(self.name, partition))
+    def hold(self, *, active: set[int], standby: set[int], dropped: bool) -> None:
+        """Hold these partitions and no others, as a rebalance wants it.
+
+        `dropped`: what was in flight never was, so rows ahead of the stores go, and whatever was
+        derived from them has to be derived again.
+        """
+        for partition in self._partitions.keys() - active:
+            self._close(partition)
+        for partition in self._standbys.keys() - standby - active:
+            self._standbys.pop(partition).close()
+        if dropped:
+            for partition, held in self._partitions.items():
+                held.ahead.clear()
+                self._incomplete.add(partition)
+        for partition in active - self._partitions.keys():
+            store = self._standbys.pop(partition, None) or self._open(partition)
+            self._partitions[partition] = _Partition(store)
             self._incomplete.add(partition)
-        return self._partitions[partition].store
+        for partition in standby - self._standbys.keys():
+            self._standbys[partition] = self._open(partition)
 
-    def read_on(self, partition: int) -> None:
-        """A restore read rows into a partition: what was made of the earlier ones is outdated."""
-        self._incomplete.add(partition)
+    def _open(self, partition: int) -> PartitionStore:
+        store: PartitionStore = self.app.open_store(self.name, partition)
+        return store
 
-    def restored(self) -> None:
-        """All open partitions are complete; tells of those that were not before."""
+    def actives(self) -> dict[TP, PartitionStore]:
+        """The stores of the partitions that this worker works on, by their changelogs."""
+        topic = self.changelog_topic_name
+        return {TP(topic, number): held.store for number, held in self._partitions.items()}
+
+    def standbys(self) -> dict[TP, PartitionStore]:
+        """The stores of the partitions that it keeps warm for others."""
+        topic = self.changelog_topic_name
+        return {TP(topic, number): store for number, store in self._standbys.items()}
+
+    async def restored(self) -> None:
+        """All partitions are complete; tells of those that were not before.
+
+        In a thread: what an agent derives from millions of rows must not stop the heartbeats.
+        """
         for partition in sorted(self._incomplete & self._partitions.keys()):
             if self._on_restored is not None:
-                self._on_restored(partition)
+                await asyncio.to_thread(self._on_restored, partition)
         self._incomplete.clear()
 
-    def close(self, partition: int) -> None:
-        """Let go of a partition that was taken away."""
-        held = self._partitions.pop(partition, None)
-        if held is not None:
-            held.store.close()
-            if self._on_revoked is not None:
-                self._on_revoked(partition)
+    def _close(self, partition: int) -> None:
+        self._partitions.pop(partition).store.close()
+        if self._on_revoked is not None:
+            self._on_revoked(partition)
 
-    def settle(self, batch: Batch, offsets: list[int]) -> None:
-        """Kafka acknowledged a batch; its rows lie at these offsets of the changelog.
+    def settle(self, batch: Batch, last_offset: int) -> None:
+        """Kafka has a batch's rows for good, up to this offset of the changelog."""
+        position = Position(last_offset, self.app.clock_ms())
+        self._partitions[batch.partition].settle(batch, batch.rows[self], position)
 
-        They follow right on what the store holds. Where they do not, another worker has written
-        in between, and a store that took them as the whole truth would miss its rows for good:
-        `ChangelogShared`.
+    def check_alone(self, batch: Batch, offsets: Sequence[int]) -> None:
+        """That a batch's rows follow right on what the store holds.
+
+        Where they do not, another worker has written in between, and a store that took them as
+        the whole truth would miss its rows for good: `ChangelogShared`. Transactions need no such
+        check: they are fenced, and their control markers lie between the records.
         """
-        held = self._partitions[batch.partition]
-        stored = held.store.offset()
-        expected = 0 if stored is None else stored + 1
-        if offsets != list(range(expected, expected + len(offsets))):
+        held = self._partitions[batch.partition].store.position()
+        expected = 0 if held is None else held.offset + 1
+        if list(offsets) != list(range(expected, expected + len(offsets))):
             raise ChangelogShared(
                 topic=self.changelog_topic_name,
                 partition=batch.partition,
                 expected=expected,
                 found=offsets[0],
             )
-        held.settle(batch, batch.rows[self], offsets[-1])
 
     async def on_start(self) -> None:
         """Create the changelog if it is not there."""
@@ -152,8 +182,7 @@ class Table(faust.Table):  # type: ignore[misc]
 
     async def on_stop(self) -> None:
         """Let go of all partitions."""
-        for partition in list(self._partitions):
-            self.close(partition)
+        self.hold(active=set(), standby=set(), dropped=False)
 
 
 def _batch() -> Batch:

@@ -1,7 +1,8 @@
 """Faust's table manager, restoring by position and telling who may be asked.
 
 Faust calls it when partitions come and go. A restore runs beside the group's heartbeats; until it
-has ended no agent gets a batch, and the questions are told to come back later.
+has ended no agent gets a batch, and the questions are told to come back later. Afterwards standby
+partitions are kept warm, until the next assignment makes them ours or somebody else's.
 """
 
 import asyncio
@@ -11,7 +12,8 @@ from typing import Any
 from faust.tables import TableManager as FaustTableManager
 from faust.types import TP
 
-from processors.engine.restore import Restore
+from processors.engine.restore import Restorer, ended
+from processors.engine.table import Table
 
 
 class TableManager(FaustTableManager):  # type: ignore[misc]
@@ -19,10 +21,20 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
 
     def __init__(self, app: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Faust's own signature
         super().__init__(app, **kwargs)
-        self._restoring: asyncio.Task[None] | None = None
+        self._at_work: asyncio.Task[None] | None = None
+        self._restorer = Restorer(
+            app.librdkafka,
+            group=app.conf.id,
+            tombstones_ms=app.tombstones_ms,
+            clock_ms=app.clock_ms,
+        )
         self.serving = False
-        self.restored_records = 0
         self._on_serving: Callable[[], None] | None = None
+
+    @property
+    def restored_records(self) -> int:
+        """How many changelog records were read since the start."""
+        return self._restorer.restored_records
 
     async def on_start(self) -> None:
         """Subscribe to the changelogs, so that Faust's assignor places them with their sources."""
@@ -36,7 +48,8 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
 
     async def on_stop(self) -> None:
         """Stop restoring and let go of all stores."""
-        await self.cancel_restore()
+        await self._pause()
+        await self._restorer.close()
         await self.app._fetcher.stop()  # noqa: SLF001 - Faust does the same
         for table in self.values():
             await table.stop()
@@ -49,8 +62,8 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
     def on_partitions_revoked(self, revoked: set[TP]) -> None:  # noqa: ARG002 - Faust's own signature
         """Stop restoring; what was restored so far is kept in the store."""
         self.serving = False
-        if self._restoring is not None:
-            self._restoring.cancel()
+        if self._at_work is not None:
+            self._at_work.cancel()
 
     async def on_rebalance(
         self,
@@ -61,58 +74,75 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
     ) -> None:
         """Let go of what is no longer ours, and restore the rest beside the heartbeats."""
         del revoked, newly_assigned
-        await self.cancel_restore()
-        held = {(tp.topic, tp.partition) for tp in assigned}
+        await self._pause()
+        standbys = assigned & self.app.assignor.assigned_standbys()
+        actives = assigned - standbys
         for table in self.values():
-            for partition in table.open_partitions:
-                if (table.changelog_topic_name, partition) not in held:
-                    table.close(partition)
+            table.hold(
+                active=_partitions(actives, table),
+                standby=_partitions(standbys, table),
+                dropped=self.app.consumer.flight.dropped,
+            )
         self._recovery_started.set()
-        self._restoring = self.app.loop.create_task(self._restore(assigned, generation_id))
+        self._at_work = self.app.loop.create_task(self._work(actives, generation_id))
 
-    async def cancel_restore(self) -> None:
-        """Stop restoring, if that is what is being done."""
-        task, self._restoring = self._restoring, None
-        if task is not None and not task.done():
+    async def _pause(self) -> None:
+        """Stop restoring, or keeping warm."""
+        task, self._at_work = self._at_work, None
+        if task is not None:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await self._restorer.stop()
+            await ended(task)
 
-    async def _restore(self, assigned: set[TP], generation_id: int) -> None:
+    async def _work(self, actives: set[TP], generation_id: int) -> None:
+        """Restore, let the agents work, and keep standby partitions warm."""
         try:
-            changelogs: dict[str, set[int]] = {}
-            for tp in assigned:
-                if tp.topic in self.changelog_topics:
-                    changelogs.setdefault(tp.topic, set()).add(tp.partition)
-            if not self._is_complete(assigned, changelogs):
-                # The group's leader did not know a changelog yet. Ask again, and work meanwhile
-                # on nothing: an agent without its table would start from empty rows.
-                self.log.info("incomplete assignment, asking again: %s", sorted(assigned))
+            if self.app.assignor.url_is_outdated or not self._is_complete(actives):
+                # The group's leader did not know a changelog yet, or our address. Ask again, and
+                # work meanwhile on nothing: an agent without its table would start from empty rows.
+                self.log.info("incomplete assignment, asking again: %s", sorted(actives))
                 self.app.consumer.rejoin()
                 return
-            restore = Restore(self.app.consumer.client, self.log)
-            self.restored_records += await restore.run(self.values(), changelogs)
-            for table in self.values():
-                table.restored()
-            await self._resume(assigned, generation_id)
+            tables: list[Table] = list(self.values())
+            stores = {tp: store for table in tables for tp, store in table.actives().items()}
+            await self._restorer.run(stores, read_before=await self._read_before(tables))
+            for table in tables:
+                await table.restored()
+            await self._resume(actives, generation_id)
+            standbys = {tp: store for table in tables for tp, store in table.standbys().items()}
+            await self._restorer.follow(standbys)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not serve on
             self.app.consumer.flight.break_down(error)
             await self.app.crash(error)
 
-    def _is_complete(self, assigned: set[TP], changelogs: dict[str, set[int]]) -> bool:
+    def _is_complete(self, actives: set[TP]) -> bool:
         """Whether every table has the partitions of the sources that were assigned."""
-        sources = {tp.partition for tp in assigned if tp.topic not in self.changelog_topics}
-        return all(changelogs.get(topic, set()) == sources for topic in self.changelog_topics)
+        sources = {tp.partition for tp in actives if tp.topic not in self.changelog_topics}
+        return all(_partitions(actives, table) == sources for table in self.values())
 
-    async def _resume(self, assigned: set[TP], generation_id: int) -> None:
+    async def _read_before(self, tables: list[Table]) -> frozenset[TP]:
+        """The changelogs of partitions whose source has commits, and so must have left rows."""
+        changelog_of = {
+            TP(table.source, tp.partition): tp
+            for table in tables
+            for tp in table.actives()
+            if table.source is not None
+        }
+        committed = await self.app.consumer.fetcher.committed(changelog_of)
+        return frozenset(changelog_of[tp] for tp, offset in committed.items() if offset)
+
+    async def _resume(self, actives: set[TP], generation_id: int) -> None:
         """Let the agents work again."""
         app = self.app
         if app.consumer_generation_id != generation_id:
             return
         await app.on_rebalance_complete.send()
         consumer = app.consumer
-        consumer.resume_partitions({tp for tp in assigned if tp.topic not in self.changelog_topics})
+        sources = {tp for tp in actives if tp.topic not in self.changelog_topics}
+        await consumer.start_fetching(sources)
+        consumer.resume_partitions(sources)
         app.flow_control.resume()
         consumer.resume_flow()
         await app._fetcher.maybe_start()  # noqa: SLF001 - Faust does the same
@@ -130,3 +160,7 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
             call()
         else:
             self._on_serving = call
+
+
+def _partitions(tps: set[TP], table: Table) -> set[int]:
+    return {tp.partition for tp in tps if tp.topic == table.changelog_topic_name}

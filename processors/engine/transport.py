@@ -3,81 +3,89 @@
 Source: `faust.transport.base` names what an application may bring of its own.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
-from faust.transport.drivers.aiokafka import Producer as FaustProducer
-from faust.transport.drivers.aiokafka import Transport as FaustKafkaTransport
+from aiokafka.partitioner import murmur2
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+from faust.transport import base
+from faust.types import TP
 
-from processors.engine.batch import Headers
 from processors.engine.consumer import Consumer
+from processors.engine.sender import Sender
 
-if TYPE_CHECKING:
-    import asyncio
+log = logging.getLogger(__name__)
 
-# A record with a frame of 16 MiB, its key and headers, in one request.
-REQUEST_BYTES_MAX = 18 * 1024 * 1024
+_ADMIN_SECONDS: Final = 30.0
+_POSITIVE: Final = 0x7FFFFFFF
 
 
-class Producer(FaustProducer):  # type: ignore[misc]
-    """Every record is on all in-sync replicas before it counts, once and in order.
+class Producer(base.Producer):  # type: ignore[misc]
+    """What Faust asks of a producer: to create changelogs, and where a key lies.
 
-    With idempotence on, aiokafka retries for as long as the broker is away; what it gives up on
-    is a broken world.
+    Records go through `sender`, batch by batch.
     """
 
-    def _settings_extra(self) -> dict[str, Any]:
-        return {
-            **self.app.kafka,
-            "acks": "all",
-            "enable_idempotence": True,
-            "max_request_size": REQUEST_BYTES_MAX,
-            "linger_ms": 0,
-        }
-
     def __post_init__(self) -> None:
-        super().__post_init__()
-        self._topics_named: set[str] = set()
+        app = self.app
+        exactly_once = app.guarantee == "exactly_once"
+        self.sender = Sender(
+            app.librdkafka,
+            transactional_id=f"{app.conf.id}-{app.instance_id}" if exactly_once else None,
+        )
 
-    async def enqueue(
+    async def on_start(self) -> None:
+        """Connect."""
+        await self.sender.open()
+
+    async def on_stop(self) -> None:
+        """Let go of the connections."""
+        await self.sender.close()
+
+    async def create_topic(
         self,
         topic: str,
-        key: bytes | None,
-        value: bytes | None,
+        partitions: int,
+        replication: int,
         *,
-        partition: int | None = None,
-        headers: Headers = (),
-    ) -> "asyncio.Future[Any]":
-        """Hand a record to aiokafka; the future ends when all in-sync replicas have it."""
-        producer = self._ensure_producer()
-        # aiokafka asks for the metadata of all topics until one is added by name, and then only
-        # for those: a topic that it found among all of them would be lost from then on, and what
-        # waits for it never sent.
-        if topic not in self._topics_named:
-            producer.client.add_topic(topic)
-            self._topics_named.add(topic)
-        if key is None and value is None:
-            return await self._enqueue_nothing(topic, partition, headers)
-        future: asyncio.Future[Any] = await producer.send(
-            topic, value, key, partition=partition, headers=list(headers)
+        config: Mapping[str, Any] | None = None,
+        compacting: bool | None = None,
+        **_: object,
+    ) -> None:
+        """Create a topic, if it is not there."""
+        settings = {**(config or {}), **({"cleanup.policy": "compact"} if compacting else {})}
+        admin = AdminClient(self.app.librdkafka, logger=log)
+        wanted = NewTopic(
+            topic,
+            num_partitions=partitions,
+            replication_factor=replication,
+            config={name: str(value) for name, value in settings.items()},
         )
-        return future
+        created = admin.create_topics([wanted], request_timeout=_ADMIN_SECONDS)[topic]
+        try:
+            await asyncio.wrap_future(created)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
 
-    async def _enqueue_nothing(
-        self, topic: str, partition: int | None, headers: Headers
-    ) -> "asyncio.Future[Any]":
-        """A record without key and value, which Kafka permits and aiokafka's `send` does not."""
-        producer = self._ensure_producer()
-        await producer.partitions_for(topic)
-        builder = producer.create_batch()
-        builder.append(key=None, value=None, timestamp=None, headers=list(headers))
-        future: asyncio.Future[Any] = await producer.send_batch(
-            builder, topic, partition=partition or 0
-        )
-        return future
+    def key_partition(self, topic: str, key: bytes) -> TP:
+        """Where a key lies, in any topic of ours: murmur2, as in Java."""
+        return TP(topic, (murmur2(key) & _POSITIVE) % self.app.conf.topic_partitions)
+
+    async def flush(self) -> None:
+        """Faust asks for it before it gives partitions away; by then nothing is in flight."""
+
+    def supports_headers(self) -> bool:
+        """Every Kafka that this engine speaks to has headers."""
+        return True
 
 
-class Transport(FaustKafkaTransport):  # type: ignore[misc]
+class Transport(base.Transport):  # type: ignore[misc]
     """Faust's Kafka transport with the engine's consumer and producer."""
 
     Consumer: ClassVar[type] = Consumer
     Producer: ClassVar[type] = Producer
+    driver_version = "headroom"

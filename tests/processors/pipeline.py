@@ -76,7 +76,9 @@ class Pipeline:
             **self.kafka, acks="all", enable_idempotence=True, max_request_size=20_000_000
         )
         await self._producer.start()
-        self._consumer = aiokafka.AIOKafkaConsumer(**self.kafka, auto_offset_reset="earliest")
+        self._consumer = aiokafka.AIOKafkaConsumer(
+            **self.kafka, auto_offset_reset="earliest", isolation_level="read_committed"
+        )
         await self._consumer.start()
         try:
             yield self

@@ -11,7 +11,7 @@ import pytest
 
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
-from processors.engine.restore import Restore
+from processors.engine.restore import Restorer
 from tests.conftest import KafkaHandle
 from tests.processors.pipeline import PARTITIONS, Pipeline, sfox_frame
 
@@ -27,13 +27,13 @@ async def held(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[str, asyncio.Event]]:
     """A worker whose restore waits for an event, and its URL."""
-    gate, original = asyncio.Event(), Restore.run
+    gate, original = asyncio.Event(), Restorer.run
 
-    async def gated(self: Restore, *args: Any) -> int:
+    async def gated(self: Restorer, *args: Any, **options: Any) -> None:
         await gate.wait()
-        return await original(self, *args)
+        await original(self, *args, **options)
 
-    monkeypatch.setattr(Restore, "run", gated)
+    monkeypatch.setattr(Restorer, "run", gated)
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     engine = EngineSettings(
@@ -48,7 +48,7 @@ async def held(
     stop = asyncio.Event()
     running = asyncio.create_task(worker.run(stop))
     async with asyncio.timeout(20):
-        while worker.app.tables._restoring is None:
+        while worker.app.tables._at_work is None:
             await asyncio.sleep(0.01)
     try:
         yield url, gate

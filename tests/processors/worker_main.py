@@ -21,6 +21,8 @@ async def main(options: dict[str, object]) -> None:
         data_dir=Path(str(options["data_dir"])),
         partitions=int(str(options["partitions"])),
         url=url,
+        instance=f"{options['prefix']}{Path(str(options['data_dir'])).name}",
+        guarantee=options.get("guarantee", "exactly_once"),  # type: ignore[arg-type]
         store=options.get("store", "rocksdb"),  # type: ignore[arg-type]
         session_seconds=2.0,
     )

@@ -38,7 +38,9 @@ class Bench:
         await self.create(self.source, self.out)
         self._producer = aiokafka.AIOKafkaProducer(**self.kafka, acks="all")
         await self._producer.start()
-        self._consumer = aiokafka.AIOKafkaConsumer(**self.kafka, auto_offset_reset="earliest")
+        self._consumer = aiokafka.AIOKafkaConsumer(
+            **self.kafka, auto_offset_reset="earliest", isolation_level="read_committed"
+        )
         await self._consumer.start()
         try:
             yield self

@@ -14,7 +14,7 @@ A, B = TP("a", 0), TP("b", 0)
 def batch(tp: TP, first: int, last: int | None = None) -> Batch:
     """A batch of the records from `first` to `last`."""
     offsets = range(first, (first if last is None else last) + 1)
-    return Batch(tp, [Record(None, b"", (), offset, 0) for offset in offsets], 1)
+    return Batch(tp, [Record(None, b"", tuple, offset, 0) for offset in offsets])
 
 
 def begun(progress: Progress, *batches: Batch) -> None:
@@ -106,19 +106,53 @@ def test_after_a_rebalance_the_same_offset_is_committed_again() -> None:
         progress.reset()
 
 
-def test_a_queued_batch_is_unfinished_before_it_is_begun_and_until_it_is_done() -> None:
+def test_what_is_delivered_counts_until_it_is_done() -> None:
+    """Memory is bounded by what was read, not only by what an agent has begun."""
     progress = Progress()
-    one, other = batch(A, 1), batch(A, 2)
-    assert progress.unfinished(A) == 0
+    one, other = batch(A, 1), batch(A, 2, 4)
     progress.delivered(one)
     progress.delivered(other)
-    assert (progress.unfinished(A), progress.in_flight) == (2, 0)
+    assert (progress.records, progress.in_flight) == (4, 0)
     progress.begin(one)
     progress.begin(other)
     progress.settle(other)
-    assert (progress.unfinished(A), progress.unfinished(B)) == (2, 0)
+    assert (progress.records, progress.in_flight) == (4, 2)
     progress.settle(one)
-    assert progress.unfinished(A) == 0
+    assert (progress.records, progress.bytes, progress.in_flight) == (0, 0, 0)
+
+
+def test_behind_the_last_record_the_end_of_the_partition_is_committed() -> None:
+    """Control markers take offsets: what is behind them has been read as well."""
+    progress = Progress()
+    progress.start({A: 5, B: 0})
+    one = batch(A, 5, 6)
+    begun(progress, one)
+    progress.ended(A, 9)
+    assert progress.committable([A, B]) == {}
+    assert progress.committable([A], finished=[one]) == {A: 9}
+    progress.settle(one)
+    assert progress.committable([A, B]) == {A: 9}
+    assert progress.reached(A) == 9
+
+
+def test_an_end_without_records_is_reached_at_once() -> None:
+    progress = Progress()
+    progress.start({A: 5})
+    progress.ended(A, 7)
+    assert progress.committable([A]) == {A: 7}
+
+
+def test_a_batch_behind_an_end_holds_it_back() -> None:
+    """An end that was seen between two batches says nothing of the second one."""
+    progress = Progress()
+    one, other = batch(A, 0), batch(A, 3)
+    begun(progress, one)
+    progress.ended(A, 3)
+    begun(progress, other)
+    assert progress.committable([A], finished=[one]) == {A: 1}
+    progress.settle(one)
+    assert progress.committable([A]) == {A: 1}
+    assert progress.committable([A], finished=[other]) == {A: 4}
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
@@ -161,4 +195,3 @@ def test_whatever_the_order_of_acknowledgements_only_an_unbroken_run_is_committe
                     run = each.offset + 1
                 assert committed[tp] == run
                 assert progress.reached(tp) == (run or ours[0].records[0].offset)
-        assert progress.in_flight == sum(progress.unfinished(tp) for tp in tps)

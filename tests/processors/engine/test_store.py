@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processors.engine.errors import StoreUnusable
-from processors.engine.store import MemoryStore, PartitionStore, RocksStore
+from processors.engine.store import MemoryStore, PartitionStore, Position, RocksStore
 
 # Keys that a store might take for its own among them.
 keys = st.sampled_from([b"", b"o", b"r", b"\x00", b"\xff", b"ro", b"or", b"k"]) | st.binary(
@@ -33,30 +33,30 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PartitionS
 
 def test_a_new_store_holds_nothing_and_says_so(store: PartitionStore) -> None:
     """No offset is not offset 0: everything has to be restored."""
-    assert store.offset() is None
+    assert store.position() is None
     assert store.get(b"k") is None
     assert list(store.items()) == []
 
 
 def test_rows_and_their_offset_are_written_at_once(store: PartitionStore) -> None:
-    store.write({b"a": b"1", b"b": b"2"}, 7)
-    store.write({b"a": None, b"c": b""}, 9)
+    store.write({b"a": b"1", b"b": b"2"}, Position(7, 1))
+    store.write({b"a": None, b"c": b""}, Position(9, 1))
     assert dict(store.items()) == {b"b": b"2", b"c": b""}
     assert [store.get(key) for key in (b"a", b"b", b"c", b"d")] == [None, b"2", b"", None]
-    assert store.offset() == 9
+    assert store.position() == Position(9, 1)
 
 
 def test_an_offset_may_stand_without_rows(store: PartitionStore) -> None:
     """A changelog may end with records that leave nothing behind."""
-    store.write({}, 0)
-    assert store.offset() == 0
+    store.write({}, Position(0, 1))
+    assert store.position() == Position(0, 1)
     assert list(store.items()) == []
 
 
 def test_a_row_that_is_not_there_may_be_deleted(store: PartitionStore) -> None:
-    store.write({b"a": None}, 3)
+    store.write({b"a": None}, Position(3, 1))
     assert list(store.items()) == []
-    assert store.offset() == 3
+    assert store.position() == Position(3, 1)
 
 
 def test_a_key_may_begin_with_any_byte(store: PartitionStore) -> None:
@@ -64,27 +64,27 @@ def test_a_key_may_begin_with_any_byte(store: PartitionStore) -> None:
     expected = {
         bytes([first]) + rest: bytes([first]) for first in range(256) for rest in (b"", b"x")
     }
-    store.write({**expected, b"": b"empty"}, 1)
+    store.write({**expected, b"": b"empty"}, Position(1, 1))
     assert list(store.items()) == sorted({**expected, b"": b"empty"}.items())
     assert [key for key, _ in store.items(b"\xfe\x00")] == [b"\xfex", b"\xff", b"\xffx"]
-    store.write(dict.fromkeys(expected), 2)
+    store.write(dict.fromkeys(expected), Position(2, 1))
     assert list(store.items()) == [(b"", b"empty")]
-    assert store.offset() == 2
+    assert store.position() == Position(2, 1)
 
 
 def test_one_may_write_while_reading(store: PartitionStore) -> None:
-    store.write({bytes([number]): b"old" for number in range(100)}, 1)
+    store.write({bytes([number]): b"old" for number in range(100)}, Position(1, 1))
     read = store.items()
     first = next(read)
-    store.write({bytes([number]): b"new" for number in range(200)}, 2)
+    store.write({bytes([number]): b"new" for number in range(200)}, Position(2, 1))
     assert dict([first, *read]) == {bytes([number]): b"old" for number in range(100)}
 
 
 def test_large_offsets_and_rows_come_back(store: PartitionStore) -> None:
     row = bytes(range(256)) * 20_000
-    store.write({b"k": row}, 2**62)
+    store.write({b"k": row}, Position(2**62, 1))
     assert store.get(b"k") == row
-    assert store.offset() == 2**62
+    assert store.position() == Position(2**62, 1)
 
 
 @given(steps, st.data())
@@ -97,8 +97,8 @@ def test_both_stores_behave_as_a_sorted_dictionary(
     memory, rocks = MemoryStore(), RocksStore(path)
     expected: dict[bytes, bytes] = {}
     for offset, (written, reopen) in enumerate(steps):
-        memory.write(written, offset)
-        rocks.write(written, offset)
+        memory.write(written, Position(offset, 1))
+        rocks.write(written, Position(offset, 1))
         for key, row in written.items():
             expected.pop(key, None)
             if row is not None:
@@ -109,7 +109,7 @@ def test_both_stores_behave_as_a_sorted_dictionary(
         for store in (memory, rocks):
             assert dict(store.items()) == expected
             assert len(list(store.items())) == len(expected)
-            assert store.offset() == offset
+            assert store.position() == Position(offset, 1)
             for key in [*written, *expected]:
                 assert store.get(key) == expected.get(key)
     start = data.draw(keys)

@@ -1,0 +1,105 @@
+"""The weaker guarantee: an offset follows the acknowledgement of everything that follows from it.
+
+After a crash a batch may come again, over rows that already hold it: agents have to recognise what
+they have seen. Nothing fences a worker that was suspended for longer than its session; who then
+finds foreign records between its own in a changelog stops.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import KafkaException
+from faust.types import TP
+
+from processors.engine.errors import SendFailed
+from processors.engine.flight import Flight
+
+if TYPE_CHECKING:
+    from processors.engine.batch import Batch, Rows
+    from processors.engine.sender import Delivered, Sender
+
+Commit = Callable[[Mapping[TP, int]], Awaitable[bool]]
+
+
+class AtLeastOnce(Flight):
+    """Sends at once; commits, from time to time, what Kafka has acknowledged without a gap.
+
+    `assigned` names the partitions that may be committed, `commit` asks the group to.
+    """
+
+    def __init__(
+        self,
+        sender: "Sender",
+        *,
+        failed: Callable[[BaseException], None],
+        assigned: Callable[[], Iterable[TP]],
+        commit: Commit,
+    ) -> None:
+        super().__init__(sender, failed=failed)
+        self._assigned = assigned
+        self._commit = commit
+        self._lock = asyncio.Lock()
+
+    async def finish(self, batch: "Batch") -> None:
+        """Send what follows from a batch; the last acknowledgement settles it."""
+        landing = _Landing(batch, self)
+        await self._send(batch, rows=landing.rows, send=landing.delivered)
+        landing.all_sent()
+
+    async def commit(self) -> bool:
+        """Commit what is done in all partitions; False where there was nothing, or no way."""
+        async with self._lock:
+            offsets = self.progress.committable(self._assigned())
+            if self.broken is not None or not offsets or not await self._commit(offsets):
+                return False
+            self.progress.committed(offsets)
+            return True
+
+    def hurry(self) -> None:
+        """Everything is on its way already."""
+
+    def settle(self, batch: "Batch") -> None:
+        """Kafka acknowledged every record of a batch."""
+        self._settle([batch])
+
+    def check(self, batch: "Batch") -> None:
+        """Raise `ChangelogShared` where another worker has written in between."""
+        for table, offsets in batch.row_offsets.items():
+            table.check_alone(batch, offsets)
+
+
+class _Landing:
+    """The records of one batch that Kafka has yet to acknowledge."""
+
+    def __init__(self, batch: "Batch", flight: AtLeastOnce) -> None:
+        self._batch = batch
+        self._flight = flight
+        # One more than there are: the batch itself, until all are sent.
+        self._remaining = 1 + sum(map(len, batch.rows.values())) + len(batch.all_sends())
+
+    def rows(self, batch: "Batch", table: "Rows") -> "tuple[Delivered, Delivered]":
+        """Who is told of a table's rows."""
+        offsets = batch.row_offsets.setdefault(table, [])
+
+        def delivered(error: Any, message: Any) -> None:  # noqa: ANN401 - librdkafka's
+            if error is None:
+                offsets.append(message.offset())
+            self.delivered(error, message)
+
+        return delivered, delivered
+
+    def delivered(self, error: Any, message: Any) -> None:  # noqa: ANN401 - librdkafka's
+        """Kafka has a record, or never will."""
+        if error is not None:
+            self._flight.fail(SendFailed(message.topic(), KafkaException(error)))
+            return
+        self._remaining -= 1
+        if not self._remaining:
+            self._flight.settle(self._batch)
+
+    def all_sent(self) -> None:
+        """The client has taken everything."""
+        self._remaining -= 1
+        if not self._remaining:
+            self._flight.settle(self._batch)

@@ -1,0 +1,194 @@
+"""Fetching records through librdkafka, in a thread of its own, from where the group committed.
+
+The group is aiokafka's affair (`consumer.py`): librdkafka is told what to read and from where. It
+shows no record of a transaction that is open or was aborted.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from faust.types import TP
+
+from processors.engine.batch import Record
+from processors.engine.client import OwnThread
+from processors.engine.errors import FetchFailed
+
+log = logging.getLogger(__name__)
+
+# How long a fetch waits for its first record: what a rebalance waits for at most, too.
+WAIT_SECONDS: Final = 0.1
+_CALL_SECONDS: Final = 10.0
+# A transaction that a dead worker left open ends by its time-out; until then its offsets are
+# nobody's, and the partitions wait.
+COMMITTED_SECONDS_MAX: Final = 60.0
+_AGAIN_SECONDS: Final = 0.2
+_NO_COMMIT: Final = -1001
+_MEBIBYTE: Final = 1024
+
+FETCHING: Final[Mapping[str, Any]] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "enable.partition.eof": True,
+    "isolation.level": "read_committed",
+    "auto.offset.reset": "earliest",
+    "allow.auto.create.topics": False,
+    # With a full queue librdkafka looks again after this long, which is a second by default.
+    "fetch.queue.backoff.ms": 5,
+    "fetch.wait.max.ms": 250,
+    "queued.min.messages": 20_000,
+    "queued.max.messages.kbytes": 32 * _MEBIBYTE,
+}
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """Records of each partition, in order; `ends` says where a partition had no more.
+
+    An end lies behind the control markers of transactions, which are no records.
+    """
+
+    records: dict[TP, list[Record]]
+    ends: dict[TP, int]
+
+
+class Fetcher:
+    """Reads the partitions that it is given; `open` connects."""
+
+    def __init__(self, properties: Mapping[str, Any], *, group: str) -> None:
+        self._properties = {**properties, **FETCHING, "group.id": group}
+        self._thread = OwnThread("fetch")
+        self._client: Any = None
+
+    def open(self) -> None:
+        """Make the client; it connects by itself."""
+        self._client = Consumer(self._properties, logger=log)
+
+    async def close(self) -> None:
+        """Stop reading, and let go of the connections."""
+        if self._client is not None:
+            await self._thread.call(self._client.close)
+        self._thread.close()
+
+    async def start(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        """Read these partitions from the group's commits on; where each begins."""
+        return await self._thread.call(self._start, sorted(partitions))
+
+    async def stop(self) -> None:
+        """Read nothing more, until `start`."""
+        await self._thread.call(self._client.unassign)
+
+    async def take(self, count: int) -> Fetched:
+        """Up to `count` records that are there, at once; waits a moment for the first one."""
+        return await self._thread.call(self._take, count)
+
+    def end(self, tp: TP) -> int | None:
+        """Where a partition ended when it was last fetched from, or None."""
+        _, end = self._client.get_watermark_offsets(TopicPartition(*tp), cached=True)
+        return end if end >= 0 else None
+
+    async def committed(self, partitions: Iterable[TP]) -> dict[TP, int | None]:
+        """The group's commits, once no transaction on them is open."""
+        return await self._thread.call(self._committed, sorted(partitions))
+
+    # -- in the thread
+
+    def _start(self, partitions: list[TP]) -> dict[TP, int]:
+        found = self._committed(partitions)
+        begin = {
+            tp: self._earliest(tp) if offset is None else offset for tp, offset in found.items()
+        }
+        self._client.assign([TopicPartition(*tp, offset) for tp, offset in begin.items()])
+        return begin
+
+    def _earliest(self, tp: TP) -> int:
+        first: int
+        first, _ = self._again(
+            lambda: self._client.get_watermark_offsets(TopicPartition(*tp), timeout=_CALL_SECONDS)
+        )
+        return first
+
+    def _committed(self, partitions: list[TP]) -> dict[TP, int | None]:
+        asked = [TopicPartition(*tp) for tp in partitions]
+        if not asked:
+            return {}
+        answers = self._again(lambda: _sound(self._client.committed(asked, timeout=_CALL_SECONDS)))
+        return {
+            TP(answer.topic, answer.partition): None if answer.offset < 0 else answer.offset
+            for answer in answers
+        }
+
+    def _again(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - librdkafka has no types
+        """Call until it works: a broker may be away, a transaction on the offsets open."""
+        deadline = time.monotonic() + COMMITTED_SECONDS_MAX
+        while True:
+            try:
+                return call()
+            except KafkaException as error:
+                if not passes(error.args[0]) or time.monotonic() > deadline:
+                    raise FetchFailed(error) from error
+                log.info("asking again: %s", error.args[0])
+                time.sleep(_AGAIN_SECONDS)
+
+    def _take(self, count: int) -> Fetched:
+        messages = self._client.consume(1, WAIT_SECONDS)
+        if messages:
+            messages += self._client.consume(count, 0)
+        return _sorted_out(messages)
+
+
+def _sorted_out(messages: Iterable[Any]) -> Fetched:
+    found: dict[tuple[str, int], list[Record]] = {}
+    ends: dict[TP, int] = {}
+    for message in messages:
+        error = message.error()
+        if error is not None:
+            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                ends[TP(message.topic(), message.partition())] = message.offset()
+            elif not passes(error):
+                raise FetchFailed(KafkaException(error))
+            continue
+        record = Record(
+            message.key(),
+            message.value(),
+            message.headers,
+            message.offset(),
+            message.timestamp()[1],
+        )
+        place = message.topic(), message.partition()
+        records = found.get(place)
+        if records is None:
+            found[place] = [record]
+        else:
+            records.append(record)
+    return Fetched({TP(*place): records for place, records in found.items()}, ends)
+
+
+def _sound(answers: list[Any]) -> list[Any]:
+    for answer in answers:
+        if answer.error is not None:
+            raise KafkaException(answer.error)
+    return answers
+
+
+_PASSING: Final = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - its public name
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._WAIT_COORD,  # noqa: SLF001
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+    }
+)
+
+
+def passes(error: Any) -> bool:  # noqa: ANN401 - librdkafka has no types
+    """Whether an error goes away by itself."""
+    return bool(error.retriable()) or error.code() in _PASSING

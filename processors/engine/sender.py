@@ -1,0 +1,185 @@
+"""Sending records through librdkafka: idempotent, to all in-sync replicas, in transactions or not.
+
+Handing a record over takes microseconds and never waits; what waits for Kafka runs in a thread.
+"""
+
+import asyncio
+import logging
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from faust.types import TP
+
+from processors.engine.batch import Headers
+from processors.engine.client import REQUEST_BYTES_MAX, OwnThread
+
+log = logging.getLogger(__name__)
+
+Delivered = Callable[[Any, Any], None]
+"""Called with an error or None, and the record as Kafka has it."""
+
+TRANSACTION_SECONDS_MAX: Final = 10.0
+_OPEN_SECONDS_MAX: Final = 60.0
+_CALL_SECONDS: Final = 5.0
+_CLOSE_SECONDS: Final = 5.0
+# How soon an acknowledgement is heard of: librdkafka has no way to wake an event loop.
+_POLL_SECONDS: Final = 0.002
+_FULL_SECONDS: Final = 0.005
+_ANY: Final = -1  # librdkafka's word for the partitioner's choice
+
+SENDING: Final[Mapping[str, Any]] = {
+    "acks": "all",
+    "enable.idempotence": True,
+    "partitioner": "murmur2_random",  # Java's
+    "message.max.bytes": REQUEST_BYTES_MAX,
+    "linger.ms": 1,
+    "queue.buffering.max.messages": 200_000,
+    "queue.buffering.max.kbytes": 128 * 1024,
+}
+# Without transactions a record is tried for as long as Kafka is away.
+WITHOUT_TRANSACTIONS: Final[Mapping[str, Any]] = {"message.timeout.ms": 0}
+
+
+class Sender:
+    """A producer; `open` connects. With a `transactional_id` everything lies in transactions."""
+
+    def __init__(
+        self,
+        properties: Mapping[str, Any],
+        *,
+        transactional_id: str | None,
+    ) -> None:
+        self._properties = {**properties, **SENDING}
+        if transactional_id is None:
+            self._properties |= WITHOUT_TRANSACTIONS
+        else:
+            self._properties["transactional.id"] = transactional_id
+            self._properties["transaction.timeout.ms"] = int(TRANSACTION_SECONDS_MAX * 1000)
+        self._in_transactions = transactional_id is not None
+        self._thread = OwnThread("send")
+        self._client: Any = None
+        self._polling = False
+        self._closing = False
+
+    # -- life
+
+    async def open(self) -> None:
+        """Connect; what a transaction of this id left open is aborted. KafkaException if not."""
+        self._client = Producer(self._properties, logger=log)
+        if self._in_transactions:
+            await self._thread.call(self._again, self._client.init_transactions)
+
+    async def close(self) -> None:
+        """Let go of the connections; what is still on its way has a moment to land."""
+        self._closing = True
+        if self._client is not None and not self._in_transactions:
+            await self._thread.call(self._client.flush, _CLOSE_SECONDS)
+        self._thread.close()
+
+    async def renew(self) -> None:
+        """A new client of the same id, after Kafka told the old one that it is outdated."""
+        self._client = None
+        await self.open()
+
+    # -- records
+
+    def offer(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None = None,
+        headers: Headers = (),
+        delivered: Delivered | None = None,
+    ) -> None:
+        """Take a record; BufferError where too many wait, KafkaException if it is unfit."""
+        self._client.produce(
+            topic,
+            value,
+            key,
+            _ANY if partition is None else partition,
+            delivered,
+            headers=headers if isinstance(headers, list) else list(headers),
+        )
+        if not self._polling and not self._in_transactions:
+            self._polling = True
+            asyncio.get_running_loop().call_later(_POLL_SECONDS, self._poll)
+
+    async def put(self, *record: Any) -> None:  # noqa: ANN401 - `offer`'s parameters
+        """Like `offer`, but wait until there is room."""
+        while True:
+            try:
+                self.offer(*record)
+            except BufferError:
+                self._client.poll(0)
+                await asyncio.sleep(_FULL_SECONDS)
+            else:
+                return
+
+    def _poll(self) -> None:
+        """Call `delivered` of what Kafka acknowledged, for as long as something is on its way."""
+        self._client.poll(0)
+        self._polling = len(self._client) > 0 and not self._closing
+        if self._polling:
+            asyncio.get_running_loop().call_later(_POLL_SECONDS, self._poll)
+
+    # -- transactions
+
+    def begin(self) -> None:
+        """Begin a transaction: Kafka hears of it with its first record."""
+        self._client.begin_transaction()
+
+    async def commit(self, offsets: Mapping[TP, int], group: bytes) -> None:
+        """Commit the transaction with these offsets; KafkaException where it cannot be.
+
+        The group refuses offsets of a member that it no longer has, and then the whole
+        transaction is void.
+        """
+        positions = [TopicPartition(*tp, offset) for tp, offset in offsets.items()]
+        await self._thread.call(self._commit, positions, group)
+
+    async def abort(self) -> None:
+        """Make everything in the open transaction never have been."""
+        await self._thread.call(self._again, self._client.abort_transaction)
+
+    # -- in the thread
+
+    def _commit(self, positions: list[TopicPartition], group: bytes) -> None:
+        client = self._client
+        self._again(lambda seconds: client.send_offsets_to_transaction(positions, group, seconds))
+        self._again(client.commit_transaction)
+
+    def _again(self, call: Callable[[float], Any]) -> None:
+        """Call until Kafka has answered: librdkafka goes on where a call timed out."""
+        while True:
+            try:
+                call(_CALL_SECONDS)
+            except KafkaException as error:
+                if not error.args[0].retriable() or self._closing:
+                    raise
+                log.warning("Kafka does not answer yet: %s", error.args[0])
+            else:
+                return
+
+
+def group_metadata(group: str, generation: int, member: str, instance: str | None) -> bytes:
+    """A group's member, as librdkafka writes it: it has no call to make one of.
+
+    Source: `rd_kafka_consumer_group_metadata_write` in librdkafka's rdkafka_cgrp.c. The fences
+    of KIP-447 hang on the generation, so one that is none is refused here.
+    """
+    if generation < 0 or not member:
+        message = "the group has no such member: its offsets would be taken without a fence"
+        raise ValueError(message)
+    named = b"\x01" if instance is None else b"\x00" + instance.encode() + b"\x00"
+    return b"".join(
+        (
+            b"CGMDv2:",
+            struct.pack("=i", generation),
+            group.encode() + b"\x00",
+            member.encode() + b"\x00",
+            named,
+        )
+    )
