@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -69,18 +70,25 @@ class Bench:
         """Write one record to partition 0 of a topic."""
         await self._producer.send_and_wait(topic, value, key, partition=0)
 
-    def app(self, *, source: str | None = None, **options: Any) -> tuple[EngineApp, Table]:
-        """An app with a table `rows`; it is not started."""
+    def app(
+        self,
+        *,
+        source: str | None = None,
+        number: int = 1,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        **options: Any,
+    ) -> tuple[EngineApp, Table]:
+        """An app with a table `rows`; it is not started. Workers differ in their `number`."""
         settings = EngineSettings(
             name=self.name,
             kafka=self.kafka,
-            data_dir=self.folder / "data",
+            data_dir=self.folder / f"data-{number}",
             partitions=PARTITIONS,
-            url="http://127.0.0.1:1",
+            url=f"http://127.0.0.1:{number}",
             session_seconds=2.0,
             **options,
         )
-        app = EngineApp(settings)
+        app = EngineApp(settings, clock_ms=clock_ms)
         table: Table = app.Table("rows", source=source)
         return app, table
 
@@ -114,6 +122,19 @@ class Bench:
             while await self.committed() < count:
                 await asyncio.sleep(0.05)
 
+    async def end(self, topic: str) -> int:
+        """The end of partition 0 of a topic."""
+        place = TopicPartition(topic, 0)
+        found: int = (await self._consumer.end_offsets([place]))[place]
+        return found
+
+    async def delete_before(self, topic: str, offset: int) -> None:
+        """Delete the records of partition 0 before an offset."""
+        deleting = {"cleanup.policy": "delete"}
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=deleting)
+        await self.admin.alter_configs([resource])
+        await self.admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(offset)})
+
     async def records(self, topic: str) -> list[tuple[bytes, bytes | None]]:
         """What lies in a topic, partition by partition."""
         tps = [TopicPartition(topic, number) for number in range(PARTITIONS)]
@@ -126,6 +147,27 @@ class Bench:
                 for records in (await self._consumer.getmany(tp, timeout_ms=200)).values():
                     found += [(record.key, record.value) for record in records]
         return found
+
+
+def counting(table: Table, out: str) -> Agent:
+    """An agent that counts the values of every key, and sends each count on."""
+
+    async def agent(batches: AsyncIterator[Batch]) -> None:
+        async for batch in batches:
+            for record in batch:
+                key = record.key or b""
+                count = int(table.get(key) or b"0") + 1
+                table[key] = b"%d" % count
+                batch.send(out, key=key, value=b"%d" % count)
+
+    return agent
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 async def crashed(app: EngineApp) -> BaseException:

@@ -17,26 +17,13 @@ from processors.engine.errors import (
 from processors.engine.restore import Restorer
 from processors.engine.store import MemoryStore
 from tests.conftest import KafkaHandle
-from tests.processors.engine.harness import Bench, crashed
+from tests.processors.engine.harness import Bench, counting, crashed
 
 
 @pytest.fixture
 async def bench(kafka: KafkaHandle, unique: str, tmp_path: Path) -> AsyncIterator[Bench]:
     async with Bench(kafka.bootstrap, unique, tmp_path).topics() as made:
         yield made
-
-
-def counting(table, out):
-    """An agent that counts the values of every key, and sends each count on."""
-
-    async def agent(batches):
-        async for batch in batches:
-            for record in batch:
-                count = int(table.get(record.key) or b"0") + 1
-                table[record.key] = b"%d" % count
-                batch.send(out, key=record.key, value=b"%d" % count)
-
-    return agent
 
 
 async def test_an_agent_reads_what_it_wrote_and_sends_in_order(bench: Bench) -> None:

@@ -1,0 +1,116 @@
+"""Members of the group on a real Kafka: restarts, copies kept warm, stores that are too old."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import KafkaHandle
+from tests.processors.engine.harness import Bench, counting, until
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+@pytest.fixture
+async def bench(kafka: KafkaHandle, unique: str, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with Bench(kafka.bootstrap, unique, tmp_path).topics() as made:
+        yield made
+
+
+async def test_a_restart_within_the_session_moves_nothing(bench: Bench) -> None:
+    """Another worker keeps its partitions and its generation while one is started again."""
+    one, rows = bench.app(number=1, instance="one")
+    other, others_rows = bench.app(number=2, instance="two")
+    async with bench.running(other, counting(others_rows, bench.out)):
+        async with bench.running(one, counting(rows, bench.out)):
+            await until(lambda: len(one.consumer.assignment()) == 2)
+            await until(lambda: other.serving)
+            generation = other.consumer_generation_id
+            had, others_had = one.consumer.assignment(), other.consumer.assignment()
+        again, rows = bench.app(number=1, instance="one")
+        async with bench.running(again, counting(rows, bench.out)):
+            assert again.consumer.assignment() == had
+            assert other.consumer.assignment() == others_had
+            assert again.consumer_generation_id == generation
+            assert other.consumer_generation_id == generation
+            assert other.serving
+            for partition in (0, 1):
+                await bench.send((b"a", b""), partition=partition)
+            await bench.until_committed(2)
+
+
+async def test_a_member_that_comes_back_elsewhere_tells_the_group(bench: Bench) -> None:
+    """Questions must find it under its new address, so the group is asked again."""
+    app, table = bench.app(number=1, instance="one")
+    async with bench.running(app, counting(table, bench.out)):
+        generation = app.consumer_generation_id
+    app, table = bench.app(number=7, instance="one")
+    async with bench.running(app, counting(table, bench.out)):
+        assert app.consumer_generation_id > generation
+        assert app.owner(table, b"a")[1] == "http://127.0.0.1:7"
+
+
+async def test_a_standby_takes_over_what_it_kept_warm(bench: Bench) -> None:
+    """It follows the changelog, and reads almost nothing when it becomes the owner."""
+    options = {"standby_replicas": 1, "store": "memory"}
+    one, rows = bench.app(number=1, **options)
+    other, others_rows = bench.app(number=2, **options)
+    keys = [b"k%d" % number for number in range(500)]
+    async with bench.running(one, counting(rows, bench.out)):
+        async with bench.running(other, counting(others_rows, bench.out)):
+            await until(lambda: len(others_rows.standbys()) == len(others_rows.actives()) == 1)
+            await until(lambda: one.serving)
+            for partition in (0, 1):
+                await bench.send(*[(key, b"") for key in keys], partition=partition)
+            await bench.until_committed(2 * len(keys))
+            for held, kept in ((rows, others_rows), (others_rows, rows)):
+                (changelog, store), *_ = kept.standbys().items()
+                active = held.actives()[changelog]
+                await until(lambda a=active, s=store: dict(a.items()) == dict(s.items()))
+            # Nobody is asked who only keeps a copy.
+            assert rows.open_partitions.isdisjoint(others_rows.open_partitions)
+            read = one.tables.restored_records
+        await until(lambda: len(rows.actives()) == 2 and one.serving)
+        assert one.tables.restored_records == read
+        for partition in (0, 1):
+            assert rows.committed(partition, keys[-1]) == b"1"
+            await bench.send((keys[-1], b""), partition=partition)
+        await bench.until_committed(2 * len(keys) + 2)
+        assert rows.committed(0, keys[-1]) == b"2"
+
+
+@pytest.mark.parametrize(("later_ms", "row"), [(DAY_MS // 2, b"1"), (2 * DAY_MS, None)])
+async def test_a_store_older_than_the_tombstones_is_rebuilt(
+    bench: Bench, later_ms: int, row: bytes | None
+) -> None:
+    """It would never hear of rows whose deletion the changelog has forgotten meanwhile."""
+    now_ms = 1_710_367_225_000
+    await bench.send((b"gone", b""))
+    app, table = bench.app(clock_ms=lambda: now_ms)
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.until_committed(1)
+    # The key was deleted by another worker, and compaction has removed its tombstone since.
+    await bench.write(bench.changelog, b"gone", b"")
+    await bench.write(bench.changelog, b"there", b"5")
+    ends = await bench.end(bench.changelog)
+    await bench.delete_before(bench.changelog, ends - 1)
+    app, table = bench.app(clock_ms=lambda: now_ms + later_ms)
+    async with bench.running(app, counting(table, bench.out)):
+        assert table.committed(0, b"gone") == row
+        assert table.committed(0, b"there") == b"5"
+
+
+async def test_a_worker_that_is_up_to_date_is_never_too_old(bench: Bench) -> None:
+    """A changelog that nobody wrote to for a week has nothing new to say.
+
+    Without transactions: behind them lies a marker, and nobody can tell whether only that.
+    """
+    now_ms = 1_710_367_225_000
+    await bench.send((b"a", b""))
+    app, table = bench.app(clock_ms=lambda: now_ms, guarantee="at_least_once")
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.until_committed(1)
+    app, table = bench.app(clock_ms=lambda: now_ms + 7 * DAY_MS, guarantee="at_least_once")
+    async with bench.running(app, counting(table, bench.out)):
+        assert table.committed(0, b"a") == b"1"
+        assert app.tables.restored_records == 0
