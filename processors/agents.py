@@ -5,15 +5,12 @@ from typing import Final
 
 from processors.engine import Batch, EngineApp, Record, Table
 from processors.ledger.assets import Emission, SumLedger
-from processors.ledger.contributions import decode as decode_contribution
-from processors.ledger.contributions import encode as encode_contribution
-from processors.ledger.contributions import key_of
-from processors.ledger.users import EMITS, Fold, UserState, fold
-from processors.ledger.views import contributions, user_balances, user_exposure
+from processors.ledger.contributions import unbundle
+from processors.ledger.user_ledger import UserChange, UserLedger
 from processors.metrics import Metrics
 from processors.normalise import NORMALISERS, RawFrame
 from schemas import topics
-from schemas.codec import NotADocument, decode, encode
+from schemas.codec import NotADocument, decode_snapshot, encode
 from schemas.documents import AssetExposure, BalanceSnapshot, Source
 from schemas.headers import DeadLetterOrigin, Headers, cloud_event, dead_letter, read_receipt
 from schemas.rejections import Rejected
@@ -47,6 +44,7 @@ class Agents:
             ASSETS_TABLE, source=topic_prefix + topics.CONTRIBUTIONS, extra_topic_configs=changelogs
         )
         self.sums = SumLedger()
+        self._user_ledger = UserLedger()
         self._metrics = metrics
         self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)
@@ -60,58 +58,49 @@ class Agents:
         """Raw frames become snapshots or dead letters, each exactly one of them."""
         async for batch in batches:
             venue = self._venues[batch.topic]
-            read = NORMALISERS[venue]
+            read, buried = NORMALISERS[venue], 0
             for record in batch:
-                frame = _raw_frame(batch, record)
-                outcome = read(frame)
+                outcome = read(_raw_frame(batch, record))
                 if isinstance(outcome, Rejected):
                     self._bury(
                         batch, record, outcome, stage="normalise", class_name=read.__module__
                     )
                     self._metrics.dead_letters.labels(venue, outcome.reason).inc()
+                    buried += 1
                 else:
                     self._send_snapshot(batch, outcome)
-                    self._metrics.normalised.labels(venue).inc()
+            self._metrics.normalised.labels(venue).inc(len(batch) - buried)
 
     async def fold_users(self, batches: AsyncIterator[Batch]) -> None:
-        """Snapshots become a user's row, its documents, and its shares of all users' sums."""
+        """Snapshots become users' rows, their documents, and their shares of all users' sums."""
         async for batch in batches:
-            snapshot = None
-            for record in batch:
-                try:
-                    snapshot = decode(record.value or b"", BalanceSnapshot)
-                except NotADocument:
-                    # Nobody but `normalise` writes here; a stranger's record must not stop us,
-                    # and the dead letters account for raw records alone.
-                    self._metrics.foreign_records.labels(topics.BALANCES).inc()
-                    continue
-                self._fold_user(batch, snapshot)
-            if snapshot is not None:
-                age_ns = self._clock_ns() - time_ns_of(snapshot.received_time)
+            snapshots = self._snapshots(batch)
+            changes = self._user_ledger.fold(snapshots, self.users.get)
+            for change in changes.users:
+                self.users[change.key] = change.row
+                self._send_user(batch, change)
+            for key, bundle in changes.contributions:
+                batch.send(self._prefix + topics.CONTRIBUTIONS, key=key, value=bundle)
+            self._metrics.count(changes)
+            if snapshots:
+                age_ns = self._clock_ns() - time_ns_of(snapshots[-1].received_time)
                 self._metrics.socket_to_table.observe(age_ns / _NS_PER_S)
 
-    def _fold_user(self, batch: Batch, snapshot: BalanceSnapshot) -> None:
-        key = snapshot.user.encode()
-        row = self.users.get(key)
-        folded = fold(None if row is None else decode(row, UserState), snapshot)
-        self._metrics.snapshots.labels(snapshot.venue, folded.verdict).inc()
-        if folded.verdict not in EMITS:
-            return
-        if folded.vanished:
-            self._metrics.vanished.labels(snapshot.venue).inc(len(folded.vanished))
-        self.users[key] = encode(folded.state)
-        self._send_user(batch, folded)
-        for contribution in contributions(folded):
-            batch.send(
-                self._prefix + topics.CONTRIBUTIONS,
-                key=key_of(contribution),
-                value=encode_contribution(contribution),
-            )
+    def _snapshots(self, batch: Batch) -> list[BalanceSnapshot]:
+        found = []
+        for record in batch:
+            try:
+                found.append(decode_snapshot(record.value or b""))
+            except NotADocument:
+                # Nobody but `normalise` writes here; a stranger's record must not stop us,
+                # and the dead letters account for raw records alone.
+                self._metrics.foreign_records.labels(topics.BALANCES).inc()
+        return found
 
     async def fold_assets(self, batches: AsyncIterator[Batch]) -> None:
         """Shares become sums over all users, one document per sum and batch."""
         async for batch in batches:
-            shares = [decode_contribution(record.value or b"") for record in batch]
+            shares = [share for record in batch for share in unbundle(record.value or b"")]
             changes = self.sums.fold(batch.partition, shares, self.assets.get)
             for key, row in changes.rows.items():
                 self.assets[key] = row
@@ -155,17 +144,16 @@ class Agents:
             ),
         )
 
-    def _send_user(self, batch: Batch, folded: Fold) -> None:
-        state = folded.state
+    def _send_user(self, batch: Batch, change: UserChange) -> None:
         for topic, document in (
-            (topics.BALANCES_LATEST, user_balances(state)),
-            (topics.EXPOSURE_USER, user_exposure(state)),
+            (topics.BALANCES_LATEST, change.balances),
+            (topics.EXPOSURE_USER, change.exposure),
         ):
-            batch.send(
+            batch.send_latest(
                 self._prefix + topic,
-                key=state.user.encode(),
-                value=None if document is None else encode(document),
-                headers=self._table_headers(topic, state.user, state.version, folded.time),
+                key=change.key,
+                value=document,
+                headers=self._table_headers(topic, change.user, change.version, change.time),
             )
 
     def _send_sum(self, batch: Batch, emission: Emission) -> None:

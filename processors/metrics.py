@@ -4,6 +4,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from processors.ledger.user_ledger import UserChanges
+
 LATENCY_BUCKETS_SECONDS: Final = (
     *(0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07),
     *(0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0, 5.0, 10.0, 60.0),
@@ -62,3 +64,10 @@ class Metrics:
             buckets=LATENCY_BUCKETS_SECONDS,
             registry=self.registry,
         )
+
+    def count(self, changes: UserChanges) -> None:
+        """Count what became of a batch of snapshots."""
+        for (venue, verdict), snapshots in changes.verdicts.items():
+            self.snapshots.labels(venue, verdict).inc(snapshots)
+        for venue, assets in changes.vanished.items():
+            self.vanished.labels(venue).inc(assets)

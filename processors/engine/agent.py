@@ -12,7 +12,12 @@ import faust
 
 
 class Agent(faust.Agent):  # type: ignore[misc]
-    """An agent over batches."""
+    """An agent over batches: one at a time, so that they are finished in the order they began."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Faust's own signature
+        super().__init__(*args, **options)
+        if self.concurrency != 1:
+            raise ValueError("an agent works on one batch at a time: start more workers instead")
 
     async def _execute_actor(self, coro: Awaitable[Any], aref: Any) -> None:  # noqa: ANN401, ARG002 - Faust's own signature
         try:

@@ -152,8 +152,12 @@ class Consumer(MessageByMessage):
         self.flight.start(positions)
 
     async def stop_fetching(self) -> None:
-        """Read nothing until partitions are assigned."""
+        """Read nothing until partitions are assigned, and commit nothing of what was read.
+
+        Whoever has the partitions meanwhile may have come further than we had.
+        """
         await self.fetcher.stop()
+        self.flight.new_era()
 
     # -- from the agents to Kafka
 
@@ -199,7 +203,10 @@ class Consumer(MessageByMessage):
     @Service.task  # type: ignore[untyped-decorator]
     async def _commit_transactions(self) -> None:
         if isinstance(self.flight, ExactlyOnce):
-            await self.flight.run()
+            try:
+                await self.flight.run()
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing would be committed any more
+                self.flight.fail(error)
 
     async def on_task_error(self, exc: BaseException) -> None:
         """Faust commits here; a broken worker does not."""

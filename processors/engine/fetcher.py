@@ -5,7 +5,6 @@ shows no record of a transaction that is open or was aborted.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from faust.types import TP
 
 from processors.engine.batch import Record
-from processors.engine.client import OwnThread
+from processors.engine.client import OwnThread, passes, patiently
 from processors.engine.errors import FetchFailed
 
 log = logging.getLogger(__name__)
@@ -25,8 +24,6 @@ _CALL_SECONDS: Final = 10.0
 # A transaction that a dead worker left open ends by its time-out; until then its offsets are
 # nobody's, and the partitions wait.
 COMMITTED_SECONDS_MAX: Final = 60.0
-_AGAIN_SECONDS: Final = 0.2
-_NO_COMMIT: Final = -1001
 _MEBIBYTE: Final = 1024
 
 FETCHING: Final[Mapping[str, Any]] = {
@@ -68,8 +65,9 @@ class Fetcher:
 
     async def close(self) -> None:
         """Stop reading, and let go of the connections."""
-        if self._client is not None:
-            await self._thread.call(self._client.close)
+        client, self._client = self._client, None
+        if client is not None:
+            await self._thread.call(client.close)
         self._thread.close()
 
     async def start(self, partitions: Iterable[TP]) -> dict[TP, int]:
@@ -86,6 +84,8 @@ class Fetcher:
 
     def end(self, tp: TP) -> int | None:
         """Where a partition ended when it was last fetched from, or None."""
+        if self._client is None:
+            return None
         _, end = self._client.get_watermark_offsets(TopicPartition(*tp), cached=True)
         return end if end >= 0 else None
 
@@ -105,7 +105,7 @@ class Fetcher:
 
     def _earliest(self, tp: TP) -> int:
         first: int
-        first, _ = self._again(
+        first, _ = _patiently(
             lambda: self._client.get_watermark_offsets(TopicPartition(*tp), timeout=_CALL_SECONDS)
         )
         return first
@@ -114,23 +114,11 @@ class Fetcher:
         asked = [TopicPartition(*tp) for tp in partitions]
         if not asked:
             return {}
-        answers = self._again(lambda: _sound(self._client.committed(asked, timeout=_CALL_SECONDS)))
+        answers = _patiently(lambda: _sound(self._client.committed(asked, timeout=_CALL_SECONDS)))
         return {
             TP(answer.topic, answer.partition): None if answer.offset < 0 else answer.offset
             for answer in answers
         }
-
-    def _again(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - librdkafka has no types
-        """Call until it works: a broker may be away, a transaction on the offsets open."""
-        deadline = time.monotonic() + COMMITTED_SECONDS_MAX
-        while True:
-            try:
-                return call()
-            except KafkaException as error:
-                if not passes(error.args[0]) or time.monotonic() > deadline:
-                    raise FetchFailed(error) from error
-                log.info("asking again: %s", error.args[0])
-                time.sleep(_AGAIN_SECONDS)
 
     def _take(self, count: int) -> Fetched:
         messages = self._client.consume(1, WAIT_SECONDS)
@@ -166,29 +154,15 @@ def _sorted_out(messages: Iterable[Any]) -> Fetched:
     return Fetched({TP(*place): records for place, records in found.items()}, ends)
 
 
+def _patiently(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - librdkafka has no types
+    try:
+        return patiently(call, seconds=COMMITTED_SECONDS_MAX)
+    except KafkaException as error:
+        raise FetchFailed(error) from error
+
+
 def _sound(answers: list[Any]) -> list[Any]:
     for answer in answers:
         if answer.error is not None:
             raise KafkaException(answer.error)
     return answers
-
-
-_PASSING: Final = frozenset(
-    {
-        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - its public name
-        KafkaError._TIMED_OUT,  # noqa: SLF001
-        KafkaError._TRANSPORT,  # noqa: SLF001
-        KafkaError._WAIT_COORD,  # noqa: SLF001
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.UNSTABLE_OFFSET_COMMIT,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
-    }
-)
-
-
-def passes(error: Any) -> bool:  # noqa: ANN401 - librdkafka has no types
-    """Whether an error goes away by itself."""
-    return bool(error.retriable()) or error.code() in _PASSING

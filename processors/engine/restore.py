@@ -17,9 +17,9 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from faust.types import TP
 
-from processors.engine.client import OwnThread
+from processors.engine.client import OwnThread, passes, patiently
 from processors.engine.errors import ChangelogCut, FetchFailed
-from processors.engine.fetcher import FETCHING, passes
+from processors.engine.fetcher import FETCHING
 from processors.engine.store import PartitionStore, Position
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ RECORDS_AT_ONCE: Final = 5_000
 PROGRESS_SECONDS: Final = 5.0
 _WAIT_SECONDS: Final = 0.2
 _CALL_SECONDS: Final = 10.0
+OFFSETS_SECONDS_MAX: Final = 60.0
 _RESTORING: Final[Mapping[str, Any]] = {
     "queued.min.messages": 100_000,
     "queued.max.messages.kbytes": 64 * 1024,
@@ -182,16 +183,22 @@ class Restorer:
     def _offsets(self, stores: Stores, spec: OffsetSpec) -> dict[TP, int]:
         """Offsets as Kafka has them now, those of open transactions included."""
         admin = AdminClient(self._access, logger=log)
-        asked = {TopicPartition(*tp): spec for tp in stores}
-        answers = admin.list_offsets(
-            asked,
-            isolation_level=IsolationLevel.READ_UNCOMMITTED,
-            request_timeout=_CALL_SECONDS,
-        )
-        return {
-            TP(place.topic, place.partition): answer.result().offset
-            for place, answer in answers.items()
-        }
+
+        def ask() -> dict[TP, int]:
+            answers = admin.list_offsets(
+                {TopicPartition(*tp): spec for tp in stores},
+                isolation_level=IsolationLevel.READ_UNCOMMITTED,
+                request_timeout=_CALL_SECONDS,
+            )
+            return {
+                TP(place.topic, place.partition): answer.result().offset
+                for place, answer in answers.items()
+            }
+
+        try:
+            return patiently(ask, seconds=OFFSETS_SECONDS_MAX)
+        except KafkaException as error:
+            raise FetchFailed(error) from error
 
 
 async def ended(task: "asyncio.Task[Any] | None") -> None:

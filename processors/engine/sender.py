@@ -4,6 +4,7 @@ Handing a record over takes microseconds and never waits; what waits for Kafka r
 """
 
 import asyncio
+import contextlib
 import logging
 import struct
 from collections.abc import Callable, Mapping
@@ -60,6 +61,7 @@ class Sender:
         self._in_transactions = transactional_id is not None
         self._thread = OwnThread("send")
         self._client: Any = None
+        self._begun = False
         self._polling = False
         self._closing = False
 
@@ -74,13 +76,14 @@ class Sender:
     async def close(self) -> None:
         """Let go of the connections; what is still on its way has a moment to land."""
         self._closing = True
-        if self._client is not None and not self._in_transactions:
-            await self._thread.call(self._client.flush, _CLOSE_SECONDS)
+        if self._client is not None:
+            await self._thread.call(self._leave, self._client)
         self._thread.close()
 
     async def renew(self) -> None:
         """A new client of the same id, after Kafka told the old one that it is outdated."""
         self._client = None
+        self._begun = False
         await self.open()
 
     # -- records
@@ -130,6 +133,7 @@ class Sender:
     def begin(self) -> None:
         """Begin a transaction: Kafka hears of it with its first record."""
         self._client.begin_transaction()
+        self._begun = True
 
     async def commit(self, offsets: Mapping[TP, int], group: bytes) -> None:
         """Commit the transaction with these offsets; KafkaException where it cannot be.
@@ -139,12 +143,22 @@ class Sender:
         """
         positions = [TopicPartition(*tp, offset) for tp, offset in offsets.items()]
         await self._thread.call(self._commit, positions, group)
+        self._begun = False
 
     async def abort(self) -> None:
         """Make everything in the open transaction never have been."""
         await self._thread.call(self._again, self._client.abort_transaction)
+        self._begun = False
 
     # -- in the thread
+
+    def _leave(self, client: Any) -> None:  # noqa: ANN401 - librdkafka has no types
+        if not self._begun:
+            client.flush(_CLOSE_SECONDS)
+            return
+        # Readers wait for a transaction that is open until its time is out.
+        with contextlib.suppress(KafkaException):
+            client.abort_transaction(_CLOSE_SECONDS)
 
     def _commit(self, positions: list[TopicPartition], group: bytes) -> None:
         client = self._client

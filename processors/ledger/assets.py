@@ -9,6 +9,7 @@ from processors.ledger.contributions import (
     AssetContribution,
     Contribution,
     decode,
+    encode,
     key_of,
     row_key,
 )
@@ -17,9 +18,10 @@ from schemas.documents import AssetExposure, BaseExposure
 
 ReadRow = Callable[[bytes], bytes | None]
 SumDocument = AssetExposure | BaseExposure
+Sums = dict[bytes, AssetSum | BaseSum]
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """The row of a sum itself: its version, and what was published with it.
 
     `document` is what the questions answer; the sums that the folds go on from are never taken
@@ -30,14 +32,14 @@ class Head(msgspec.Struct, frozen=True):
     document: msgspec.Raw
 
 
-class Emission(msgspec.Struct, frozen=True):
+class Emission(msgspec.Struct, frozen=True, gc=False):
     """A sum's new document, and the time of the frame that led to it."""
 
     document: SumDocument
     time: str
 
 
-class Changes(msgspec.Struct, frozen=True):
+class Changes(msgspec.Struct, frozen=True, gc=False):
     """What a run of contributions changes: rows to write, documents to publish, stale ones."""
 
     rows: dict[bytes, bytes]
@@ -49,16 +51,16 @@ class SumLedger:
     """The sums of the partitions that a worker holds."""
 
     def __init__(self) -> None:
-        self._sums: dict[int, dict[bytes, AssetSum | BaseSum]] = {}
+        self._sums: dict[int, Sums] = {}
 
     def load(self, partition: int, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Work out the sums of a partition anew from its rows."""
-        sums: dict[bytes, AssetSum | BaseSum] = {}
+        sums: Sums = {}
         for key, row in rows:
             if len(msgspec.json.decode(key)) == 2:  # noqa: PLR2004 - a head: (kind, name)
                 continue
             contribution = decode(row)
-            _exchange(sums, None, contribution)
+            _exchange(sums, key_of(contribution), None, contribution)
         self._sums[partition] = sums
 
     def drop(self, partition: int) -> None:
@@ -78,22 +80,27 @@ class SumLedger:
         for new in contributions:
             key = key_of(new)
             row = row_key(key, new.user)
-            stored = rows.get(row) or read(row)
-            old = None if stored is None else decode(stored)
-            if old is not None and old.version > new.version:
-                stale += 1
-                continue
-            if old != new:
-                _exchange(sums, old, new)
-                rows[row] = msgspec.json.encode(new)
+            told, stored = encode(new), rows.get(row) or read(row)
+            if told != stored:
+                old = None if stored is None else decode(stored)
+                if old is not None and old.version > new.version:
+                    stale += 1
+                    continue
+                _exchange(sums, key, old, new)
+                rows[row] = told
             touched[key] = new.time
-        emissions = []
-        for key, time in touched.items():
-            document = sums[key].document(_version(read(key)) + 1)
-            head = Head(document.version, msgspec.Raw(msgspec.json.encode(document)))
-            rows[key] = msgspec.json.encode(head)
-            emissions.append(Emission(document, time))
+        emissions = [self._emit(sums, key, time, rows, read) for key, time in touched.items()]
         return Changes(rows, emissions, stale)
+
+    @staticmethod
+    def _emit(
+        sums: Sums, key: bytes, time: str, rows: dict[bytes, bytes], read: ReadRow
+    ) -> Emission:
+        """Give a sum its next version, and its head's row the new document."""
+        document = sums[key].document(_version(read(key)) + 1)
+        head = Head(document.version, msgspec.Raw(msgspec.json.encode(document)))
+        rows[key] = msgspec.json.encode(head)
+        return Emission(document, time)
 
     def assets(self, partition: int) -> list[str]:
         """The names of the assets that a partition holds sums of."""
@@ -113,10 +120,7 @@ def _version(head: bytes | None) -> int:
     return 0 if head is None else msgspec.json.decode(head, type=Head).version
 
 
-def _exchange(
-    sums: dict[bytes, AssetSum | BaseSum], old: Contribution | None, new: Contribution
-) -> None:
-    key = key_of(new)
+def _exchange(sums: Sums, key: bytes, old: Contribution | None, new: Contribution) -> None:
     found = sums.get(key)
     if found is None:
         found = sums[key] = new_sum(new)

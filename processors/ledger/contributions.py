@@ -5,6 +5,8 @@ twice it counts once. It carries the user's version, so that an older one never 
 These documents are private to Headroom.
 """
 
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -12,7 +14,7 @@ import msgspec
 from schemas.documents import Balance
 
 
-class AssetContribution(msgspec.Struct, frozen=True, tag_field="kind", tag="asset"):
+class AssetContribution(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="asset"):
     """What one user holds of one asset, by venue; no venue when nothing is held any more."""
 
     asset: str
@@ -26,12 +28,8 @@ class AssetContribution(msgspec.Struct, frozen=True, tag_field="kind", tag="asse
         """The asset."""
         return self.asset
 
-    def says_the_same_as(self, other: "Contribution") -> bool:
-        """Whether the sums are the same with either."""
-        return isinstance(other, AssetContribution) and self.venues == other.venues
 
-
-class BaseContribution(msgspec.Struct, frozen=True, tag_field="kind", tag="base"):
+class BaseContribution(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="base"):
     """The totals of one user's accounts in one base currency, an entry for each account."""
 
     base_currency: str
@@ -46,23 +44,20 @@ class BaseContribution(msgspec.Struct, frozen=True, tag_field="kind", tag="base"
         """The base currency."""
         return self.base_currency
 
-    def says_the_same_as(self, other: "Contribution") -> bool:
-        """Whether the sums are the same with either."""
-        return (
-            isinstance(other, BaseContribution)
-            and self.current == other.current
-            and self.max == other.max
-        )
-
 
 Contribution = AssetContribution | BaseContribution
 
+BUNDLE_BYTES: Final = 256 * 1024
+
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(Contribution)
+_BUNDLE_DECODER: Final = msgspec.json.Decoder(list[Contribution])
+_KEYS_REMEMBERED: Final = 4_096
+_LETTERS_REMEMBERED: Final = 64
 
 
 def encode(contribution: Contribution) -> bytes:
-    """The bytes on the private topic and in the table."""
+    """The bytes in the table."""
     return _ENCODER.encode(contribution)
 
 
@@ -72,9 +67,45 @@ def decode(data: bytes) -> Contribution:
     return contribution
 
 
+def bundles(contributions: Iterable[Contribution]) -> list[tuple[bytes, bytes]]:
+    """Contributions as records of the private topic, key and value, each of one sum.
+
+    The order within a sum is kept. A record holds more than `BUNDLE_BYTES` only where one
+    contribution alone does.
+    """
+    by_key: dict[bytes, list[bytes]] = {}
+    for contribution in contributions:
+        by_key.setdefault(key_of(contribution), []).append(_ENCODER.encode(contribution))
+    return [(key, bundle) for key, parts in by_key.items() for bundle in _joined(parts)]
+
+
+def unbundle(bundle: bytes) -> list[Contribution]:
+    """The contributions of one record."""
+    contributions: list[Contribution] = _BUNDLE_DECODER.decode(bundle)
+    return contributions
+
+
+def _joined(parts: list[bytes]) -> Iterator[bytes]:
+    start = size = 0
+    for end, part in enumerate(parts):
+        if end > start and size + len(part) > BUNDLE_BYTES:
+            yield b"[%b]" % b",".join(parts[start:end])
+            start, size = end, 0
+        size += len(part) + 1
+    yield b"[%b]" % b",".join(parts[start:])
+
+
 def sum_key(kind: str, name: str) -> bytes:
     """The key of a sum: an asset and a base currency of the same name (EUR) stay apart."""
-    return msgspec.json.encode((kind, name))
+    # A venue may name an asset by half a million letters; those are not remembered.
+    return _short_key(kind, name) if len(name) <= _LETTERS_REMEMBERED else _key(kind, name)
+
+
+def _key(kind: str, name: str) -> bytes:
+    return _ENCODER.encode((kind, name))
+
+
+_short_key = lru_cache(_KEYS_REMEMBERED)(_key)
 
 
 def key_of(contribution: Contribution) -> bytes:
@@ -84,6 +115,5 @@ def key_of(contribution: Contribution) -> bytes:
 
 
 def row_key(key: bytes, user: str) -> bytes:
-    """The key of one user's row below a sum."""
-    kind, name = msgspec.json.decode(key, type=tuple[str, str])
-    return msgspec.json.encode((kind, name, user))
+    """The key of one user's row below a sum: the sum's, with the user as a third part."""
+    return b"%b,%b]" % (key[:-1], _ENCODER.encode(user))

@@ -5,54 +5,60 @@ order in which rows came and went, the text of a sum is that of adding up the pr
 places as the finest of them.
 """
 
-from collections import Counter
-from decimal import Decimal
-from typing import Final
-
 from processors.ledger.contributions import AssetContribution, BaseContribution, Contribution
-from schemas.amounts import (
-    add,
-    decimal_of,
-    headroom,
-    is_zero,
-    quantize,
-    subtract,
-    text_of,
-    utilisation,
-)
+from schemas.amounts import against_limit, is_zero, sum_text, text_of_units, units_of
 from schemas.documents import AssetExposure, BaseExposure, VenueHolding
-
-_ZERO: Final = Decimal(0)
 
 
 class Tally:
-    """An exact running sum that remembers with how many places its addends were written."""
+    """An exact running sum that remembers with how many places its addends were written.
 
-    __slots__ = ("_places", "_value")
+    Of each number of places: how many addends have it, and their sum in units of the last place.
+    """
+
+    __slots__ = ("_by_places",)
 
     def __init__(self) -> None:
-        self._value = _ZERO
-        self._places: Counter[int] = Counter()
+        self._by_places: dict[int, list[int]] = {}
 
     def add(self, amount: str) -> None:
         """Add an amount."""
-        self._value = add(self._value, decimal_of(amount))
-        self._places[_places(amount)] += 1
+        units, places = units_of(amount)
+        self._count(places, 1, units)
 
     def remove(self, amount: str) -> None:
         """Take an amount away that was added before."""
-        self._value = subtract(self._value, decimal_of(amount))
-        places = _places(amount)
-        self._places[places] -= 1
-        if not self._places[places]:
-            del self._places[places]
+        units, places = units_of(amount)
+        self._count(places, -1, -units)
+
+    def exchange(self, old: str, new: str) -> None:
+        """Take an amount away that was added before, and add another."""
+        if old == new:
+            return
+        old_units, old_places = units_of(old)
+        units, places = units_of(new)
+        if places == old_places:
+            self._by_places[places][1] += units - old_units
+        else:
+            self._count(old_places, -1, -old_units)
+            self._count(places, 1, units)
 
     @property
     def text(self) -> str:
         """The sum, with the places of the finest addend."""
-        text = text_of(quantize(self._value, max(self._places, default=0)))
-        # Adding up from zero never ends at minus zero; taking away may.
-        return text.removeprefix("-") if is_zero(text) else text
+        finest = max(self._by_places, default=0)
+        scaled = (part[1] * 10 ** (finest - at) for at, part in self._by_places.items())
+        return text_of_units(sum(scaled), finest)
+
+    def _count(self, places: int, addends: int, units: int) -> None:
+        part = self._by_places.get(places)
+        if part is None:
+            self._by_places[places] = [addends, units]
+            return
+        part[0] += addends
+        part[1] += units
+        if not part[0]:
+            del self._by_places[places]
 
 
 class _Holding:
@@ -75,6 +81,9 @@ class AssetSum:
 
     def exchange(self, old: AssetContribution | None, new: AssetContribution) -> None:
         """Take a user's former share out (None: there was none) and the new one in."""
+        if old is not None and old.venues.keys() == new.venues.keys():
+            self._revalue(old, new)
+            return
         if old is not None:
             self._count(old, -1)
         self._count(new, 1)
@@ -103,7 +112,6 @@ class AssetSum:
         return tally.text
 
     def _count(self, share: AssetContribution, sign: int) -> None:
-        held = _ZERO
         for venue, balance in share.venues.items():
             holding = self._venues.setdefault(venue, _Holding())
             for tally, amount in (
@@ -115,13 +123,27 @@ class AssetSum:
                     tally.add(amount)
                 else:
                     tally.remove(amount)
-            total = decimal_of(balance.total)
-            held = add(held, total)
-            holding.users += sign if total else 0
+            holding.users += 0 if is_zero(balance.total) else sign
             holding.rows += sign
             if not holding.rows:
                 del self._venues[venue]
-        self._users += sign if held else 0
+        self._users += sign * _holds(share)
+
+    def _revalue(self, old: AssetContribution, new: AssetContribution) -> None:
+        """The same venues hold other amounts: what nearly every change is."""
+        for venue, balance in new.venues.items():
+            before, holding = old.venues[venue], self._venues[venue]
+            holding.total.exchange(before.total, balance.total)
+            holding.available.exchange(before.available, balance.available)
+            holding.held.exchange(before.held, balance.held)
+            holding.users += (not is_zero(balance.total)) - (not is_zero(before.total))
+        self._users += _holds(new) - _holds(old)
+
+
+def _holds(share: AssetContribution) -> bool:
+    """Whether a user's total over all venues is not zero."""
+    totals = [balance.total for balance in share.venues.values()]
+    return not is_zero(totals[0] if len(totals) == 1 else sum_text(totals))
 
 
 class _KnownSum:
@@ -162,12 +184,13 @@ class BaseSum:
     def document(self, version: int) -> BaseExposure:
         """The public document; all zeros when no account has this base currency any more."""
         current, maximum = self._current.text, self._max.text
+        left, used = against_limit(current, maximum)
         return BaseExposure(
             base_currency=self._base_currency,
             current=current,
             max=maximum,
-            headroom=headroom(current, maximum),
-            utilisation=utilisation(current, maximum),
+            headroom=left,
+            utilisation=used,
             accounts=self._accounts,
             version=version,
         )
@@ -183,8 +206,3 @@ def new_sum(contribution: Contribution) -> AssetSum | BaseSum:
     if isinstance(contribution, AssetContribution):
         return AssetSum(contribution.asset)
     return BaseSum(contribution.base_currency)
-
-
-def _places(amount: str) -> int:
-    _, point, fraction = amount.partition(".")
-    return len(fraction) if point else 0

@@ -31,7 +31,7 @@ CHANGES: Final = frozenset({Verdict.ACCEPTED, Verdict.REVISED})
 EMITS: Final = frozenset({Verdict.ACCEPTED, Verdict.REVISED, Verdict.REDELIVERED})
 
 
-class UserState(msgspec.Struct, frozen=True):
+class UserState(msgspec.Struct, frozen=True, gc=False):
     """A user's row: the newest snapshot of each account, by `venue:account` in that order.
 
     `version` counts accepted changes. `assets` and `bases` name all that was ever contributed to.
@@ -49,7 +49,7 @@ class UserState(msgspec.Struct, frozen=True):
         return [snapshot for snapshot in self.accounts.values() if not snapshot.deleted]
 
 
-class Fold(msgspec.Struct, frozen=True):
+class Fold(msgspec.Struct, frozen=True, gc=False):
     """The outcome of one snapshot.
 
     `time` is when its frame was received; `vanished` names the assets that were held and are

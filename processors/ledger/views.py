@@ -1,6 +1,6 @@
 """What a user's row says to others: the public documents, and the shares of all users' sums."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from processors.ledger.contributions import (
     AssetContribution,
@@ -8,9 +8,8 @@ from processors.ledger.contributions import (
     Contribution,
 )
 from processors.ledger.users import Fold, UserState, Verdict
-from schemas.amounts import headroom, sum_text, utilisation
+from schemas.amounts import against_limit, normal_text, sum_text
 from schemas.documents import (
-    AssetBalance,
     Balance,
     BalanceSnapshot,
     Limit,
@@ -19,31 +18,82 @@ from schemas.documents import (
     UserExposure,
 )
 
+Holdings = dict[str, dict[str, Balance]]
+"""What a user holds, by asset and then by venue, both in order."""
+
+
+class View:
+    """A row, and the sums over its accounts, worked out once for all that is made of them."""
+
+    __slots__ = ("_live", "holdings", "state")
+
+    def __init__(self, state: UserState) -> None:
+        self.state = state
+        self._live = state.live
+        self.holdings = _holdings(self._live)
+
+    def balances(self) -> UserBalances | None:
+        """The user's balances, or None (a tombstone) when every account is deleted."""
+        if not self._live:
+            return None
+        return UserBalances(
+            user=self.state.user,
+            accounts=self._live,
+            totals={asset: _over(venues) for asset, venues in self.holdings.items()},
+            version=self.state.version,
+        )
+
+    def exposure(self) -> UserExposure | None:
+        """The user's exposure and limits, or None (a tombstone) when every account is deleted."""
+        if not self._live:
+            return None
+        return UserExposure(
+            user=self.state.user,
+            assets={asset: _user_asset(venues) for asset, venues in self.holdings.items()},
+            limits=[limit for snapshot in self._live for limit in _limits(snapshot)],
+            version=self.state.version,
+        )
+
+    def shares(self, time: str, *, since: "View | None" = None) -> list[Contribution]:
+        """What the user tells the sums over all users, or what of it has changed since a view.
+
+        It names all that the user ever held, so that what is gone is told with nothing in it.
+        """
+        state, nothing = self.state, dict[str, Balance]()
+        shares: list[Contribution] = []
+        for asset in state.assets:
+            venues = self.holdings.get(asset, nothing)
+            if since is None or not since.told(asset, venues):
+                shares.append(AssetContribution(asset, state.user, state.version, time, venues))
+        for base in state.bases:
+            totals = self.totals(base)
+            if since is None or base not in since.state.bases or since.totals(base) != totals:
+                shares.append(BaseContribution(base, state.user, state.version, time, *totals))
+        return shares
+
+    def told(self, asset: str, venues: dict[str, Balance]) -> bool:
+        """Whether the sums were told of this asset, and just this."""
+        held = self.holdings.get(asset)
+        return held == venues if held is not None else not venues and asset in self.state.assets
+
+    def totals(self, base: str) -> tuple[list[str | None], list[str | None]]:
+        """What the venues say of the accounts in a base currency: current exposures and limits."""
+        totals = [
+            snapshot.exposure
+            for snapshot in self._live
+            if snapshot.exposure is not None and snapshot.exposure.base_currency == base
+        ]
+        return [total.current for total in totals], [total.max for total in totals]
+
 
 def user_balances(state: UserState) -> UserBalances | None:
     """The user's balances, or None (a tombstone) when every account is deleted."""
-    live = state.live
-    if not live:
-        return None
-    return UserBalances(
-        user=state.user,
-        accounts=live,
-        totals={asset: _sum(holdings) for asset, holdings in _by_asset(live)},
-        version=state.version,
-    )
+    return View(state).balances()
 
 
 def user_exposure(state: UserState) -> UserExposure | None:
     """The user's exposure and limits, or None (a tombstone) when every account is deleted."""
-    live = state.live
-    if not live:
-        return None
-    return UserExposure(
-        user=state.user,
-        assets={asset: _user_asset(live, asset, holdings) for asset, holdings in _by_asset(live)},
-        limits=[limit for snapshot in live for limit in _limits(snapshot)],
-        version=state.version,
-    )
+    return View(state).exposure()
 
 
 def contributions(fold: Fold) -> list[Contribution]:
@@ -52,83 +102,54 @@ def contributions(fold: Fold) -> list[Contribution]:
     After a change: the shares that differ from before. After a redelivery: all that there ever
     were, because those of the first delivery may never have been sent.
     """
-    now = _shares(fold.state, fold.time)
-    if fold.verdict is Verdict.REDELIVERED or fold.before is None:
-        return list(now.values())
-    before = _shares(fold.before, fold.time)
-    return [
-        share
-        for name, share in now.items()
-        if name not in before or not share.says_the_same_as(before[name])
-    ]
+    again = fold.before is None or fold.verdict is Verdict.REDELIVERED
+    since = None if again or fold.before is None else View(fold.before)
+    return View(fold.state).shares(fold.time, since=since)
 
 
-def _shares(state: UserState, time: str) -> dict[tuple[str, str], Contribution]:
-    live = state.live
-    shares: dict[tuple[str, str], Contribution] = {}
-    for asset in state.assets:
-        venues = {
-            venue: _sum(holdings)
-            for venue, holdings in _by_venue(
-                (snapshot, snapshot.assets[asset]) for snapshot in live if asset in snapshot.assets
-            )
+def _holdings(live: list[BalanceSnapshot]) -> Holdings:
+    if len(live) == 1:  # as nearly all users have it
+        (snapshot,) = live
+        venue, assets = snapshot.venue, snapshot.assets
+        return {
+            asset: {
+                venue: Balance(
+                    normal_text(balance.total),
+                    normal_text(balance.available),
+                    normal_text(balance.held),
+                )
+            }
+            for asset, balance in sorted(assets.items())
         }
-        shares["asset", asset] = AssetContribution(
-            asset=asset, user=state.user, version=state.version, time=time, venues=venues
-        )
-    for base in state.bases:
-        totals = [
-            snapshot.exposure
-            for snapshot in live
-            if snapshot.exposure is not None and snapshot.exposure.base_currency == base
-        ]
-        shares["base", base] = BaseContribution(
-            base_currency=base,
-            user=state.user,
-            version=state.version,
-            time=time,
-            current=[total.current for total in totals],
-            max=[total.max for total in totals],
-        )
-    return shares
-
-
-def _by_asset(live: list[BalanceSnapshot]) -> list[tuple[str, list[AssetBalance]]]:
-    found: dict[str, list[AssetBalance]] = {}
+    found: dict[str, dict[str, list[Balance]]] = {}
     for snapshot in live:
         for asset, balance in snapshot.assets.items():
-            found.setdefault(asset, []).append(balance)
-    return sorted(found.items())
+            part = Balance(balance.total, balance.available, balance.held)
+            found.setdefault(asset, {}).setdefault(snapshot.venue, []).append(part)
+    return {
+        asset: {venue: _sum(parts) for venue, parts in sorted(venues.items())}
+        for asset, venues in sorted(found.items())
+    }
 
 
-def _by_venue(
-    holdings: Iterable[tuple[BalanceSnapshot, AssetBalance]],
-) -> list[tuple[str, list[AssetBalance]]]:
-    found: dict[str, list[AssetBalance]] = {}
-    for snapshot, balance in holdings:
-        found.setdefault(snapshot.venue, []).append(balance)
-    return sorted(found.items())
+def _over(venues: dict[str, Balance]) -> Balance:
+    """The sum over all venues: of sums, which leaves value and places as they are."""
+    parts = list(venues.values())
+    return parts[0] if len(parts) == 1 else _sum(parts)
 
 
-def _sum(holdings: list[AssetBalance]) -> Balance:
+def _sum(parts: list[Balance]) -> Balance:
     return Balance(
-        total=sum_text([holding.total for holding in holdings]),
-        available=sum_text([holding.available for holding in holdings]),
-        held=sum_text([holding.held for holding in holdings]),
+        total=sum_text([part.total for part in parts]),
+        available=sum_text([part.available for part in parts]),
+        held=sum_text([part.held for part in parts]),
     )
 
 
-def _user_asset(live: list[BalanceSnapshot], asset: str, holdings: list[AssetBalance]) -> UserAsset:
-    balance = _sum(holdings)
-    venues = _by_venue(
-        (snapshot, snapshot.assets[asset]) for snapshot in live if asset in snapshot.assets
-    )
-    return UserAsset(
-        total=balance.total,
-        available=balance.available,
-        held=balance.held,
-        by_venue={venue: sum_text([part.total for part in parts]) for venue, parts in venues},
-    )
+def _user_asset(venues: dict[str, Balance]) -> UserAsset:
+    over = _over(venues)
+    by_venue = {venue: part.total for venue, part in venues.items()}
+    return UserAsset(over.total, over.available, over.held, by_venue)
 
 
 def _limits(snapshot: BalanceSnapshot) -> Iterator[Limit]:
@@ -153,6 +174,7 @@ def _limit(
     current: str | None,
     maximum: str | None,
 ) -> Limit:
+    left, used = against_limit(current, maximum)
     return Limit(
         venue=snapshot.venue,
         account=snapshot.account,
@@ -160,6 +182,6 @@ def _limit(
         base_currency=base_currency,
         current=current,
         max=maximum,
-        headroom=headroom(current, maximum),
-        utilisation=utilisation(current, maximum),
+        headroom=left,
+        utilisation=used,
     )

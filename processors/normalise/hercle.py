@@ -5,16 +5,18 @@ Source: Hercle, `GetBalances` and the event `executionEvents`, subject
 their own digits are read. Totals are the venue's word, not the sum of its assets, and are carried.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
+from processors.normalise import plain
 from processors.normalise.frame import RawFrame
 from processors.normalise.reading import Reading
 from processors.normalise.strict_json import Number, parse
 from schemas.amounts import sum_text
 from schemas.documents import AccountExposure, AssetBalance, BalanceSnapshot, Exposure
-from schemas.identity import user_for
+from schemas.identity import is_account, user_for
 from schemas.rejections import Reason, Rejected
 from schemas.venues import HERCLE
 
@@ -25,8 +27,97 @@ _INVOCATION: Final = Number("1")
 _TARGET: Final = "executionevents"
 
 
+_NULL: Final = "null"
+
+
+class _Item(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    name: str
+    available: msgspec.Raw
+    allocated: msgspec.Raw
+    current: msgspec.Raw = msgspec.field(name="currentExposure")
+    max: msgspec.Raw = msgspec.field(name="maxExposure")
+
+
+class _Data(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    account: str = msgspec.field(name="userId")
+    sequence: int
+    assets: list[_Item]
+    base_currency: str | None = msgspec.field(name="baseCurrency")
+    current: msgspec.Raw = msgspec.field(name="totalCurrentExposure")
+    max: msgspec.Raw = msgspec.field(name="totalMaxExposure")
+    deleted: bool
+
+
+class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    subject: str
+    client: str = msgspec.field(name="clientId")
+    data: _Data
+
+
+class _Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A plain message: what the example in the documents has, and no more."""
+
+    type: int
+    target: str
+    arguments: tuple[_Event]
+
+
+_DECODER: Final = msgspec.json.Decoder(_Message)
+# The keys of message, event and data, the target, the subject, the client, the account.
+_STRINGS_AROUND_ASSETS: Final = 3 + 3 + 7 + 4
+_STRINGS_OF_ASSET: Final = 5 + 1
+
+
 def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
     """The snapshot of one hub message of Hercle, or why there is none."""
+    snapshot = _plain(frame) or _any(frame)
+    if isinstance(snapshot, BalanceSnapshot) and _limits_bytes(snapshot) > LIMITS_BYTES_MAX:
+        return Rejected(Reason.TOO_LARGE, "names that every limit would repeat")
+    return snapshot
+
+
+def _plain(frame: RawFrame) -> BalanceSnapshot | None:
+    """The snapshot of a message that is sound and plain; None for any other."""
+    message = plain.decode(frame.data, _DECODER)
+    if message is None or message.type != 1 or message.target.lower() != _TARGET:
+        return None
+    (event,) = message.arguments
+    data = event.data
+    strings = _STRINGS_AROUND_ASSETS + _STRINGS_OF_ASSET * len(data.assets)
+    strings += data.base_currency is not None
+    if event.subject != HERCLE.feed or not plain.holds_strings(frame.data, strings):
+        return None
+    assets = _plain_assets(data.assets)
+    totals = plain.numbers((data.current, data.max))
+    if assets is None or totals is None:
+        return None
+    if not is_account(data.account) or not plain.is_integer(data.sequence):
+        return None
+    exposure = _exposure_of_account(data.base_currency, *map(_unless_null, totals))
+    return _snapshot(frame, data.account, data.sequence, data.deleted, assets, exposure)
+
+
+def _plain_assets(items: list[_Item]) -> dict[str, AssetBalance] | None:
+    held = plain.numbers([raw for item in items for raw in (item.available, item.allocated)])
+    exposed = plain.numbers([raw for item in items for raw in (item.current, item.max)])
+    if held is None or exposed is None or _NULL in held:
+        return None
+    assets = {
+        item.name.upper(): _balance_of(*amounts, *map(_unless_null, limits))
+        for item, amounts, limits in zip(items, _pairs(held), _pairs(exposed), strict=True)
+    }
+    return assets if len(assets) == len(items) else None
+
+
+def _pairs(texts: list[str]) -> Iterator[tuple[str, str]]:
+    return zip(texts[::2], texts[1::2], strict=True)
+
+
+def _unless_null(literal: str) -> str | None:
+    return None if literal == _NULL else literal
+
+
+def _any(frame: RawFrame) -> BalanceSnapshot | Rejected:
     message = parse(frame.data)
     if isinstance(message, Rejected):
         return message
@@ -35,11 +126,9 @@ def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
         return Rejected(Reason.UNKNOWN_MESSAGE, "no balances of Hercle")
     reading = Reading()
     data = reading.nested(event, "data")
-    snapshot = None if data is None else _snapshot(frame, data, reading)
+    snapshot = None if data is None else _read(frame, data, reading)
     if snapshot is None or reading.rejected is not None:
         return reading.rejected or Rejected(Reason.WRONG_TYPE, "data")
-    if _limits_bytes(snapshot) > LIMITS_BYTES_MAX:
-        return Rejected(Reason.TOO_LARGE, "names that every limit would repeat")
     return snapshot
 
 
@@ -68,7 +157,7 @@ def _balances_event(message: object) -> dict[str, Any] | None:
             return None
 
 
-def _snapshot(frame: RawFrame, data: dict[str, Any], reading: Reading) -> BalanceSnapshot | None:
+def _read(frame: RawFrame, data: dict[str, Any], reading: Reading) -> BalanceSnapshot | None:
     account = reading.account(data, "userId", "data.")
     sequence = reading.integer(data, "sequence", "data.")
     deleted = reading.flag(data, "deleted", "data.")
@@ -76,6 +165,62 @@ def _snapshot(frame: RawFrame, data: dict[str, Any], reading: Reading) -> Balanc
     exposure = _account_exposure(data, reading)
     if reading.rejected is not None or account is None or sequence is None or deleted is None:
         return None
+    return _snapshot(frame, account, sequence, deleted, assets, exposure)
+
+
+def _balance(item: dict[str, Any], reading: Reading, where: str) -> AssetBalance | None:
+    available = reading.number_amount(item, "available", where)
+    allocated = reading.number_amount(item, "allocated", where)
+    current = reading.unknown_or_number_amount(item, "currentExposure", where)
+    maximum = reading.unknown_or_number_amount(item, "maxExposure", where)
+    if available is None or allocated is None:
+        return None
+    return _balance_of(available, allocated, current, maximum)
+
+
+def _account_exposure(data: dict[str, Any], reading: Reading) -> AccountExposure | None:
+    current = reading.unknown_or_number_amount(data, "totalCurrentExposure", "data.")
+    maximum = reading.unknown_or_number_amount(data, "totalMaxExposure", "data.")
+    base_currency = None
+    if data.get("baseCurrency") is not None:
+        base_currency = reading.text(data, "baseCurrency", "data.")
+    return _exposure_of_account(base_currency, current, maximum)
+
+
+# -- what both ways lead to
+
+
+def _balance_of(
+    available: str, allocated: str, current: str | None, maximum: str | None
+) -> AssetBalance:
+    unknown = current is None and maximum is None
+    return AssetBalance(
+        total=sum_text((available, allocated)),
+        available=available,
+        held=allocated,
+        wallets={},
+        exposure=None if unknown else Exposure(current=current, max=maximum),
+    )
+
+
+def _exposure_of_account(
+    base_currency: str | None, current: str | None, maximum: str | None
+) -> AccountExposure | None:
+    if base_currency is None and current is None and maximum is None:
+        return None
+    return AccountExposure(
+        base_currency=base_currency and base_currency.upper(), current=current, max=maximum
+    )
+
+
+def _snapshot(
+    frame: RawFrame,
+    account: str,
+    sequence: int,
+    deleted: bool,  # noqa: FBT001 - as the venue says it
+    assets: dict[str, AssetBalance],
+    exposure: AccountExposure | None,
+) -> BalanceSnapshot:
     return BalanceSnapshot(
         user=user_for(HERCLE.name, account),
         venue=HERCLE.name,
@@ -89,34 +234,4 @@ def _snapshot(frame: RawFrame, data: dict[str, Any], reading: Reading) -> Balanc
         assets=assets,
         exposure=exposure,
         source=frame.source,
-    )
-
-
-def _balance(item: dict[str, Any], reading: Reading, where: str) -> AssetBalance | None:
-    available = reading.number_amount(item, "available", where)
-    allocated = reading.number_amount(item, "allocated", where)
-    current = reading.unknown_or_number_amount(item, "currentExposure", where)
-    maximum = reading.unknown_or_number_amount(item, "maxExposure", where)
-    if available is None or allocated is None:
-        return None
-    unknown = current is None and maximum is None
-    return AssetBalance(
-        total=sum_text((available, allocated)),
-        available=available,
-        held=allocated,
-        wallets={},
-        exposure=None if unknown else Exposure(current=current, max=maximum),
-    )
-
-
-def _account_exposure(data: dict[str, Any], reading: Reading) -> AccountExposure | None:
-    current = reading.unknown_or_number_amount(data, "totalCurrentExposure", "data.")
-    maximum = reading.unknown_or_number_amount(data, "totalMaxExposure", "data.")
-    base_currency = None
-    if data.get("baseCurrency") is not None:
-        base_currency = reading.text(data, "baseCurrency", "data.")
-    if base_currency is None and current is None and maximum is None:
-        return None
-    return AccountExposure(
-        base_currency=base_currency and base_currency.upper(), current=current, max=maximum
     )

@@ -6,11 +6,14 @@ fields lacks `staking_wallet`, which the example has: every `*_wallet` is taken.
 
 from typing import Any, Final
 
+import msgspec
+
+from processors.normalise import plain
 from processors.normalise.frame import RawFrame
 from processors.normalise.reading import Reading
 from processors.normalise.strict_json import Number, parse
 from schemas.documents import AssetBalance, BalanceSnapshot
-from schemas.identity import user_for
+from schemas.identity import is_account, user_for
 from schemas.rejections import Reason, Rejected
 from schemas.times import venue_time
 from schemas.venues import SFOX
@@ -18,10 +21,71 @@ from schemas.venues import SFOX
 _WALLET: Final = "_wallet"
 # Nanoseconds have 19 digits until the year 2286.
 _TIMESTAMP_DIGITS_MAX: Final = 19
+_TIMESTAMP_END: Final = 10**_TIMESTAMP_DIGITS_MAX
+
+
+class _Payload(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    user_id: str
+    updates: list[dict[str, str]]
+
+
+class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A plain frame: what the example in the documents has, and no more."""
+
+    sequence: int
+    recipient: str
+    timestamp: int
+    payload: _Payload
+
+
+_DECODER: Final = msgspec.json.Decoder(_Envelope)
+# The keys of envelope and payload, the recipient, the account.
+_STRINGS_AROUND_UPDATES: Final = 4 + 2 + 2
+_WALLETS: Final = {
+    f"{name}{_WALLET}": name for name in ("trading", "collateral", "borrow", "lending", "staking")
+}
 
 
 def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
     """The snapshot of one sFOX frame, or why there is none."""
+    return _plain(frame) or _any(frame)
+
+
+def _plain(frame: RawFrame) -> BalanceSnapshot | None:
+    """The snapshot of a frame that is sound and plain; None for any other."""
+    envelope = plain.decode(frame.data, _DECODER)
+    if envelope is None or envelope.recipient != SFOX.feed:
+        return None
+    sequence, timestamp, account = envelope.sequence, envelope.timestamp, envelope.payload.user_id
+    if not plain.is_integer(sequence) or not 0 < timestamp < _TIMESTAMP_END:
+        return None
+    updates = envelope.payload.updates
+    strings = _STRINGS_AROUND_UPDATES + 2 * sum(map(len, updates))
+    if not is_account(account) or not plain.holds_strings(frame.data, strings):
+        return None
+    assets = _plain_assets(updates)
+    if assets is None:
+        return None
+    return _snapshot(frame, account, sequence, venue_time(timestamp), assets)
+
+
+def _plain_assets(updates: list[dict[str, str]]) -> dict[str, AssetBalance] | None:
+    assets: dict[str, AssetBalance] = {}
+    amounts: set[str] = set()
+    try:
+        for update in updates:
+            asset = update.pop("currency").upper()
+            amounts.update(update.values())
+            total, available = update.pop("balance"), update.pop("available")
+            held = update.pop("held")
+            wallets = {_WALLETS[name]: amount for name, amount in update.items()}
+            assets[asset] = AssetBalance(total, available, held, wallets, None)
+    except KeyError:
+        return None
+    return assets if len(assets) == len(updates) and plain.are_amounts(amounts) else None
+
+
+def _any(frame: RawFrame) -> BalanceSnapshot | Rejected:
     envelope = parse(frame.data)
     if isinstance(envelope, Rejected):
         return envelope
@@ -37,6 +101,16 @@ def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
         assets = reading.assets(updates, "payload.updates", "currency", _balance)
     if reading.rejected is not None or account is None or sequence is None:
         return reading.rejected or Rejected(Reason.WRONG_TYPE, "payload")
+    return _snapshot(frame, account, sequence, _venue_time(envelope.get("timestamp")), assets)
+
+
+def _snapshot(
+    frame: RawFrame,
+    account: str,
+    sequence: int,
+    at_venue: str | None,
+    assets: dict[str, AssetBalance],
+) -> BalanceSnapshot:
     return BalanceSnapshot(
         user=user_for(SFOX.name, account),
         venue=SFOX.name,
@@ -44,7 +118,7 @@ def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
         epoch=frame.receipt.epoch,
         sequence=sequence,
         receipt=frame.receipt.receipt,
-        venue_time=_venue_time(envelope.get("timestamp")),
+        venue_time=at_venue,
         received_time=frame.receipt.received_time,
         deleted=False,
         assets=assets,
