@@ -1,4 +1,4 @@
-"""Money: text in the documents, `Decimal` in the sums, never a float and never a rounding.
+"""Money: text in the documents, whole numbers in between, never a float and never a rounding.
 
 An amount is the plain decimal that the venue sent (`"9.99850081"`, `"0"`, `"-3.50"`): its digits
 are kept as they came. Sums are taken in a context that traps inexactness, so a digit that would
@@ -7,30 +7,17 @@ be lost is an error and not a surprise.
 
 import re
 from collections.abc import Sequence
-from decimal import (
-    ROUND_HALF_EVEN,
-    Context,
-    Decimal,
-    DivisionByZero,
-    Inexact,
-    InvalidOperation,
-    Overflow,
-)
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Annotated, Final
 
-import msgspec
+from schemas.forms import Form
 
 WHOLE_DIGITS_MAX: Final = 38
 FRACTION_DIGITS_MAX: Final = 38
 UTILISATION_PLACES: Final = 6
 
-Amount = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^-?[0-9]+(\.[0-9]+)?$",
-        description="A plain decimal as text: no exponent, no rounding.",
-    ),
-]
+AMOUNT: Final = Form(r"^-?[0-9]+(\.[0-9]+)?$", "A plain decimal as text: no exponent, no rounding.")
+Amount = Annotated[str, AMOUNT.meta]
 """What a document carries. A sum may have more digits than one amount of a venue."""
 
 # `fullmatch` and ASCII classes: `$` would let a newline pass, `\d` the digits of every script.
@@ -39,14 +26,9 @@ _SCIENTIFIC: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?[eE]([+-]?)0*([0-9]
 
 # Every amount has at most 76 digits, so 128 leave room for 10^52 addends; more is trapped.
 _EXACT: Final = Context(prec=128, traps=[Inexact, InvalidOperation, Overflow])
-# A quotient rounds by nature. It is rounded once, at the end, from far more digits than are kept.
-_QUOTIENT: Final = Context(
-    prec=256,
-    rounding=ROUND_HALF_EVEN,
-    traps=[InvalidOperation, DivisionByZero, Overflow],
-)
-_UTILISATION_STEP: Final = Decimal(1).scaleb(-UTILISATION_PLACES)
 _ZERO: Final = Decimal(0)
+_NOUGHT: Final = "0"
+_ZERO_TEXT: Final = re.compile(r"-?[0.]+")
 _FIRST_OF_PLAIN: Final = frozenset("123456789")
 
 
@@ -88,24 +70,20 @@ def amount_from_number(literal: str) -> str | None:
     return sign + plain if is_amount(plain) else None
 
 
-def decimal_of(amount: str) -> Decimal:
-    """The exact value of an amount's text."""
-    return Decimal(amount)
+def units_of(amount: str) -> tuple[int, int]:
+    """An amount as a whole number of its last place, and how many decimals it has."""
+    point = amount.find(".")
+    if point < 0:
+        return int(amount), 0
+    return int(amount[:point] + amount[point + 1 :]), len(amount) - point - 1
 
 
-def text_of(value: Decimal) -> str:
-    """The plain text of an exact value, with the places that it has and no exponent."""
-    return format(value, "f")
-
-
-def add(left: Decimal, right: Decimal) -> Decimal:
-    """The exact sum; raises `decimal.Inexact` rather than round."""
-    return _EXACT.add(left, right)
-
-
-def subtract(left: Decimal, right: Decimal) -> Decimal:
-    """The exact difference; raises `decimal.Inexact` rather than round."""
-    return _EXACT.subtract(left, right)
+def text_of_units(units: int, places: int) -> str:
+    """The amount that so many of a place's units are."""
+    digits = str(abs(units)).zfill(places + 1)
+    whole = len(digits) - places
+    plain = f"{digits[:whole]}.{digits[whole:]}" if places else digits
+    return f"-{plain}" if units < 0 else plain
 
 
 def quantize(value: Decimal, places: int) -> Decimal:
@@ -115,39 +93,61 @@ def quantize(value: Decimal, places: int) -> Decimal:
 
 def sum_text(amounts: Sequence[str]) -> str:
     """The exact sum of amounts, with as many places as the finest of them (`"0"` of none)."""
-    if len(amounts) == 1 and amounts[0][0] in _FIRST_OF_PLAIN:
-        # Nearly every sum over accounts is of one account, and its text is that of the amount:
-        # only a minus zero or leading zeros would be written otherwise.
-        return amounts[0]
+    # Most sums are of one amount, or of others that are nothing: neither value nor places.
+    told = [amount for amount in amounts if amount != _NOUGHT]
+    if not told:
+        return _NOUGHT
+    return normal_text(told[0]) if len(told) == 1 else _added(told)
+
+
+def normal_text(amount: str) -> str:
+    """An amount as a sum of it alone is written: no minus zero, no zeros in front."""
+    if amount[0] in _FIRST_OF_PLAIN or amount.startswith("0.") or amount == _NOUGHT:
+        return amount
+    return _added((amount,))
+
+
+def _added(amounts: Sequence[str]) -> str:
     total = _ZERO
     for amount in amounts:
         total = _EXACT.add(total, Decimal(amount))
-    return text_of(total)
+    return format(total, "f")
 
 
 def headroom(current: str | None, maximum: str | None) -> str | None:
     """What is left below a limit, `max - current`; None where either is unknown."""
-    if current is None or maximum is None:
-        return None
-    return _without_minus_zero(text_of(_EXACT.subtract(Decimal(maximum), Decimal(current))))
+    return against_limit(current, maximum)[0]
 
 
 def utilisation(current: str | None, maximum: str | None) -> str | None:
     """`current / max`, half-even to six places; None where max is zero or either is unknown."""
+    return against_limit(current, maximum)[1]
+
+
+def against_limit(current: str | None, maximum: str | None) -> tuple[str | None, str | None]:
+    """Headroom and utilisation of a limit."""
     if current is None or maximum is None:
-        return None
-    limit = Decimal(maximum)
-    if not limit:
-        return None
-    quotient = _QUOTIENT.divide(Decimal(current), limit)
-    return _without_minus_zero(text_of(_QUOTIENT.quantize(quotient, _UTILISATION_STEP)))
+        return None, None
+    used, used_places = units_of(current)
+    limit, places = units_of(maximum)
+    if used_places < places:
+        used *= 10 ** (places - used_places)
+    elif used_places > places:
+        limit *= 10 ** (used_places - places)
+        places = used_places
+    left = text_of_units(limit - used, places)
+    return left, text_of_units(_millionths(used, limit), UTILISATION_PLACES) if limit else None
 
 
-def _without_minus_zero(text: str) -> str:
-    """A venue may write `-0`; what we work out never is."""
-    return text.removeprefix("-") if is_zero(text) else text
+def _millionths(used: int, limit: int) -> int:
+    """The quotient in units of the last place that is kept, halves to the even one."""
+    parts, rest = divmod(abs(used) * 10**UTILISATION_PLACES, abs(limit))
+    twice, whole = 2 * rest, abs(limit)
+    if twice > whole or (twice == whole and parts % 2):
+        parts += 1
+    return parts if (used < 0) == (limit < 0) else -parts
 
 
 def is_zero(amount: str) -> bool:
     """Whether an amount is zero, however it is written (`"0"`, `"-0.00"`)."""
-    return not Decimal(amount)
+    return amount[0] not in _FIRST_OF_PLAIN and _ZERO_TEXT.fullmatch(amount) is not None

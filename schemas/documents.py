@@ -4,30 +4,24 @@ Amounts are text (see `schemas.amounts`), times RFC 3339 (see `schemas.times`). 
 fields that they do not know, so a field may be added; none may be removed or change its meaning.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
-from schemas.amounts import Amount
+from schemas.amounts import AMOUNT, Amount
+from schemas.forms import Form, Texts
 
 Version = Annotated[int, msgspec.Meta(ge=1, description="Grows, and never goes back.")]
-Time = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}Z$",
-        description="RFC 3339 in UTC, nine decimals.",
-    ),
-]
-Quotient = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^-?[0-9]+\.[0-9]{6}$",
-        description="Rounded half-even to six places.",
-    ),
-]
+TIME: Final = Form(
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}Z$",
+    "RFC 3339 in UTC, nine decimals.",
+)
+Time = Annotated[str, TIME.meta]
+_QUOTIENT: Final = Form(r"^-?[0-9]+\.[0-9]{6}$", "Rounded half-even to six places.")
+Quotient = Annotated[str, _QUOTIENT.meta]
 
 
-class Source(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct, frozen=True, gc=False):
     """The raw record that a document came from."""
 
     topic: str
@@ -35,14 +29,14 @@ class Source(msgspec.Struct, frozen=True):
     offset: int
 
 
-class Exposure(msgspec.Struct, frozen=True):
+class Exposure(msgspec.Struct, frozen=True, gc=False):
     """What a venue says of one asset of an account: exposure and its limit; null is unknown."""
 
     current: Amount | None
     max: Amount | None
 
 
-class AccountExposure(msgspec.Struct, frozen=True):
+class AccountExposure(msgspec.Struct, frozen=True, gc=False):
     """What a venue says of an account as a whole, in its base currency; null is unknown."""
 
     base_currency: str | None
@@ -50,7 +44,7 @@ class AccountExposure(msgspec.Struct, frozen=True):
     max: Amount | None
 
 
-class AssetBalance(msgspec.Struct, frozen=True):
+class AssetBalance(msgspec.Struct, frozen=True, gc=False):
     """One asset of an account: in total, what is free, what is held, and in which wallets."""
 
     total: Amount
@@ -60,7 +54,7 @@ class AssetBalance(msgspec.Struct, frozen=True):
     exposure: Exposure | None
 
 
-class BalanceSnapshot(msgspec.Struct, frozen=True):
+class BalanceSnapshot(msgspec.Struct, frozen=True, gc=False):
     """One account as one frame tells it: the value of `balances.v1`.
 
     It is the whole account: an asset that is missing is no longer held.
@@ -79,8 +73,20 @@ class BalanceSnapshot(msgspec.Struct, frozen=True):
     exposure: AccountExposure | None
     source: Source
 
+    def is_well_formed(self) -> bool:
+        """Whether every amount and time has its form: `forms.is_well_formed`, written out."""
+        amounts: Texts = set()
+        for balance in self.assets.values():
+            amounts.update((balance.total, balance.available, balance.held))
+            amounts.update(balance.wallets.values())
+            if balance.exposure is not None:
+                amounts.update((balance.exposure.current, balance.exposure.max))
+        if self.exposure is not None:
+            amounts.update((self.exposure.current, self.exposure.max))
+        return AMOUNT.fits(amounts) and TIME.fits({self.venue_time, self.received_time})
 
-class Balance(msgspec.Struct, frozen=True):
+
+class Balance(msgspec.Struct, frozen=True, gc=False):
     """An exact sum of balances in one asset."""
 
     total: Amount
@@ -88,7 +94,7 @@ class Balance(msgspec.Struct, frozen=True):
     held: Amount
 
 
-class UserBalances(msgspec.Struct, frozen=True):
+class UserBalances(msgspec.Struct, frozen=True, gc=False):
     """All that a user holds, account by account: the value of `balances.latest.v1`."""
 
     user: str
@@ -97,7 +103,7 @@ class UserBalances(msgspec.Struct, frozen=True):
     version: Version
 
 
-class UserAsset(msgspec.Struct, frozen=True):
+class UserAsset(msgspec.Struct, frozen=True, gc=False):
     """What a user holds of one asset, over all venues; `by_venue` holds the totals."""
 
     total: Amount
@@ -106,7 +112,7 @@ class UserAsset(msgspec.Struct, frozen=True):
     by_venue: dict[str, Amount]
 
 
-class Limit(msgspec.Struct, frozen=True):
+class Limit(msgspec.Struct, frozen=True, gc=False):
     """One limit of one account; `asset` is null for the limit of the account's total."""
 
     venue: str
@@ -119,7 +125,7 @@ class Limit(msgspec.Struct, frozen=True):
     utilisation: Quotient | None
 
 
-class UserExposure(msgspec.Struct, frozen=True):
+class UserExposure(msgspec.Struct, frozen=True, gc=False):
     """A user's exposure by asset and against every limit: the value of `exposure.user.v1`."""
 
     user: str
@@ -128,7 +134,7 @@ class UserExposure(msgspec.Struct, frozen=True):
     version: Version
 
 
-class VenueHolding(msgspec.Struct, frozen=True):
+class VenueHolding(msgspec.Struct, frozen=True, gc=False):
     """What all users hold of an asset at one venue; `users` counts totals that are not zero."""
 
     total: Amount
@@ -137,7 +143,7 @@ class VenueHolding(msgspec.Struct, frozen=True):
     users: int
 
 
-class AssetExposure(msgspec.Struct, frozen=True):
+class AssetExposure(msgspec.Struct, frozen=True, gc=False):
     """What all users hold of one asset: the value of `exposure.asset.v1`."""
 
     asset: str
@@ -149,7 +155,7 @@ class AssetExposure(msgspec.Struct, frozen=True):
     version: Version
 
 
-class BaseExposure(msgspec.Struct, frozen=True):
+class BaseExposure(msgspec.Struct, frozen=True, gc=False):
     """All accounts' own totals in one base currency: the value of `exposure.base.v1`.
 
     A sum with an unknown part is unknown, so `current` or `max` is null as soon as one account's
@@ -165,7 +171,7 @@ class BaseExposure(msgspec.Struct, frozen=True):
     version: Version
 
 
-class LimitAlert(msgspec.Struct, frozen=True):
+class LimitAlert(msgspec.Struct, frozen=True, gc=False):
     """A limit was approached, crossed or left behind: the value of `alerts.v1`."""
 
     user: str

@@ -58,10 +58,17 @@ def write(directory: Path = DIRECTORY) -> list[Path]:
 
 
 def _tidy(part: dict[str, Any]) -> dict[str, Any]:
-    """The same part, its docstring without the indentation of the source."""
-    if "description" in part:
-        return {**part, "description": inspect.cleandoc(part["description"])}
-    return part
+    """The same part, its docstring without the indentation of the source, its pattern last."""
+    tidy = {
+        name: _tidy(value) if isinstance(value, dict) else value for name, value in part.items()
+    }
+    if isinstance(part.get("description"), str):
+        tidy["description"] = inspect.cleandoc(part["description"])
+    if isinstance(part.get("pattern"), str):
+        tidy["pattern"] = tidy.pop("pattern")
+    for parts in (value for value in tidy.values() if isinstance(value, list)):
+        parts[:] = [_tidy(value) if isinstance(value, dict) else value for value in parts]
+    return tidy
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ error-reporting headers (KIP-298).
 """
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -15,11 +16,12 @@ Headers = list[tuple[str, bytes]]
 
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 _SPEC_VERSION: Final = ("ce_specversion", b"1.0")
+_SOURCE: Final = ("ce_source", b"/headroom")
 _INT64_MAX: Final = 2**63 - 1
 _INT64_DIGITS: Final = 19
 
 
-class RawHeaders(msgspec.Struct, frozen=True):
+class RawHeaders(msgspec.Struct, frozen=True, gc=False):
     """What a producer says of a frame: where it came from and in which order.
 
     `receipt` counts 1, 2, 3 … within the epoch; `received_time` is RFC 3339.
@@ -42,7 +44,7 @@ class RawHeaders(msgspec.Struct, frozen=True):
         ]
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """Where a raw record stands in the order of its venue, and when it was received."""
 
     epoch: int
@@ -84,19 +86,26 @@ def _time(value: bytes | None) -> str | None:
 
 def cloud_event(*, topic: str, subject: str, event_id: str, time: str) -> Headers:
     """The CloudEvents headers of a record in `topic`; `time` is the frame's `received_time`."""
+    kind, schema = _of_topic(topic)
     return [
         _SPEC_VERSION,
         ("ce_id", event_id.encode()),
-        ("ce_source", b"/headroom"),
-        ("ce_type", b"headroom." + topic.encode()),
+        _SOURCE,
+        kind,
         ("ce_time", time.encode()),
         ("ce_subject", subject.encode()),
-        ("ce_dataschema", b"urn:headroom:schema:" + topic.encode()),
+        schema,
         _CONTENT_TYPE,
     ]
 
 
-class DeadLetterOrigin(msgspec.Struct, frozen=True):
+@cache  # a worker writes to a handful of topics
+def _of_topic(topic: str) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
+    name = topic.encode()
+    return ("ce_type", b"headroom." + name), ("ce_dataschema", b"urn:headroom:schema:" + name)
+
+
+class DeadLetterOrigin(msgspec.Struct, frozen=True, gc=False):
     """The record that could not be read, and the code that could not read it."""
 
     topic: str

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -9,7 +10,11 @@ _NS_PER_S: Final = 1_000_000_000
 # What `datetime` can write: years 1 to 9999.
 _SECONDS_MIN: Final = -62_135_596_800
 _SECONDS_MAX: Final = 253_402_300_799
-_TEXT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}Z")
+_SECONDS_TEXT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
+_FRACTION_TEXT: Final = re.compile(r"\.[0-9]{9}Z")
+_SECONDS_LETTERS: Final = 19
+# Frames come thousands a second, so the seconds of nearly all of them were written just before.
+_SECONDS_REMEMBERED: Final = 4_096
 # A 19-digit timestamp counts nanoseconds, a 16-digit one microseconds, and so on down.
 _UNITS: Final = ((10**17, 1), (10**14, 1_000), (10**11, 1_000_000), (0, _NS_PER_S))
 
@@ -20,17 +25,32 @@ def rfc3339(time_ns: int) -> str:
     if not _SECONDS_MIN <= seconds <= _SECONDS_MAX:
         message = f"time out of range: {time_ns} ns"
         raise ValueError(message)
-    moment = _EPOCH + timedelta(seconds=seconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + f".{nanoseconds:09d}Z"
+    return f"{_text_of_seconds(seconds)}.{nanoseconds:09d}Z"
 
 
 def time_ns_of(text: str) -> int:
     """Nanoseconds since 1970 of a text that `rfc3339` wrote; ValueError for any other text."""
-    if _TEXT.fullmatch(text) is None:
-        message = f"not an RFC 3339 time with nine decimals and a Z: {text[:40]!r}"
-        raise ValueError(message)
-    moment = datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
-    return int((moment - _EPOCH).total_seconds()) * _NS_PER_S + int(text[20:29])
+    fraction = text[_SECONDS_LETTERS:]
+    if _FRACTION_TEXT.fullmatch(fraction) is None:
+        raise ValueError(_not_a_time(text))
+    return _seconds_of(text[:_SECONDS_LETTERS]) * _NS_PER_S + int(fraction[1:-1])
+
+
+@lru_cache(_SECONDS_REMEMBERED)
+def _text_of_seconds(seconds: int) -> str:
+    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}".rjust(_SECONDS_LETTERS, "0")
+
+
+@lru_cache(_SECONDS_REMEMBERED)
+def _seconds_of(text: str) -> int:
+    if _SECONDS_TEXT.fullmatch(text) is None:
+        raise ValueError(_not_a_time(text))
+    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    return int((moment - _EPOCH).total_seconds())
+
+
+def _not_a_time(text: str) -> str:
+    return f"not an RFC 3339 time with nine decimals and a Z: {text[:40]!r}"
 
 
 def venue_time(timestamp: int) -> str | None:

@@ -80,6 +80,7 @@ class Batch:
         # Where Kafka put the rows: of each table, offsets in the changelog, the last one at least.
         self.row_offsets: dict[Rows, list[int]] = {}
         self.acknowledged = False
+        self.told_when_done: list[Callable[[], None]] = []
         self._latest: dict[tuple[str, bytes], Send] = {}
 
     def __iter__(self) -> Iterator[Record]:
@@ -102,6 +103,10 @@ class Batch:
     ) -> None:
         """Send a record to a compacted topic; of several with one key only the last goes out."""
         self._latest[topic, key] = Send(topic, key, value, headers)
+
+    def when_done(self, call: Callable[[], None]) -> None:
+        """Call once Kafka has the batch for good, and its rows are in the tables."""
+        self.told_when_done.append(call)
 
     def all_sends(self) -> list[Send]:
         """Every record to send: in the order of `send`, then the latest of each key."""

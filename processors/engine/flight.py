@@ -165,6 +165,8 @@ class Flight(ABC):
                     self.check(done)
                     for table, offsets in done.row_offsets.items():
                         table.settle(done, offsets[-1])
+                    for call in done.told_when_done:
+                        call()
         except EngineError as error:
             self.fail(error)
         except Exception as error:  # noqa: BLE001 - rocksdict raises bare Exceptions; nobody else hears a callback

@@ -1,16 +1,20 @@
 """What a user tells all users' sums: absolute shares, the changed ones, all when in doubt."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.ledger.contributions import (
+    BUNDLE_BYTES,
     AssetContribution,
     BaseContribution,
     Contribution,
+    bundles,
     decode,
     encode,
     key_of,
     row_key,
+    unbundle,
 )
 from processors.ledger.users import EMITS, Verdict, fold
 from processors.ledger.views import contributions
@@ -23,6 +27,12 @@ EUR = ("EUR", "1430", "1500")
 
 def named(shares: list[Contribution]) -> list[tuple[str, str]]:
     return [(type(share).__name__.removesuffix("Contribution"), share.name) for share in shares]
+
+
+def says_the_same(one: Contribution, other: Contribution) -> bool:
+    """Whether the sums are the same with either."""
+    at = {"version": 1, "time": ""}
+    return msgspec.structs.replace(one, **at) == msgspec.structs.replace(other, **at)
 
 
 def test_a_first_snapshot_tells_all_that_it_holds() -> None:
@@ -110,7 +120,7 @@ def test_what_was_told_last_is_what_the_user_holds(data: st.DataObject) -> None:
         everything = contributions(fold(folded.state, newest))
         assert {key_of(share) for share in everything} == set(told)
         for share in everything:
-            assert share.says_the_same_as(told[key_of(share)])
+            assert says_the_same(share, told[key_of(share)])
             assert told[key_of(share)].version <= share.version
 
 
@@ -120,6 +130,40 @@ def test_a_contribution_comes_back_from_its_bytes(log: list[BalanceSnapshot]) ->
     for folded in fold_all(log):
         for share in contributions(folded):
             assert decode(encode(share)) == share
+
+
+@given(logs(), logs(user="v"))
+@PROPERTY
+def test_bundles_hold_every_contribution_under_its_key_and_in_order(
+    log: list[BalanceSnapshot], other: list[BalanceSnapshot]
+) -> None:
+    shares = [
+        share for folded in fold_all(log) + fold_all(other) for share in contributions(folded)
+    ]
+    found: dict[bytes, list[Contribution]] = {}
+    for key, bundle in bundles(shares):
+        found.setdefault(key, []).extend(unbundle(bundle))
+    wanted: dict[bytes, list[Contribution]] = {}
+    for share in shares:
+        wanted.setdefault(key_of(share), []).append(share)
+    assert found == wanted
+
+
+def test_a_bundle_that_would_be_too_large_is_several() -> None:
+    def share(user: str) -> Contribution:
+        return AssetContribution(asset="BTC", user=user, version=1, time="", venues={})
+
+    shares = [share("x" * 1_000) for _ in range(700)]
+    found = [bundle for _, bundle in bundles(shares)]
+    assert len(found) == 3
+    assert all(len(bundle) <= BUNDLE_BYTES + 2 for bundle in found)
+    assert [one for bundle in found for one in unbundle(bundle)] == shares
+    huge = share("x" * 2 * BUNDLE_BYTES)
+    assert [unbundle(bundle) for _, bundle in bundles([shares[0], huge, shares[0]])] == [
+        [shares[0]],
+        [huge],
+        [shares[0]],
+    ]
 
 
 @given(NAMES, NAMES, NAMES)

@@ -162,6 +162,19 @@ def test_a_tally_forgets_what_was_taken_away(values: list[str], data: st.DataObj
     assert tally.text == sum_text(kept)
 
 
+@given(st.lists(amounts(), min_size=1, max_size=8), st.lists(amounts(), min_size=1, max_size=8))
+@PROPERTY
+def test_an_exchange_is_a_removal_and_an_addition(old: list[str], new: list[str]) -> None:
+    tally = Tally()
+    for amount in old:
+        tally.add(amount)
+    kept = list(old)
+    for place, amount in enumerate(new[: len(old)]):
+        tally.exchange(kept[place], amount)
+        kept[place] = amount
+        assert tally.text == sum_text(kept)
+
+
 def test_digits_that_went_leave_no_trace() -> None:
     summed = AssetSum("BTC")
     one, fine = (

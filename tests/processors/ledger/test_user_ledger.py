@@ -1,0 +1,168 @@
+"""Folding a batch at once ends where folding one snapshot after the other ends."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.ledger.assets import SumLedger
+from processors.ledger.contributions import key_of, unbundle
+from processors.ledger.user_ledger import UserChanges, UserLedger
+from processors.ledger.users import EMITS, UserState, Verdict, fold
+from processors.ledger.views import contributions, user_balances, user_exposure
+from schemas.codec import decode, encode
+from schemas.documents import BalanceSnapshot
+from tests.processors.ledger.snapshots import deliveries, logs, snapshot
+from tests.schemas.strategies import MANY
+
+ONE, TWO = {"BTC": "1"}, {"BTC": "2"}
+
+
+class World:
+    """A ledger over a table that is a dictionary, and the sums of what it tells."""
+
+    def __init__(self, remembered_bytes_max: int = 10_000) -> None:
+        self.ledger = UserLedger(remembered_bytes_max)
+        self.rows: dict[bytes, bytes] = {}
+        self.documents: dict[str, tuple[bytes | None, bytes | None]] = {}
+        self.sums, self.shares = SumLedger(), {}
+        self.sums.load(0, [])
+        self.versions: list[int] = []
+
+    def fold(self, *snapshots: BalanceSnapshot) -> UserChanges:
+        changes = self.ledger.fold(snapshots, self.rows.get)
+        for change in changes.users:
+            self.rows[change.user.encode()] = change.row
+            self.documents[change.user] = change.balances, change.exposure
+            self.versions.append(change.version)
+        for key, bundle in changes.contributions:
+            for share in unbundle(bundle):
+                assert key_of(share) == key
+                self.tell(share)
+        return changes
+
+    def tell(self, share) -> None:
+        changes = self.sums.fold(0, [share], self.shares.get)
+        assert not changes.stale
+        self.shares |= changes.rows
+
+    def summed(self) -> set[str]:
+        """Every sum as it would be published, but for its version."""
+        return {
+            str((part.total.text, part.held.text, part.users, asset._users, asset.asset, venue))
+            for asset in self.sums._sums[0].values()
+            if hasattr(asset, "asset")
+            for venue, part in asset._venues.items()
+        } | {str(base.document(1)) for base in self.sums._sums[0].values() if hasattr(base, "_max")}
+
+
+def one_by_one(world: World, snapshots: list[BalanceSnapshot]) -> Counter[tuple[str, Verdict]]:
+    """What the agents did before they had batches, snapshot after snapshot."""
+    verdicts = Counter()
+    for one in snapshots:
+        row = world.rows.get(one.user.encode())
+        folded = fold(None if row is None else decode(row, UserState), one)
+        verdicts[one.venue, folded.verdict] += 1
+        if folded.verdict in EMITS:
+            state = folded.state
+            world.rows[one.user.encode()] = encode(state)
+            documents = user_balances(state), user_exposure(state)
+            world.documents[one.user] = tuple(doc and encode(doc) for doc in documents)
+            for share in contributions(folded):
+                world.tell(share)
+    return verdicts
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[BalanceSnapshot]:
+    """The deliveries of two users, mixed."""
+    rest = [draw(deliveries(draw(logs(user=user)))) for user in ("u", "v")]
+    mixed = []
+    while any(rest):
+        mixed.append(draw(st.sampled_from([one for one in rest if one])).pop(0))
+    return mixed
+
+
+@given(streams(), st.sampled_from([0, 900, 10_000]), st.data())
+@MANY
+def test_a_batch_ends_where_its_snapshots_end_one_by_one(
+    stream: list[BalanceSnapshot], remembered_bytes_max: int, data: st.DataObject
+) -> None:
+    """However it is cut, whatever is remembered: rows, documents, verdicts, sums."""
+    batched, single, verdicts = World(remembered_bytes_max), World(), Counter()
+    rest = stream
+    while rest:
+        size = data.draw(st.integers(1, len(rest)))
+        verdicts += batched.fold(*rest[:size]).verdicts
+        rest = rest[size:]
+        if data.draw(st.booleans()):
+            batched.ledger = UserLedger()
+    assert verdicts == one_by_one(single, stream)
+    assert batched.rows == single.rows
+    assert batched.documents == single.documents
+    assert batched.summed() == single.summed()
+
+
+def test_a_user_is_told_of_once_with_the_version_of_every_change() -> None:
+    world = World()
+    changes = world.fold(
+        snapshot(1, 1, 1, assets=ONE),
+        snapshot(1, 1, 1, account="b", assets=ONE),
+        snapshot(1, 2, 2, assets=TWO),
+        snapshot(1, 3, 3, assets=ONE),
+    )
+    assert [(one.user, one.version) for one in changes.users] == [("sfox:a", 3), ("sfox:b", 1)]
+    assert changes.users[0].time == snapshot(1, 3, 3).received_time
+    assert changes.verdicts == {("sfox", Verdict.ACCEPTED): 4}
+    assert len(changes.contributions) == 1
+
+
+def test_only_what_differs_from_before_the_batch_is_told() -> None:
+    world = World()
+    world.fold(snapshot(1, 1, 1, assets=ONE))
+    there_and_back = snapshot(1, 2, 2, assets=TWO), snapshot(1, 3, 3, assets=ONE)
+    changes = world.fold(*there_and_back)
+    assert changes.contributions == []
+    assert changes.users[0].version == 3
+
+
+def test_a_redelivery_among_changes_tells_everything_again() -> None:
+    world = World()
+    first = snapshot(1, 1, 1, assets={"ETH": "5"})
+    newest = snapshot(1, 2, 2, assets=ONE)
+    world.fold(first, newest)
+    changes = world.fold(newest, snapshot(1, 3, 3, assets=ONE))
+    told = [share for _, bundle in changes.contributions for share in unbundle(bundle)]
+    assert [(share.name, share.version) for share in told] == [("BTC", 3), ("ETH", 3)]
+
+
+def test_a_stale_batch_changes_nothing_and_is_counted() -> None:
+    world = World()
+    world.fold(snapshot(1, 5, 5, assets=ONE))
+    changes = world.fold(snapshot(1, 4, 4, assets=TWO), snapshot(1, 5, 6, assets=ONE))
+    assert (changes.users, changes.contributions) == ([], [])
+    assert changes.verdicts == {("sfox", Verdict.STALE): 1, ("sfox", Verdict.DUPLICATE): 1}
+
+
+def test_what_vanished_is_counted_by_venue() -> None:
+    world = World()
+    world.fold(snapshot(1, 1, 1, assets={"BTC": "1", "ETH": "1", "SOL": "0"}))
+    assert world.fold(snapshot(1, 2, 2), snapshot(1, 3, 3)).vanished == {"sfox": 2}
+
+
+def test_what_is_remembered_is_never_ahead_of_the_table() -> None:
+    """A batch that came to nothing leaves a table that knows nothing of it."""
+    ledger, first, second = UserLedger(), snapshot(1, 1, 1, assets=ONE), snapshot(1, 2, 2)
+    row = ledger.fold([first], {}.get).users[0].row
+    ledger.fold([second], {b"sfox:a": row}.get)
+    for rows, version in (({b"sfox:a": row}, 2), ({}, 1)):
+        assert ledger.fold([second], rows.get).users[0].version == version
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    world = World(remembered_bytes_max=2_000)
+    for number in range(20):
+        world.fold(snapshot(1, 1, 1, account=f"{number}", assets=ONE))
+        remembered = world.ledger._remembered
+        assert remembered._bytes == sum(len(row) for row, _ in remembered._rows.values()) <= 2_000
+    assert 1 < len(remembered._rows) < 20
