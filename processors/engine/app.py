@@ -120,11 +120,11 @@ class EngineApp(faust.App):  # type: ignore[misc]
     def _new_producer_transport(self) -> Transport:
         return Transport(self.conf.broker_producer, self)
 
-    def open_store(self, table: str, partition: int) -> PartitionStore:
-        """The local store of one partition of a table."""
+    def open_store(self, changelog: str, partition: int) -> PartitionStore:
+        """The local store of one partition of a table: it belongs to its changelog."""
         if self._engine.store == "memory":
             return MemoryStore()
-        return RocksStore(self._engine.data_dir / "tables" / f"{table}-{partition}")
+        return RocksStore(self._engine.data_dir / "tables" / f"{changelog}-{partition}")
 
     @property
     def serving(self) -> bool:

@@ -192,6 +192,13 @@ class Consumer(MessageByMessage):
             return False
         return True
 
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _commit_handler(self) -> None:
+        """Commit from time to time: Faust's own timer warns of every commit that takes longer."""
+        while not self.should_stop:
+            await self.sleep(self.commit_interval)
+            await self.commit()
+
     async def wait_empty(self) -> None:
         """Wait until nothing is in flight, then commit."""
         stopping = self.app.should_stop

@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import faust
 from faust.types import TP
 
 from processors.engine.batch import Batch, current_batch
 from processors.engine.errors import ChangelogShared
 from processors.engine.store import PartitionStore, Position
+from processors.engine.unused import NoDictionary
 
 PartitionHook = Callable[[int], None]
 
@@ -42,7 +42,7 @@ class _Partition:
                 del self.ahead[key]
 
 
-class Table(faust.Table):  # type: ignore[misc]
+class Table(NoDictionary):
     """A table of bytes; the app's `open_store` makes the store of a partition.
 
     `source` names a topic of which every partition that was read has left rows here; then an
@@ -126,7 +126,7 @@ class Table(faust.Table):  # type: ignore[misc]
             self._standbys[partition] = self._open(partition)
 
     def _open(self, partition: int) -> PartitionStore:
-        store: PartitionStore = self.app.open_store(self.name, partition)
+        store: PartitionStore = self.app.open_store(self.changelog_topic_name, partition)
         return store
 
     def actives(self) -> dict[TP, PartitionStore]:
