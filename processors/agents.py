@@ -1,6 +1,7 @@
 """The Faust agents: they read batches, call the folds, and say what to write and to send."""
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Final
 
 from processors.engine import Batch, EngineApp, Record, Table
@@ -83,8 +84,11 @@ class Agents:
                 batch.send(self._prefix + topics.CONTRIBUTIONS, key=key, value=bundle)
             self._metrics.count(changes)
             if snapshots:
-                age_ns = self._clock_ns() - time_ns_of(snapshots[-1].received_time)
-                self._metrics.socket_to_table.observe(age_ns / _NS_PER_S)
+                batch.when_done(partial(self._observe_age, snapshots[-1].received_time))
+
+    def _observe_age(self, received_time: str) -> None:
+        age_ns = self._clock_ns() - time_ns_of(received_time)
+        self._metrics.socket_to_table.observe(age_ns / _NS_PER_S)
 
     def _snapshots(self, batch: Batch) -> list[BalanceSnapshot]:
         found = []

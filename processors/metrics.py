@@ -60,7 +60,7 @@ class Metrics:
         )
         self.socket_to_table = Histogram(
             "headroom_socket_to_table_seconds",
-            "From a frame's receipt to its user's row, of the newest frame of each batch.",
+            "From a frame's receipt to where its user's row can be asked for: each batch's newest.",
             buckets=LATENCY_BUCKETS_SECONDS,
             registry=self.registry,
         )
