@@ -1,0 +1,122 @@
+"""`make bench`: measure, compare, print; see `--help`."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from benchmarks.bench import Bench, bench, machine
+from benchmarks.dataset import Dataset
+from benchmarks.document import DOCUMENT, document, versions
+from benchmarks.kinds import AT_LEAST_ONCE, EXACTLY_ONCE, KINDS, Kind
+from benchmarks.latency import latency
+from benchmarks.oracle import Difference
+from benchmarks.process import ContenderFailed
+from benchmarks.report import TEXTS
+from benchmarks.restore import restore
+from benchmarks.throughput import Plan, throughput
+from benchmarks.users import users
+
+RESULTS: Final = Path("build/bench.json")
+PARTS: Final = ("throughput", "users", "restore", "latency")
+
+
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"{', '.join(PARTS)} (the first), or all")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--records", type=int, default=300_000, help="raw frames")
+    parser.add_argument("--slow-records", type=int, default=30_000, help="the same for Faust")
+    parser.add_argument("--users", type=int, default=1_000)
+    parser.add_argument("--warm-up", type=float, default=0.4, help="share that is not measured")
+    parser.add_argument("--contenders", default=",".join(KINDS), help="names with commas")
+    parser.add_argument("--guarantees", default=f"{AT_LEAST_ONCE},{EXACTLY_ONCE}")
+    parser.add_argument("--commit-ms", type=int, default=100)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows to restore")
+    parser.add_argument("--rate", type=int, default=1_000, help="frames a second, for latency")
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long, for latency")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--deadline", type=float, default=600.0, help="seconds for one run")
+    parser.add_argument("--keep", action="store_true", help="keep the contenders' logs")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="results; parts are added to it")
+    parser.add_argument("--quick", action="store_true", help="a smoke run, no figures worth a look")
+    parser.add_argument("--write-docs", action="store_true", help=f"{DOCUMENT} from the results")
+    options = parser.parse_args(given)
+    if options.quick:
+        options.rounds, options.records, options.users, options.warm_up = 1, 6_000, 200, 0.0
+        options.contenders, options.commit_ms = "headroom,plain,streams-latest", 100
+    options.parts = options.parts or ([] if options.write_docs else ["throughput"])
+    options.parts = list(PARTS) if "all" in options.parts else options.parts
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if unknown := set(options.contenders.split(",")) - KINDS.keys():
+        parser.error(f"no such contender: {', '.join(sorted(unknown))}")
+    return options
+
+
+def runs_of(options: argparse.Namespace) -> list[tuple[Kind, str]]:
+    """Contenders and guarantees, those left out that a contender does not know."""
+    return [
+        (KINDS[name], guarantee)
+        for guarantee in options.guarantees.split(",")
+        for name in options.contenders.split(",")
+        if guarantee in KINDS[name].guarantees
+    ]
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    """The plan of a throughput run."""
+    return Plan(
+        dataset=Dataset(options.records, options.users, options.seed),
+        slow_dataset=Dataset(options.slow_records, options.users, options.seed),
+        rounds=options.rounds,
+        warm_up=options.warm_up,
+        commit_ms=options.commit_ms,
+        deadline_seconds=options.deadline,
+        runs=runs_of(options),
+    )
+
+
+def measure(part: str, running: Bench, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The runs of one part."""
+    if part == "throughput":
+        return throughput(running, plan_of(options))
+    return {"users": users, "restore": restore, "latency": latency}[part](running, options)
+
+
+def main() -> int:
+    """Run the parts one after another, each on a broker of its own."""
+    options = arguments()
+    results: dict[str, Any] = {}
+    if options.out.is_file():
+        results = msgspec.json.decode(options.out.read_bytes())
+    for part in options.parts:
+        with bench(keep=options.keep) as running:
+            if options.keep:
+                print(f"logs: {running.folder}")
+            runs = measure(part, running, options)
+        print(f"\n{TEXTS[part](runs)}\n", flush=True)
+        results[part] = {
+            "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "machine": machine(),
+            "versions": versions(),
+            "command": sys.argv[1:],
+            "runs": runs,
+        }
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1))
+    if options.write_docs:
+        DOCUMENT.write_text(document(results), "utf-8")
+        print(f"wrote {DOCUMENT}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (Difference, ContenderFailed, TimeoutError) as failure:
+        sys.exit(f"benchmark failed: {type(failure).__name__}: {failure}")

@@ -1,0 +1,88 @@
+"""Headroom: the product's own `normalise`, and its fold of users with the row and one document."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from benchmarks.job import Options, exposure, folded_row, folded_run, options_from_argument
+from processors.agents import USERS_TABLE, Agents
+from processors.engine import Batch, EngineApp, EngineSettings
+from processors.metrics import Metrics
+from schemas import topics
+from schemas.venues import SFOX
+
+
+class Job(Agents):
+    """Two agents and one table, of the product's three and two."""
+
+    def __init__(self, app: EngineApp, options: Options) -> None:
+        self._metrics = Metrics()
+        self._clock_ns = time.time_ns
+        self._prefix = options.prefix
+        self._venues = {options.raw: SFOX.name}
+        balances = options.topic(topics.BALANCES)
+        changelog = topics.CHANGELOG.settings(replication_factor=1)
+        self.users = app.Table(USERS_TABLE, source=balances, extra_topic_configs=changelog)
+        app.agent(app.topic(options.raw), name="normalise")(self.normalise)
+        keep = self.keep_newest if options.emit == "latest" else self.keep_every
+        app.agent(app.topic(balances), name="users")(keep)
+
+    async def keep_newest(self, batches: AsyncIterator[Batch]) -> None:
+        """Snapshots become rows and exposures, of each user once in a batch, as in the product."""
+        async for batch in batches:
+            values = [record.value or b"" for record in batch]
+            for key, row, out in folded_run(values, self.users.get, self._prefix):
+                self.users[key] = row
+                batch.send_latest(
+                    self._prefix + out.topic, key=key, value=out.value, headers=out.headers
+                )
+
+    async def keep_every(self, batches: AsyncIterator[Batch]) -> None:
+        """Snapshots become rows and exposures, each of them."""
+        async for batch in batches:
+            for record in batch:
+                key = record.key or b""
+                outcome = folded_row(self.users.get(key), record.value or b"")
+                if outcome is None:
+                    continue
+                self.users[key], state, event_time = outcome
+                out = exposure(state, event_time, self._prefix)
+                batch.send(self._prefix + out.topic, key=key, value=out.value, headers=out.headers)
+
+
+def settings(options: Options) -> EngineSettings:
+    """The engine's settings; the rest is as the product has it."""
+    chosen = {
+        "name": options.group,
+        "kafka": {"bootstrap_servers": options.bootstrap},
+        "data_dir": options.folder,
+        "partitions": options.partitions,
+        "url": "http://127.0.0.1:1",
+        "store": options.store,
+        "guarantee": options.guarantee,
+    }
+    return msgspec.convert(chosen, EngineSettings)
+
+
+async def main(options: Options) -> None:
+    """Work until told to stop; raises whatever broke the worker."""
+    app = EngineApp(settings(options))
+    Job(app, options)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await app.start()
+    try:
+        # mode has no public way to wait for a crash.
+        waits = [asyncio.create_task(w) for w in (stop.wait(), app._crashed.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await app.stop()
+    if app.crash_reason is not None:
+        raise app.crash_reason
+
+
+if __name__ == "__main__":
+    asyncio.run(main(options_from_argument()))

@@ -1,0 +1,173 @@
+"""The job that every contender does, as functions: the only place that imports the product's.
+
+Raw frame → `balances.v1` (or a dead letter) → the user's row → `exposure.user.v1`. What is not
+Java runs these very functions, so that the difference measured is the engine around them.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from processors.ledger.users import EMITS, UserState, fold
+from processors.ledger.views import user_exposure
+from processors.normalise import NORMALISERS, RawFrame
+from schemas.codec import decode, encode
+from schemas.documents import BalanceSnapshot, Source
+from schemas.headers import DeadLetterOrigin, Headers, cloud_event, dead_letter, read_receipt
+from schemas.rejections import Rejected
+from schemas.times import rfc3339
+from schemas.topics import BALANCES, DEAD_LETTERS, EXPOSURE_USER
+from schemas.venues import SFOX
+
+OUTPUTS: Final = (BALANCES, EXPOSURE_USER, DEAD_LETTERS)
+_NS_PER_MS: Final = 1_000_000
+_normalise = NORMALISERS[SFOX.name]
+
+
+class Options(NamedTuple):
+    """What a contender is told: where to read, where to write, and how safely.
+
+    `prefix` stands before the names of the outputs, `commit_ms` is how often to commit where the
+    contender lets it be chosen, `emit` whether `every` version goes to `exposure.user.v1` or the
+    `latest` of what is committed together.
+    """
+
+    bootstrap: str
+    raw: str
+    prefix: str
+    group: str
+    data_dir: str
+    partitions: int
+    guarantee: str = "at_least_once"
+    commit_ms: int = 100
+    emit: str = "every"
+    store: str = "rocksdb"
+
+    def topic(self, name: str) -> str:
+        """The name of one of the outputs."""
+        return self.prefix + name
+
+    @property
+    def folder(self) -> Path:
+        """Where local tables lie."""
+        return Path(self.data_dir)
+
+    def argument(self) -> str:
+        """These options as one word of a command line."""
+        return msgspec.json.encode(self._asdict()).decode()
+
+
+def options_from_argument() -> Options:
+    """What a contender was told on its command line."""
+    return Options(**msgspec.json.decode(sys.argv[1]))
+
+
+class Out(NamedTuple):
+    """One record to send; `topic` without the run's prefix."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Raw(NamedTuple):
+    """One raw record, as any client sees it."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Any
+
+
+def raw_of(message: Any) -> Raw:
+    """A message of confluent-kafka as the job takes it."""
+    return Raw(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+        message.headers(),
+    )
+
+
+def normalised(raw: Raw) -> Out:
+    """The snapshot of a raw record for `balances.v1`, or its dead letter."""
+    appended = rfc3339(max(0, raw.timestamp_ms) * _NS_PER_MS)
+    receipt = read_receipt(raw.headers or (), offset=raw.offset, appended=appended)
+    source = Source(raw.topic, raw.partition, raw.offset)
+    outcome = _normalise(RawFrame(data=raw.value or b"", receipt=receipt, source=source))
+    if isinstance(outcome, Rejected):
+        return _buried(raw, outcome)
+    event_id = f"{raw.topic}/{raw.partition}/{raw.offset}"
+    headers = cloud_event(
+        topic=BALANCES, subject=outcome.user, event_id=event_id, time=outcome.received_time
+    )
+    return Out(BALANCES, outcome.user.encode(), encode(outcome), headers)
+
+
+def _buried(raw: Raw, why: Rejected) -> Out:
+    origin = DeadLetterOrigin(
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        stage="normalise",
+        class_name=_normalise.__module__,
+    )
+    own = raw.headers or ()
+    headers = dead_letter(origin, reason=why.reason, detail=why.detail, own=own)
+    return Out(DEAD_LETTERS, raw.key, raw.value, headers)
+
+
+def folded(before: UserState | None, value: bytes) -> tuple[UserState, str] | None:
+    """The user's state after a snapshot, and its time; None where nothing follows from it."""
+    outcome = fold(before, decode(value, BalanceSnapshot))
+    return (outcome.state, outcome.time) if outcome.verdict in EMITS else None
+
+
+def folded_row(row: bytes | None, value: bytes) -> tuple[bytes, UserState, str] | None:
+    """The same from a stored row to the row to store."""
+    outcome = folded(None if row is None else decode(row, UserState), value)
+    return None if outcome is None else (encode(outcome[0]), *outcome)
+
+
+def folded_run(
+    values: Iterable[bytes], read: Callable[[bytes], bytes | None], prefix: str
+) -> Iterator[tuple[bytes, bytes, Out]]:
+    """Several snapshots at once: of each user the key, the row to store and the newest exposure."""
+    users: dict[bytes, tuple[UserState, str]] = {}
+    for value in values:
+        snapshot = decode(value, BalanceSnapshot)
+        key = snapshot.user.encode()
+        known = users.get(key)
+        if known is not None:
+            before: UserState | None = known[0]
+        else:
+            row = read(key)
+            before = None if row is None else decode(row, UserState)
+        outcome = fold(before, snapshot)
+        if outcome.verdict in EMITS:
+            users[key] = outcome.state, outcome.time
+    for key, after in users.items():
+        yield key, encode(after[0]), exposure(*after, prefix)
+
+
+def exposure(state: UserState, time: str, prefix: str) -> Out:
+    """A user's exposure document."""
+    document = user_exposure(state)
+    headers = cloud_event(
+        topic=EXPOSURE_USER,
+        subject=state.user,
+        event_id=f"{prefix}{EXPOSURE_USER}/{state.user}/{state.version}",
+        time=time,
+    )
+    value = None if document is None else encode(document)
+    return Out(EXPOSURE_USER, state.user.encode(), value, headers)

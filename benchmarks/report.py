@@ -1,0 +1,166 @@
+"""What a person reads: ratios first, then the medians of every contender."""
+
+from collections.abc import Callable, Iterable
+from statistics import median
+from typing import Any, Final
+
+from benchmarks.kinds import AT_LEAST_ONCE, EXACTLY_ONCE
+
+Run = dict[str, Any]
+Key = tuple[str, str]
+_STREAMS_EVERY: Final = ("streams", "streams-cached")
+
+
+def medians(runs: Iterable[Run]) -> dict[Key, Run]:
+    """Of every contender in every guarantee the median of each figure, and the spread of rates."""
+    grouped: dict[Key, list[Run]] = {}
+    for run in runs:
+        grouped.setdefault((run["contender"], run["guarantee"]), []).append(run)
+    found = {}
+    for key, same in grouped.items():
+        figures = {n: median(r[n] for r in same) for n, v in same[0].items() if _is_number(v)}
+        rates = [run["rate"] for run in same]
+        found[key] = figures | {"low": min(rates), "high": max(rates), "rounds": len(same)}
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def ratios(runs: Iterable[Run]) -> list[tuple[str, float, str]]:
+    """What is claimed, as (what, ratio, what it must be); only of what was measured."""
+    found = medians(runs)
+    lines = []
+
+    def rate(name: str, guarantee: str) -> float | None:
+        return found[name, guarantee]["rate"] if (name, guarantee) in found else None
+
+    for guarantee in (AT_LEAST_ONCE, EXACTLY_ONCE):
+        every, latest = rate("headroom-every", guarantee), rate("headroom", guarantee)
+        streams = _best(rate(name, guarantee) for name in _STREAMS_EVERY)
+        peers = _best((streams, rate("quix", guarantee)))
+        told = f"{guarantee}, every version sent"
+        lines += _line(f"Headroom / Kafka Streams ({told})", every, streams)
+        lines += _line(f"Headroom / Quix Streams ({told})", every, rate("quix", guarantee))
+        lines += _line(f"Headroom / the better of them ({told})", every, peers, ">= 2.0")
+        coalesced = rate("streams-latest", guarantee)
+        told = f"{guarantee}, newest version sent"
+        lines += _line(f"Headroom / Kafka Streams ({told})", latest, coalesced, ">= 2.0")
+        lines += _line(
+            f"Headroom / stock Faust ({guarantee} / at_least_once, every version sent)",
+            every,
+            rate("faust", AT_LEAST_ONCE),
+            ">= 10",
+        )
+    for name in ("headroom-every", "headroom"):
+        safe, fast = rate(name, EXACTLY_ONCE), rate(name, AT_LEAST_ONCE)
+        lines += _line(f"{name}: exactly_once / at_least_once", safe, fast, ">= 0.8")
+    ceiling = rate("plain", AT_LEAST_ONCE)
+    lines += _line(
+        "Headroom / plain loop without a table (at_least_once, every version sent)",
+        rate("headroom-every", AT_LEAST_ONCE),
+        ceiling,
+    )
+    return lines
+
+
+def _best(rates: Iterable[float | None]) -> float | None:
+    known = [rate for rate in rates if rate is not None]
+    return max(known) if known else None
+
+
+def _line(
+    what: str, one: float | None, other: float | None, wanted: str = ""
+) -> list[tuple[str, float, str]]:
+    return [] if one is None or other is None else [(what, one / other, wanted)]
+
+
+COLUMNS: Final[tuple[tuple[str, Callable[[Run], str]], ...]] = (
+    ("records/s", lambda m: f"{m['rate']:,.0f}"),
+    ("low to high", lambda m: f"{m['low']:,.0f} to {m['high']:,.0f}"),
+    ("CPU µs/record", lambda m: f"{m['cpu_us_per_record']:.0f}"),
+    ("broker CPU µs/record", lambda m: f"{m['broker_cpu_us_per_record']:.0f}"),
+    ("peak MiB", lambda m: f"{m['peak_mib']:.0f}"),
+    ("changelog records", lambda m: f"{m['changelog']:,.0f}"),
+    ("exposures", lambda m: f"{m['exposures']:,.0f}"),
+)
+
+
+def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table that is good Markdown and good to read in a terminal."""
+    every = [header, *rows]
+    widths = [max(len(row[at]) for row in every) for at in range(len(header))]
+
+    def line(row: tuple[str, ...]) -> str:
+        return "| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |"
+
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([line(header), rule, *map(line, every[1:])])
+
+
+def throughput_text(runs: list[Run]) -> str:
+    """The ratios, then the table."""
+    told = [(what, f"{ratio:.2f}", wanted) for what, ratio, wanted in ratios(runs)]
+    rows = [
+        (name, guarantee, *(show(figures) for _, show in COLUMNS))
+        for (name, guarantee), figures in medians(runs).items()
+    ]
+    header = ("contender", "guarantee", *(name for name, _ in COLUMNS))
+    first = table(("ratio of medians", "is", "must be"), told) + "\n\n" if told else ""
+    return first + table(header, rows)
+
+
+def users_text(runs: list[Run]) -> str:
+    """CPU per record by the number of users, and their ratio."""
+    counts = sorted({run["users"] for run in runs})
+    rows = []
+    for key in dict.fromkeys((run["contender"], run["guarantee"]) for run in runs):
+        same = [run for run in runs if (run["contender"], run["guarantee"]) == key]
+        costs = [
+            median(run["cpu_us_per_record"] for run in same if run["users"] == count)
+            for count in counts
+        ]
+        told = (f"{cost:.0f}" for cost in costs)
+        rows.append((*key, *told, f"{costs[-1] / costs[0]:.2f}", "<= 1.2"))
+    header = (f"µs of CPU a record at {c:,} users" for c in counts)
+    return table(("contender", "guarantee", *header, "ratio", "must be"), rows)
+
+
+def restore_text(runs: list[Run]) -> str:
+    """Rows a second and peak memory, Headroom's ratio first."""
+    rates = {n: median(r["rate"] for r in runs if r["contender"] == n) for n in _names(runs)}
+    peaks = {n: median(r["peak_mib"] for r in runs if r["contender"] == n) for n in _names(runs)}
+    told = ""
+    if {"headroom", "streams"} <= rates.keys():
+        ratio = f"{rates['headroom'] / rates['streams']:.2f}"
+        row = ("Headroom / Kafka Streams, restoring the same changelog", ratio, ">= 1.0")
+        told = table(("ratio of medians", "is", "must be"), [row]) + "\n\n"
+    rows = [(n, f"{rates[n]:,.0f}", f"{peaks[n]:.0f}", f"{runs[0]['rows']:,}") for n in rates]
+    return told + table(("contender", "rows/s", "peak MiB", "rows"), rows)
+
+
+def latency_text(runs: list[Run]) -> str:
+    """Milliseconds from the raw record's append, by what was reached."""
+    header = ("contender", "guarantee", "records/s", "to", "p50 ms", "p99 ms", "max ms", "must be")
+    rows = [
+        (
+            *(run["contender"], run["guarantee"], f"{run['paced']:,}", run["to"]),
+            *(f"{run[name]:.1f}" for name in ("p50", "p99", "max")),
+            run["must_be"],
+        )
+        for run in runs
+    ]
+    return table(header, rows)
+
+
+def _names(runs: list[Run]) -> list[str]:
+    return list(dict.fromkeys(run["contender"] for run in runs))
+
+
+TEXTS: Final[dict[str, Callable[[list[Run]], str]]] = {
+    "throughput": throughput_text,
+    "users": users_text,
+    "restore": restore_text,
+    "latency": latency_text,
+}

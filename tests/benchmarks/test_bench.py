@@ -1,0 +1,37 @@
+"""The benchmark runs, compares and reports; how fast anything is, is not asserted."""
+
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from benchmarks.kinds import KINDS, ROOT
+
+QUICK = ["--quick", "--guarantees", "at_least_once"]
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+@pytest.mark.timeout(110)
+def test_a_smoke_run_compares_and_reports(tmp_path):
+    """Headroom, the plain loop and Kafka Streams say the same, to the last digit."""
+    out = tmp_path / "results.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *QUICK, "--out", str(out)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Headroom / Kafka Streams (at_least_once, newest version sent)" in done.stdout
+    runs = msgspec.json.decode(out.read_bytes())["throughput"]["runs"]
+    assert {run["contender"] for run in runs} == {"headroom", "plain", "streams-latest"}
+    assert all(run["repeated"] == 0 and run["records"] > 0 for run in runs)
+
+
+def test_every_contender_that_coalesces_has_a_peer_that_does():
+    names = {name for name, kind in KINDS.items() if kind.coalesces}
+    assert names == {"headroom", "streams-latest"}
