@@ -5,7 +5,6 @@ Java runs these very functions, so that the difference measured is the engine ar
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,8 +13,8 @@ import msgspec
 from processors.ledger.users import EMITS, UserState, fold
 from processors.ledger.views import user_exposure
 from processors.normalise import NORMALISERS, RawFrame
-from schemas.codec import decode, encode
-from schemas.documents import BalanceSnapshot, Source
+from schemas.codec import decode, decode_snapshot, encode
+from schemas.documents import Source
 from schemas.headers import DeadLetterOrigin, Headers, cloud_event, dead_letter, read_receipt
 from schemas.rejections import Rejected
 from schemas.times import rfc3339
@@ -129,7 +128,7 @@ def _buried(raw: Raw, why: Rejected) -> Out:
 
 def folded(before: UserState | None, value: bytes) -> tuple[UserState, str] | None:
     """The user's state after a snapshot, and its time; None where nothing follows from it."""
-    outcome = fold(before, decode(value, BalanceSnapshot))
+    outcome = fold(before, decode_snapshot(value))
     return (outcome.state, outcome.time) if outcome.verdict in EMITS else None
 
 
@@ -137,27 +136,6 @@ def folded_row(row: bytes | None, value: bytes) -> tuple[bytes, UserState, str] 
     """The same from a stored row to the row to store."""
     outcome = folded(None if row is None else decode(row, UserState), value)
     return None if outcome is None else (encode(outcome[0]), *outcome)
-
-
-def folded_run(
-    values: Iterable[bytes], read: Callable[[bytes], bytes | None], prefix: str
-) -> Iterator[tuple[bytes, bytes, Out]]:
-    """Several snapshots at once: of each user the key, the row to store and the newest exposure."""
-    users: dict[bytes, tuple[UserState, str]] = {}
-    for value in values:
-        snapshot = decode(value, BalanceSnapshot)
-        key = snapshot.user.encode()
-        known = users.get(key)
-        if known is not None:
-            before: UserState | None = known[0]
-        else:
-            row = read(key)
-            before = None if row is None else decode(row, UserState)
-        outcome = fold(before, snapshot)
-        if outcome.verdict in EMITS:
-            users[key] = outcome.state, outcome.time
-    for key, after in users.items():
-        yield key, encode(after[0]), exposure(*after, prefix)
 
 
 def exposure(state: UserState, time: str, prefix: str) -> Out:

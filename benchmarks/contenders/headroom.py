@@ -7,12 +7,38 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from benchmarks.job import Options, exposure, folded_row, folded_run, options_from_argument
+from benchmarks.job import Options, exposure, folded_row, options_from_argument
 from processors.agents import USERS_TABLE, Agents
 from processors.engine import Batch, EngineApp, EngineSettings
+from processors.ledger.contributions import Contribution
+from processors.ledger.user_ledger import UserChange, UserLedger, _Turn
+from processors.ledger.users import UserState
+from processors.ledger.views import View
 from processors.metrics import Metrics
 from schemas import topics
+from schemas.codec import encode
 from schemas.venues import SFOX
+
+
+class Exposures(UserLedger):
+    """The product's fold of a batch, without the documents and contributions that the job lacks."""
+
+    def _change(
+        self, turn: _Turn, state: UserState, time: str, shares: list[Contribution]
+    ) -> UserChange:
+        del shares
+        view = View(state)
+        row, exposure = encode(state), view.exposure()
+        self._remembered.put(turn.key, row, view)
+        return UserChange(
+            key=turn.key,
+            user=state.user,
+            version=state.version,
+            time=time,
+            row=row,
+            balances=None,
+            exposure=None if exposure is None else encode(exposure),
+        )
 
 
 class Job(Agents):
@@ -22,6 +48,7 @@ class Job(Agents):
         self._metrics = Metrics()
         self._clock_ns = time.time_ns
         self._prefix = options.prefix
+        self._user_ledger = Exposures()
         self._venues = {options.raw: SFOX.name}
         balances = options.topic(topics.BALANCES)
         changelog = topics.CHANGELOG.settings(replication_factor=1)
@@ -33,11 +60,16 @@ class Job(Agents):
     async def keep_newest(self, batches: AsyncIterator[Batch]) -> None:
         """Snapshots become rows and exposures, of each user once in a batch, as in the product."""
         async for batch in batches:
-            values = [record.value or b"" for record in batch]
-            for key, row, out in folded_run(values, self.users.get, self._prefix):
-                self.users[key] = row
+            changes = self._user_ledger.fold(self._snapshots(batch), self.users.get)
+            for change in changes.users:
+                self.users[change.key] = change.row
                 batch.send_latest(
-                    self._prefix + out.topic, key=key, value=out.value, headers=out.headers
+                    self._prefix + topics.EXPOSURE_USER,
+                    key=change.key,
+                    value=change.exposure,
+                    headers=self._table_headers(
+                        topics.EXPOSURE_USER, change.user, change.version, change.time
+                    ),
                 )
 
     async def keep_every(self, batches: AsyncIterator[Batch]) -> None:

@@ -6,7 +6,7 @@ finds foreign records between its own in a changelog stops.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaException
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from processors.engine.batch import Batch, Rows
     from processors.engine.sender import Delivered, Sender
 
-Commit = Callable[[Mapping[TP, int]], Awaitable[bool]]
+Commit = Callable[[Mapping[TP, int], Collection[TP]], Awaitable[bool]]
+"""Commits offsets; with them, of which partitions rows are left."""
 
 
 class AtLeastOnce(Flight):
@@ -44,14 +45,22 @@ class AtLeastOnce(Flight):
     async def finish(self, batch: "Batch") -> None:
         """Send what follows from a batch; the last acknowledgement settles it."""
         landing = _Landing(batch, self)
-        await self._send(batch, rows=landing.rows, send=landing.delivered)
+        try:
+            await self._send(batch, rows=landing.rows, send=landing.delivered)
+        except SendFailed as failure:
+            self.break_down(failure)
+            raise
         landing.all_sent()
 
     async def commit(self) -> bool:
         """Commit what is done in all partitions; False where there was nothing, or no way."""
         async with self._lock:
             offsets = self.progress.committable(self._assigned())
-            if self.broken is not None or not offsets or not await self._commit(offsets):
+            if (
+                self.broken is not None
+                or not offsets
+                or not await self._commit(offsets, self.progress.left_rows())
+            ):
                 return False
             self.progress.committed(offsets)
             return True

@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+import queue
+import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
@@ -15,6 +18,9 @@ log = logging.getLogger(__name__)
 
 # A record with a frame of 16 MiB, its key and headers, in one request.
 REQUEST_BYTES_MAX: Final = 18 * 1024 * 1024
+
+LEFT_ROWS: Final = "rows"
+"""What a commit says beside its offset once records before it have left rows in a table."""
 
 # aiokafka's names of what both clients are told, and librdkafka's.
 _NAMES: Final = {
@@ -52,9 +58,17 @@ _PASSING: Final = frozenset(
         KafkaError.UNSTABLE_OFFSET_COMMIT,
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.REQUEST_TIMED_OUT,
     }
 )
 _AGAIN_SECONDS: Final = 0.2
+_SILENT_SECONDS: Final = 10.0
 
 
 def passes(error: Any) -> bool:  # noqa: ANN401 - librdkafka has no types
@@ -80,19 +94,62 @@ def patiently(call: Callable[[], T], *, seconds: float) -> T:
 
 
 class OwnThread:
-    """One thread for the calls of a client that block; they run in the order in which they came."""
+    """One thread for the calls of a client that block; they run in the order in which they came.
+
+    It does not hold the process back: a call of librdkafka's that never returns ends with it.
+    """
 
     def __init__(self, name: str) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._name = name
+        self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None]
+        self._calls = queue.SimpleQueue()
+        self._started = False
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - whatever the function takes
         """Run a function in the thread and wait for what it returns or raises.
 
         It runs to its end also where the waiting is cancelled.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, function, *arguments)
+        if not self._started:
+            self._started = True
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+        outcome: Future[T] = Future()
+        self._calls.put((outcome, partial(function, *arguments)))
+        return await asyncio.shield(asyncio.wrap_future(outcome))
 
     def close(self) -> None:
-        """Take no more calls; one that runs ends by itself."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        """Take no more calls; what was asked for before still runs."""
+        self._calls.put(None)
+
+    def _run(self) -> None:
+        while (asked := self._calls.get()) is not None:
+            outcome, call = asked
+            try:
+                result = call()
+            except BaseException as error:  # noqa: BLE001 - it belongs to who waits
+                outcome.set_exception(error)
+            else:
+                outcome.set_result(result)
+            # Else the last call's arguments would live until the next one.
+            del asked, outcome, call
+
+
+class _Sparing(logging.Filter):
+    """Lets a message through once in a while: a broker that is away is told of by every client."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = record.getMessage().partition("[")[0]
+        now = time.monotonic()
+        if now - self._told.get(kind, -_SILENT_SECONDS) < _SILENT_SECONDS:
+            return False
+        self._told[kind] = now
+        return True
+
+
+librdkafka_log: Final = logging.getLogger(f"{__name__}.librdkafka")
+"""Where librdkafka's own messages go, each kind at most every ten seconds."""
+librdkafka_log.addFilter(_Sparing())

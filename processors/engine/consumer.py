@@ -8,7 +8,7 @@ to one that does not.
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 import aiokafka
@@ -20,6 +20,7 @@ from mode import Service
 
 from processors.engine.at_least_once import AtLeastOnce
 from processors.engine.batch import Batch
+from processors.engine.client import LEFT_ROWS
 from processors.engine.errors import GroupRefused, TopicsMissing
 from processors.engine.exactly_once import ExactlyOnce
 from processors.engine.fetcher import Fetched, Fetcher
@@ -146,10 +147,22 @@ class Consumer(MessageByMessage):
         for batch in batches:
             await self.callback(batch)
 
-    async def start_fetching(self, sources: Iterable[TP]) -> None:
+    async def left_rows(self, sources: Iterable[TP]) -> set[TP]:
+        """The partitions of which something was read before that left rows in a table.
+
+        The commits say so. An offset alone does not: it may lie behind nothing but control markers
+        and what was aborted.
+        """
+        stable = await self.fetcher.committed(sources)
+        # confluent-kafka writes what stands beside an offset with a zero at its end, and reads it
+        # beyond its end; aiokafka gives it as it is.
+        coordinator = self._client._coordinator  # noqa: SLF001 - no public way
+        found = await coordinator.fetch_committed_offsets([TopicPartition(*tp) for tp in stable])
+        return {TP(*place) for place, said in found.items() if said.metadata.startswith(LEFT_ROWS)}
+
+    async def start_fetching(self, sources: Iterable[TP], left_rows: Iterable[TP]) -> None:
         """Read these partitions from the group's commits on."""
-        positions = await self.fetcher.start(sources)
-        self.flight.start(positions)
+        self.flight.start(await self.fetcher.start(sources), left_rows)
 
     async def stop_fetching(self) -> None:
         """Read nothing until partitions are assigned, and commit nothing of what was read.
@@ -173,13 +186,15 @@ class Consumer(MessageByMessage):
         """Have the offsets of what is done committed; Faust asks for it from time to time."""
         return self._client is not None and await self.flight.commit()
 
-    async def _commit_now(self, offsets: Mapping[TP, int]) -> bool:
+    async def _commit_now(self, offsets: Mapping[TP, int], left_rows: Collection[TP]) -> bool:
+        commits = {
+            TopicPartition(*tp): OffsetAndMetadata(offset, LEFT_ROWS if tp in left_rows else "")
+            for tp, offset in offsets.items()
+        }
         try:
             # aiokafka tries again for as long as Kafka is away; the next commit is as good.
             async with asyncio.timeout(_COMMIT_SECONDS_MAX):
-                await self._client.commit(
-                    {TopicPartition(*tp): OffsetAndMetadata(o, "") for tp, o in offsets.items()}
-                )
+                await self._client.commit(commits)
         except (CommitFailedError, IllegalStateError) as error:
             # The group moved on without this worker: whoever has the partitions now will do the
             # work again.

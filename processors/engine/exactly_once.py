@@ -10,6 +10,7 @@ and the transaction never was: everything in flight is dropped, and the group as
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 
-from processors.engine.errors import TransactionRefused
+from processors.engine.errors import SendFailed, TransactionRefused
 from processors.engine.flight import Flight
 
 if TYPE_CHECKING:
@@ -26,27 +27,33 @@ if TYPE_CHECKING:
     from processors.engine.batch import Batch, Rows
     from processors.engine.sender import Delivered, Sender
 
+log = logging.getLogger(__name__)
+
 # Between the end of one commit and the next one, unless this many records wait.
 TRANSACTION_SECONDS: Final = 0.05
 TRANSACTION_RECORDS: Final = 4_000
 REFUSALS_MAX: Final = 5
 
-# What says that a transaction is void, and not that something in it can never be sent.
-_VOID: Final = frozenset(
+# What would fail again, however often it is tried. Everything else passes, or REFUSALS_MAX ends it.
+_FOR_GOOD: Final = frozenset(
     {
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.REBALANCE_IN_PROGRESS,
-        KafkaError.INVALID_PRODUCER_EPOCH,
-        KafkaError.INVALID_PRODUCER_ID_MAPPING,
-        KafkaError.UNKNOWN_PRODUCER_ID,
-        KafkaError.INVALID_TXN_STATE,
-        KafkaError.CONCURRENT_TRANSACTIONS,
-        KafkaError._TIMED_OUT,  # noqa: SLF001 - its public name
-        KafkaError._MSG_TIMED_OUT,  # noqa: SLF001
-        KafkaError._FENCED,  # noqa: SLF001
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - its public name
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError.FENCED_INSTANCE_ID,
     }
 )
+# What librdkafka says of a record once its transaction has failed for another reason.
+_SPOILT: Final = frozenset({KafkaError._STATE, KafkaError._FATAL, KafkaError._FENCED})  # noqa: SLF001
 
 
 class ExactlyOnce(Flight):
@@ -72,6 +79,7 @@ class ExactlyOnce(Flight):
         self._open: list[Batch] = []
         self._queued: deque[Batch] = deque()
         self._begun = False
+        self._spoilt: KafkaException | None = None
         self._committing = False
         # One batch is handed over, or one transaction sealed, at a time.
         self._handing_over = asyncio.Lock()
@@ -112,7 +120,16 @@ class ExactlyOnce(Flight):
             self._sender.begin()
             self._begun = True
         self._open.append(batch)
-        await self._send(batch, rows=_told_of_rows)
+        try:
+            await self._send(batch, rows=_told_of_rows)
+        except SendFailed as failure:
+            cause = failure.cause
+            if not isinstance(cause, KafkaException) or cause.args[0].code() not in _SPOILT:
+                self.break_down(failure)
+                raise
+            # It cannot be committed any more, and the committing says why.
+            self._spoilt = self._spoilt or cause
+            self._at_once.set()
         if sum(map(len, self._open)) >= TRANSACTION_RECORDS:
             self._at_once.set()
 
@@ -140,7 +157,11 @@ class ExactlyOnce(Flight):
                 if not self._begun:
                     self._sender.begin()
                 self._begun = False
-                await self._sender.commit(offsets, self._group())
+                if self._spoilt is not None:
+                    raise self._spoilt
+                await self._sender.commit(
+                    offsets, self._group(), left_rows=self.progress.left_rows(finished=batches)
+                )
                 self._refusals = 0
                 self._settle(batches)
                 self.progress.committed(offsets)
@@ -155,29 +176,37 @@ class ExactlyOnce(Flight):
 
     async def _refused(self, why: KafkaException) -> None:
         """A transaction failed: drop what is in flight, or stop if it would fail again."""
-        error: Any = why.args[0]
         self._refusals += 1
-        if error.code() not in _VOID or self._refusals > REFUSALS_MAX:
+        if why.args[0].code() in _FOR_GOOD or self._refusals > REFUSALS_MAX:
             self.fail(TransactionRefused(why))
+        else:
+            log.warning("a transaction is done again: %s", why.args[0])
         self.drop()
         try:
-            if error.fatal():
-                await self._sender.renew()
-            else:
-                await self._sender.abort()
-        except KafkaException as another:
-            if not another.args[0].fatal() or self.broken is not None:
-                self.fail(TransactionRefused(another))
-                return
-            await self._sender.renew()
+            await self._end(why)
+        except KafkaException as error:
+            self.fail(TransactionRefused(error))
         if self.broken is None:
             self._begin_again()
+
+    async def _end(self, why: KafkaException) -> None:
+        """End the failed transaction by aborting it; a client that is beyond that is replaced."""
+        if not why.args[0].fatal():
+            try:
+                await self._sender.abort()
+            except KafkaException as error:
+                log.warning("it cannot be aborted: %s", error.args[0])
+            else:
+                return
+        if self.broken is None:
+            await self._sender.renew()
 
     def drop(self) -> None:
         """Forget everything in flight: it never was."""
         self._open.clear()
         self._queued.clear()
         self._begun = False
+        self._spoilt = None
         super().drop()
 
 

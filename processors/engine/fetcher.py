@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from faust.types import TP
 
 from processors.engine.batch import Record
-from processors.engine.client import OwnThread, passes, patiently
+from processors.engine.client import OwnThread, librdkafka_log, passes, patiently
 from processors.engine.errors import FetchFailed
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Fetcher:
 
     def open(self) -> None:
         """Make the client; it connects by itself."""
-        self._client = Consumer(self._properties, logger=log)
+        self._client = Consumer(self._properties, logger=librdkafka_log)
 
     async def close(self) -> None:
         """Stop reading, and let go of the connections."""
@@ -121,9 +121,12 @@ class Fetcher:
         }
 
     def _take(self, count: int) -> Fetched:
-        messages = self._client.consume(1, WAIT_SECONDS)
+        client = self._client
+        if client is None:
+            return Fetched({}, {})
+        messages = client.consume(1, WAIT_SECONDS)
         if messages:
-            messages += self._client.consume(count, 0)
+            messages += client.consume(count, 0)
         return _sorted_out(messages)
 
 

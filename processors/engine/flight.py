@@ -9,7 +9,7 @@ the guarantee: `at_least_once.py`, `exactly_once.py`.
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from processors.engine.errors import DrainTimedOut, EngineError, SendFailed, StoreUnusable
@@ -71,10 +71,10 @@ class Flight(ABC):
         """Whether a batch belongs to the present assignment."""
         return batch.era == self.era
 
-    def start(self, positions: "dict[TP, int]") -> None:
+    def start(self, positions: "Mapping[TP, int]", left_rows: "Iterable[TP]" = ()) -> None:
         """A new assignment: its partitions are read from these offsets on."""
         self.new_era()
-        self.progress.start(positions)
+        self.progress.start(positions, left_rows)
         self.dropped = False
 
     def new_era(self) -> None:
@@ -151,9 +151,7 @@ class Flight(ABC):
                 except BufferError:
                     await put(topic, record.key, record.value, None, record.headers, send)
         except Exception as error:
-            failure = SendFailed(topic, error)
-            self.break_down(failure)
-            raise failure from error
+            raise SendFailed(topic, error) from error
 
     def _settle(self, batches: "Iterable[Batch]") -> None:
         """Kafka has these batches for good: move their rows into the stores."""

@@ -5,7 +5,7 @@ order; what may be committed is the end of the unbroken run of acknowledged ones
 """
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from faust.types import TP
 
@@ -27,6 +27,7 @@ class Progress:
         # How far a partition has come, and what the group knows of that.
         self._reached: dict[TP, int] = {}
         self._committed: dict[TP, int] = {}
+        self._left_rows: set[TP] = set()
         self.records = 0
         self.bytes = 0
 
@@ -34,10 +35,14 @@ class Progress:
         """Forget everything: partitions were taken away, or what was in flight never was."""
         self.__init__()  # type: ignore[misc]  # the state at the beginning is written down once
 
-    def start(self, positions: dict[TP, int]) -> None:
-        """These partitions are read from these offsets on: where the group's commits are."""
+    def start(self, positions: Mapping[TP, int], left_rows: Iterable[TP] = ()) -> None:
+        """These partitions are read from these offsets on: where the group's commits are.
+
+        `left_rows`: what was read of these before has left rows in a table.
+        """
         self._reached.update(positions)
         self._committed.update(positions)
+        self._left_rows.update(left_rows)
 
     def delivered(self, batch: Batch) -> None:
         """A batch is put into an agent's queue."""
@@ -68,6 +73,8 @@ class Progress:
             self._reached[first.tp] = self._behind(first.tp, first.offset + 1)
             self.records -= len(first)
             self.bytes -= first.bytes
+            if first.rows:
+                self._left_rows.add(first.tp)
             done.append(first)
         return done
 
@@ -105,6 +112,10 @@ class Progress:
             if end is not None and end != self._committed.get(tp):
                 ends[tp] = end
         return ends
+
+    def left_rows(self, *, finished: Iterable[Batch] = ()) -> set[TP]:
+        """The partitions that have left rows in a table, `finished` batches included."""
+        return self._left_rows | {batch.tp for batch in finished if batch.rows}
 
     def committed(self, offsets: dict[TP, int]) -> None:
         """Kafka took these commits."""

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from faust.types import TP
 
-from processors.engine.client import OwnThread, passes, patiently
+from processors.engine.client import OwnThread, librdkafka_log, passes, patiently
 from processors.engine.errors import ChangelogCut, FetchFailed
 from processors.engine.fetcher import FETCHING
 from processors.engine.store import PartitionStore, Position
@@ -62,15 +62,14 @@ class Restorer:
         self._client: Any = None
         self.restored_records = 0
 
-    async def run(self, stores: Stores, *, read_before: frozenset[TP]) -> None:
+    async def run(self, stores: Stores, *, read_before: frozenset[TP]) -> set[TP]:
         """Bring stores up to date. `read_before` names changelogs that must have records.
 
-        Raises `ChangelogCut` where a store is ahead of its changelog, or a changelog is empty
-        that cannot be.
+        Returns those whose store is another one now. Raises `ChangelogCut` where a store is ahead
+        of its changelog, or a changelog is empty that cannot be.
         """
-        if stores:
-            self._stopping.clear()
-            await self._thread.call(self._run, stores, read_before)
+        self._stopping.clear()
+        return await self._thread.call(self._run, stores, read_before) if stores else set()
 
     async def follow(self, stores: Stores) -> None:
         """Keep stores up to date until `stop`: those of standby partitions."""
@@ -92,11 +91,12 @@ class Restorer:
 
     # -- in the thread
 
-    def _run(self, stores: Stores, read_before: frozenset[TP]) -> None:
+    def _run(self, stores: Stores, read_before: frozenset[TP]) -> set[TP]:
         started = last_told = time.monotonic()
         ends = self._offsets(stores, OffsetSpec.latest())
         positions = self._begin(stores, ends, read_before)
         behind = {tp for tp, position in positions.items() if position < ends[tp]}
+        moved = set(behind)
         self._assign({tp: positions[tp] for tp in behind})
         restored = 0
         while behind and not self._stopping.is_set():
@@ -108,7 +108,7 @@ class Restorer:
                 log.info("restoring: %d records read, %d offsets to go", restored, left)
         self._client.unassign()
         if behind:
-            return
+            return moved
         for tp, store in stores.items():
             # Records at the end may have been compacted away; they are accounted for all the same.
             if ends[tp]:
@@ -117,6 +117,7 @@ class Restorer:
         log.info(
             "restored %d changelog partitions: %d records in %.1f s", len(stores), restored, seconds
         )
+        return moved
 
     def _begin(
         self, stores: Stores, ends: Mapping[TP, int], read_before: frozenset[TP]
@@ -150,7 +151,7 @@ class Restorer:
 
     def _assign(self, positions: Mapping[TP, int]) -> None:
         if self._client is None:
-            self._client = Consumer(self._properties, logger=log)
+            self._client = Consumer(self._properties, logger=librdkafka_log)
         self._client.assign([TopicPartition(*tp, at) for tp, at in positions.items()])
 
     def _read_on(self, stores: Stores, positions: dict[TP, int], *, counted: bool = True) -> int:
@@ -182,7 +183,7 @@ class Restorer:
 
     def _offsets(self, stores: Stores, spec: OffsetSpec) -> dict[TP, int]:
         """Offsets as Kafka has them now, those of open transactions included."""
-        admin = AdminClient(self._access, logger=log)
+        admin = AdminClient(self._access, logger=librdkafka_log)
 
         def ask() -> dict[TP, int]:
             answers = admin.list_offsets(

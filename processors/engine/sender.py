@@ -7,14 +7,19 @@ import asyncio
 import contextlib
 import logging
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from faust.types import TP
 
 from processors.engine.batch import Headers
-from processors.engine.client import REQUEST_BYTES_MAX, OwnThread
+from processors.engine.client import (
+    LEFT_ROWS,
+    REQUEST_BYTES_MAX,
+    OwnThread,
+    librdkafka_log,
+)
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +27,9 @@ Delivered = Callable[[Any, Any], None]
 """Called with an error or None, and the record as Kafka has it."""
 
 TRANSACTION_SECONDS_MAX: Final = 10.0
-_OPEN_SECONDS_MAX: Final = 60.0
+# After twice a transaction's longest life it is void, whatever librdkafka still waits for: one of
+# its calls may never return once a broker has come back (librdkafka #5456, #5511).
+ENDING_SECONDS_MAX: Final = 2 * TRANSACTION_SECONDS_MAX
 _CALL_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 5.0
 # How soon an acknowledgement is heard of: librdkafka has no way to wake an event loop.
@@ -69,9 +76,9 @@ class Sender:
 
     async def open(self) -> None:
         """Connect; what a transaction of this id left open is aborted. KafkaException if not."""
-        self._client = Producer(self._properties, logger=log)
+        self._client = Producer(self._properties, logger=librdkafka_log)
         if self._in_transactions:
-            await self._thread.call(self._again, self._client.init_transactions)
+            await self._thread.call(self._again, self._client, self._client.init_transactions)
 
     async def close(self) -> None:
         """Let go of the connections; what is still on its way has a moment to land."""
@@ -135,20 +142,37 @@ class Sender:
         self._client.begin_transaction()
         self._begun = True
 
-    async def commit(self, offsets: Mapping[TP, int], group: bytes) -> None:
+    async def commit(
+        self, offsets: Mapping[TP, int], group: bytes, *, left_rows: Collection[TP] = ()
+    ) -> None:
         """Commit the transaction with these offsets; KafkaException where it cannot be.
 
-        The group refuses offsets of a member that it no longer has, and then the whole
-        transaction is void.
+        `left_rows` names the partitions that have left rows in a table. The group refuses offsets
+        of a member that it no longer has, and then the whole transaction is void.
         """
-        positions = [TopicPartition(*tp, offset) for tp, offset in offsets.items()]
-        await self._thread.call(self._commit, positions, group)
+        positions = [
+            TopicPartition(*tp, offset, metadata=LEFT_ROWS if tp in left_rows else "")
+            for tp, offset in offsets.items()
+        ]
+        await self._in_time(self._commit, self._client, positions, group)
         self._begun = False
 
     async def abort(self) -> None:
         """Make everything in the open transaction never have been."""
-        await self._thread.call(self._again, self._client.abort_transaction)
+        await self._in_time(self._again, self._client, self._client.abort_transaction)
         self._begun = False
+
+    async def _in_time(self, function: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - whatever the function takes
+        try:
+            async with asyncio.timeout(ENDING_SECONDS_MAX):
+                await self._thread.call(function, *arguments)
+        except TimeoutError:
+            # Whatever it hangs in goes on hanging, in a thread that nobody waits for.
+            self._thread.close()
+            self._thread = OwnThread("send")
+            self._client = None
+            gone = KafkaError(KafkaError._FATAL, "librdkafka does not answer", fatal=True)  # noqa: SLF001 - its public name
+            raise KafkaException(gone) from None
 
     # -- in the thread
 
@@ -160,18 +184,20 @@ class Sender:
         with contextlib.suppress(KafkaException):
             client.abort_transaction(_CLOSE_SECONDS)
 
-    def _commit(self, positions: list[TopicPartition], group: bytes) -> None:
-        client = self._client
-        self._again(lambda seconds: client.send_offsets_to_transaction(positions, group, seconds))
-        self._again(client.commit_transaction)
+    def _commit(self, client: Any, positions: list[TopicPartition], group: bytes) -> None:  # noqa: ANN401 - librdkafka has no types
+        self._again(
+            client,
+            lambda seconds: client.send_offsets_to_transaction(positions, group, seconds),
+        )
+        self._again(client, client.commit_transaction)
 
-    def _again(self, call: Callable[[float], Any]) -> None:
+    def _again(self, client: Any, call: Callable[[float], Any]) -> None:  # noqa: ANN401 - as above
         """Call until Kafka has answered: librdkafka goes on where a call timed out."""
         while True:
             try:
                 call(_CALL_SECONDS)
             except KafkaException as error:
-                if not error.args[0].retriable() or self._closing:
+                if not error.args[0].retriable() or self._closing or client is not self._client:
                     raise
                 log.warning("Kafka does not answer yet: %s", error.args[0])
             else:

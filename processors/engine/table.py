@@ -139,12 +139,12 @@ class Table(NoDictionary):
         topic = self.changelog_topic_name
         return {TP(topic, number): store for number, store in self._standbys.items()}
 
-    async def restored(self) -> None:
-        """All partitions are complete; tells of those that were not before.
+    async def restored(self, moved: set[int]) -> None:
+        """All partitions are complete; tells of those that were not before, or `moved` since.
 
         In a thread: what an agent derives from millions of rows must not stop the heartbeats.
         """
-        for partition in sorted(self._incomplete & self._partitions.keys()):
+        for partition in sorted((self._incomplete | moved) & self._partitions.keys()):
             if self._on_restored is not None:
                 await asyncio.to_thread(self._on_restored, partition)
         self._incomplete.clear()

@@ -105,10 +105,18 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
                 return
             tables: list[Table] = list(self.values())
             stores = {tp: store for table in tables for tp, store in table.actives().items()}
-            await self._restorer.run(stores, read_before=await self._read_before(tables))
+            sources = {tp for tp in actives if tp.topic not in self.changelog_topics}
+            left_rows = await self.app.consumer.left_rows(sources)
+            read_before = {
+                TP(table.changelog_topic_name, tp.partition)
+                for table in tables
+                for tp in left_rows
+                if tp.topic == table.source
+            }
+            moved = await self._restorer.run(stores, read_before=frozenset(read_before))
             for table in tables:
-                await table.restored()
-            await self._resume(actives, generation_id)
+                await table.restored(_partitions(moved, table))
+            await self._resume(sources, left_rows, generation_id)
             standbys = {tp: store for table in tables for tp, store in table.standbys().items()}
             await self._restorer.follow(standbys)
         except asyncio.CancelledError:
@@ -122,26 +130,14 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
         sources = {tp.partition for tp in actives if tp.topic not in self.changelog_topics}
         return all(_partitions(actives, table) == sources for table in self.values())
 
-    async def _read_before(self, tables: list[Table]) -> frozenset[TP]:
-        """The changelogs of partitions whose source has commits, and so must have left rows."""
-        changelog_of = {
-            TP(table.source, tp.partition): tp
-            for table in tables
-            for tp in table.actives()
-            if table.source is not None
-        }
-        committed = await self.app.consumer.fetcher.committed(changelog_of)
-        return frozenset(changelog_of[tp] for tp, offset in committed.items() if offset)
-
-    async def _resume(self, actives: set[TP], generation_id: int) -> None:
+    async def _resume(self, sources: set[TP], left_rows: set[TP], generation_id: int) -> None:
         """Let the agents work again."""
         app = self.app
         if app.consumer_generation_id != generation_id:
             return
         await app.on_rebalance_complete.send()
         consumer = app.consumer
-        sources = {tp for tp in actives if tp.topic not in self.changelog_topics}
-        await consumer.start_fetching(sources)
+        await consumer.start_fetching(sources, left_rows)
         consumer.resume_partitions(sources)
         app.flow_control.resume()
         consumer.resume_flow()

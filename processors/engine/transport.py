@@ -12,8 +12,11 @@ from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 from faust.transport import base
+from faust.transport.consumer import Fetcher as FaustFetcher
 from faust.types import TP
+from mode import Service
 
+from processors.engine.client import librdkafka_log
 from processors.engine.consumer import Consumer
 from processors.engine.sender import Sender
 
@@ -57,7 +60,7 @@ class Producer(base.Producer):  # type: ignore[misc]
     ) -> None:
         """Create a topic, if it is not there."""
         settings = {**(config or {}), **({"cleanup.policy": "compact"} if compacting else {})}
-        admin = AdminClient(self.app.librdkafka, logger=log)
+        admin = AdminClient(self.app.librdkafka, logger=librdkafka_log)
         wanted = NewTopic(
             topic,
             num_partitions=partitions,
@@ -83,9 +86,22 @@ class Producer(base.Producer):  # type: ignore[misc]
         return True
 
 
+class Drain(FaustFetcher):  # type: ignore[misc]
+    """Runs the consumer's way from Kafka to the agents, until it is told to stop."""
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _fetcher(self) -> None:
+        """Faust's own crashes when it is cancelled in a rebalance."""
+        try:
+            await self.app.consumer._drain_messages(self)  # noqa: SLF001 - Faust does the same
+        finally:
+            self.set_shutdown()
+
+
 class Transport(base.Transport):  # type: ignore[misc]
     """Faust's Kafka transport with the engine's consumer and producer."""
 
     Consumer: ClassVar[type] = Consumer
     Producer: ClassVar[type] = Producer
+    Fetcher: ClassVar[type] = Drain
     driver_version = "headroom"
