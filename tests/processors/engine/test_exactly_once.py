@@ -1,6 +1,7 @@
 """Transactions on a real Kafka: what was aborted never was, and nobody writes over a successor."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -206,3 +207,65 @@ async def test_offsets_are_read_once_no_transaction_on_them_is_open(bench: Bench
         reader.close()
     offsets = await bench.admin.list_consumer_group_offsets(bench.name)
     assert offsets[TopicPartition(bench.source, 0)].offset == 1
+
+
+async def test_a_commit_behind_what_was_aborted_is_no_proof_of_rows(bench: Bench) -> None:
+    """A source whose first records were aborted has commits, and its table has no row."""
+    writer = Producer(
+        {
+            "bootstrap.servers": bench.kafka["bootstrap_servers"],
+            "transactional.id": f"{bench.name}-writer",
+        }
+    )
+    writer.init_transactions()
+    writer.begin_transaction()
+    writer.produce(bench.source, b"", b"a", 0)
+    writer.flush()
+    writer.abort_transaction()
+    for _ in range(2):
+        app, table = bench.app(source=bench.source, store="memory")
+        async with bench.running(app, counting(table, bench.out)):
+            assert app.crash_reason is None
+            await bench.until_committed(2)
+
+
+async def test_what_was_derived_is_derived_again_after_another_wrote(bench: Bench) -> None:
+    """A partition that was kept over a rebalance may have been another worker's in between."""
+    app, table = bench.app()
+    told: list[dict[bytes, bytes]] = []
+    table.on_partition(
+        restored=lambda number: told.append(dict(table.committed_items(number))),
+        revoked=lambda number: None,
+    )
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.send((b"a", b""))
+        await bench.until_committed(1)
+        await bench.write(bench.changelog, b"a", b"7")
+        told.clear()
+        app.consumer.rejoin()
+        await until(lambda: {b"a": b"7"} in told)
+
+
+async def test_a_client_that_never_answers_is_replaced(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call of librdkafka's may hang after a broker came back: its work is done again."""
+    monkeypatch.setattr("processors.engine.sender.ENDING_SECONDS_MAX", 0.5)
+    app, table = bench.app()
+    sender, hanging = app.producer.sender, threading.Event()
+    genuine = sender._commit
+
+    def hangs(*arguments: object) -> None:
+        monkeypatch.setattr(sender, "_commit", genuine)
+        hanging.wait()
+
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.send((b"a", b""))
+        await bench.until_committed(1)
+        monkeypatch.setattr(sender, "_commit", hangs)
+        await bench.send((b"a", b""))
+        await bench.until_committed(2)
+        assert table.committed(0, b"a") == b"2"
+        assert not hanging.is_set()
+    hanging.set()
+    assert await bench.records(bench.out) == [(b"a", b"1"), (b"a", b"2")]
