@@ -73,9 +73,9 @@ def install(trap: Trap) -> None:
     _wrap_listener(trap)
     commit_now = consumer.Consumer._commit_now
 
-    async def trapped_commit(self: Any, offsets: Any) -> bool:
+    async def trapped_commit(self: Any, *commits: Any) -> bool:
         trap.passes("before-commit")
-        done = await commit_now(self, offsets)
+        done = await commit_now(self, *commits)
         trap.passes("after-commit")
         return done
 
