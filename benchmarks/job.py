@@ -17,7 +17,6 @@ from schemas.codec import decode, decode_snapshot, encode
 from schemas.documents import Source
 from schemas.headers import DeadLetterOrigin, Headers, cloud_event, dead_letter, read_receipt
 from schemas.rejections import Rejected
-from schemas.times import rfc3339
 from schemas.topics import BALANCES, DEAD_LETTERS, EXPOSURE_USER
 from schemas.venues import SFOX
 
@@ -100,8 +99,8 @@ def raw_of(message: Any) -> Raw:
 
 def normalised(raw: Raw) -> Out:
     """The snapshot of a raw record for `balances.v1`, or its dead letter."""
-    appended = rfc3339(max(0, raw.timestamp_ms) * _NS_PER_MS)
-    receipt = read_receipt(raw.headers or (), offset=raw.offset, appended=appended)
+    appended_ns = max(0, raw.timestamp_ms) * _NS_PER_MS
+    receipt = read_receipt(raw.headers or (), offset=raw.offset, appended_ns=appended_ns)
     source = Source(raw.topic, raw.partition, raw.offset)
     outcome = _normalise(RawFrame(data=raw.value or b"", receipt=receipt, source=source))
     if isinstance(outcome, Rejected):

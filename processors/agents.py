@@ -8,14 +8,15 @@ from processors.engine import Batch, EngineApp, Record, Table
 from processors.ledger.assets import Emission, SumLedger
 from processors.ledger.contributions import unbundle
 from processors.ledger.user_ledger import UserChange, UserLedger
+from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from processors.normalise import NORMALISERS, RawFrame
 from schemas import topics
-from schemas.codec import NotADocument, decode_snapshot, encode
+from schemas.codec import NotADocument, encode
 from schemas.documents import AssetExposure, BalanceSnapshot, Source
 from schemas.headers import DeadLetterOrigin, Headers, cloud_event, dead_letter, read_receipt
 from schemas.rejections import Rejected
-from schemas.times import rfc3339, time_ns_of
+from schemas.times import time_ns_of
 from schemas.venues import VENUES
 
 USERS_TABLE: Final = "users"
@@ -45,6 +46,7 @@ class Agents:
             ASSETS_TABLE, source=topic_prefix + topics.CONTRIBUTIONS, extra_topic_configs=changelogs
         )
         self.sums = SumLedger()
+        self._snapshots = WrittenSnapshots()
         self._user_ledger = UserLedger()
         self._metrics = metrics
         self._clock_ns = clock_ns
@@ -75,7 +77,7 @@ class Agents:
     async def fold_users(self, batches: AsyncIterator[Batch]) -> None:
         """Snapshots become users' rows, their documents, and their shares of all users' sums."""
         async for batch in batches:
-            snapshots = self._snapshots(batch)
+            snapshots = self._read_snapshots(batch)
             changes = self._user_ledger.fold(snapshots, self.users.get)
             for change in changes.users:
                 self.users[change.key] = change.row
@@ -90,11 +92,11 @@ class Agents:
         age_ns = self._clock_ns() - time_ns_of(received_time)
         self._metrics.socket_to_table.observe(age_ns / _NS_PER_S)
 
-    def _snapshots(self, batch: Batch) -> list[BalanceSnapshot]:
+    def _read_snapshots(self, batch: Batch) -> list[BalanceSnapshot]:
         found = []
         for record in batch:
             try:
-                found.append(decode_snapshot(record.value or b""))
+                found.append(self._snapshots.of(record.value or b""))
             except NotADocument:
                 # Nobody but `normalise` writes here; a stranger's record must not stop us,
                 # and the dead letters account for raw records alone.
@@ -135,11 +137,12 @@ class Agents:
         )
 
     def _send_snapshot(self, batch: Batch, snapshot: BalanceSnapshot) -> None:
-        source = snapshot.source
+        source, value = snapshot.source, encode(snapshot)
+        self._snapshots.put(value, snapshot)
         batch.send(
             self._prefix + topics.BALANCES,
             key=snapshot.user.encode(),
-            value=encode(snapshot),
+            value=value,
             headers=cloud_event(
                 topic=topics.BALANCES,
                 subject=snapshot.user,
@@ -179,9 +182,9 @@ class Agents:
 
 
 def _raw_frame(batch: Batch, record: Record) -> RawFrame:
-    appended = rfc3339(max(0, record.timestamp_ms) * _NS_PER_MS)
+    appended_ns = max(0, record.timestamp_ms) * _NS_PER_MS
     return RawFrame(
-        data=record.value or b"",
-        receipt=read_receipt(record.headers, offset=record.offset, appended=appended),
-        source=Source(batch.topic, batch.partition, record.offset),
+        record.value or b"",
+        read_receipt(record.headers, offset=record.offset, appended_ns=appended_ns),
+        Source(batch.topic, batch.partition, record.offset),
     )

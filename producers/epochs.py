@@ -82,6 +82,6 @@ async def _read_to(consumer: Any, ends: dict[TopicPartition, int]) -> int:  # no
         batches = await consumer.getmany(*left, timeout_ms=200)
         for records in batches.values():
             for record in records:
-                receipt = read_receipt(record.headers, offset=record.offset, appended="")
+                receipt = read_receipt(record.headers, offset=record.offset, appended_ns=0)
                 greatest = max(greatest, receipt.epoch)
     return greatest

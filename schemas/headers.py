@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.times import time_ns_of
+from schemas.times import rfc3339, time_ns_of
 
 Headers = list[tuple[str, bytes]]
 
@@ -52,15 +52,15 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     received_time: str
 
 
-def read_receipt(headers: Iterable[tuple[str, bytes]], *, offset: int, appended: str) -> Receipt:
+def read_receipt(headers: Iterable[tuple[str, bytes]], *, offset: int, appended_ns: int) -> Receipt:
     """The order of a raw record.
 
     A record without these headers, or with headers that cannot be read, has epoch 0, its offset
-    as receipt, and the time at which Kafka took it (`appended`, RFC 3339).
+    as receipt, and the time at which Kafka took it (`appended_ns`, since 1970).
     """
     found = dict(headers)
     epoch, receipt = _natural(found.get("epoch")), _natural(found.get("receipt"))
-    received = _time(found.get("received_time")) or appended
+    received = _time(found.get("received_time")) or rfc3339(appended_ns)
     if epoch is None or receipt is None:
         return Receipt(epoch=0, receipt=offset, received_time=received)
     return Receipt(epoch=epoch, receipt=receipt, received_time=received)

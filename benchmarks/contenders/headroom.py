@@ -14,6 +14,7 @@ from processors.ledger.contributions import Contribution
 from processors.ledger.user_ledger import UserChange, UserLedger, _Turn
 from processors.ledger.users import UserState
 from processors.ledger.views import View
+from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from schemas import topics
 from schemas.codec import encode
@@ -49,6 +50,7 @@ class Job(Agents):
         self._clock_ns = time.time_ns
         self._prefix = options.prefix
         self._user_ledger = Exposures()
+        self._snapshots = WrittenSnapshots()
         self._venues = {options.raw: SFOX.name}
         balances = options.topic(topics.BALANCES)
         changelog = topics.CHANGELOG.settings(replication_factor=1)
@@ -60,7 +62,7 @@ class Job(Agents):
     async def keep_newest(self, batches: AsyncIterator[Batch]) -> None:
         """Snapshots become rows and exposures, of each user once in a batch, as in the product."""
         async for batch in batches:
-            changes = self._user_ledger.fold(self._snapshots(batch), self.users.get)
+            changes = self._user_ledger.fold(self._read_snapshots(batch), self.users.get)
             for change in changes.users:
                 self.users[change.key] = change.row
                 batch.send_latest(

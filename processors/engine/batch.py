@@ -74,7 +74,7 @@ class Batch:
         self.generation_id = generation_id
         self.era = era
         self.records = records
-        self.bytes = sum(len(record.value or b"") for record in records)
+        self.bytes = sum([len(record.value) for record in records if record.value is not None])
         self.sends: list[Send] = []
         self.rows: dict[Rows, dict[bytes, bytes | None]] = {}
         # Where Kafka put the rows: of each table, offsets in the changelog, the last one at least.

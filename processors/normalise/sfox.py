@@ -24,9 +24,21 @@ _TIMESTAMP_DIGITS_MAX: Final = 19
 _TIMESTAMP_END: Final = 10**_TIMESTAMP_DIGITS_MAX
 
 
+class _Update(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    currency: str
+    balance: str
+    available: str
+    held: str
+    trading_wallet: str | None = None
+    collateral_wallet: str | None = None
+    borrow_wallet: str | None = None
+    lending_wallet: str | None = None
+    staking_wallet: str | None = None
+
+
 class _Payload(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     user_id: str
-    updates: list[dict[str, str]]
+    updates: list[_Update]
 
 
 class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -41,9 +53,10 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 _DECODER: Final = msgspec.json.Decoder(_Envelope)
 # The keys of envelope and payload, the recipient, the account.
 _STRINGS_AROUND_UPDATES: Final = 4 + 2 + 2
-_WALLETS: Final = {
-    f"{name}{_WALLET}": name for name in ("trading", "collateral", "borrow", "lending", "staking")
-}
+# Currency, balance, available, held: keys and values.
+_STRINGS_OF_UPDATE: Final = 2 * 4
+# The order in which a snapshot names wallets; one that nobody knew yet comes behind.
+_WALLETS: Final = ("trading", "collateral", "borrow", "lending", "staking")
 
 
 def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
@@ -60,29 +73,40 @@ def _plain(frame: RawFrame) -> BalanceSnapshot | None:
     if not plain.is_integer(sequence) or not 0 < timestamp < _TIMESTAMP_END:
         return None
     updates = envelope.payload.updates
-    strings = _STRINGS_AROUND_UPDATES + 2 * sum(map(len, updates))
-    if not is_account(account) or not plain.holds_strings(frame.data, strings):
-        return None
-    assets = _plain_assets(updates)
-    if assets is None:
+    assets = {update.currency.upper(): _plain_balance(update) for update in updates}
+    wallets = sum([len(balance.wallets) for balance in assets.values()])
+    strings = _STRINGS_AROUND_UPDATES + _STRINGS_OF_UPDATE * len(updates) + 2 * wallets
+    if (
+        len(assets) != len(updates)
+        or not is_account(account)
+        or not plain.holds_strings(frame.data, strings)
+        or not plain.are_amounts(_amounts(assets))
+    ):
         return None
     return _snapshot(frame, account, sequence, venue_time(timestamp), assets)
 
 
-def _plain_assets(updates: list[dict[str, str]]) -> dict[str, AssetBalance] | None:
-    assets: dict[str, AssetBalance] = {}
+def _plain_balance(update: _Update) -> AssetBalance:
+    wallets: dict[str, str] = {}
+    if update.trading_wallet is not None:
+        wallets["trading"] = update.trading_wallet
+    if update.collateral_wallet is not None:
+        wallets["collateral"] = update.collateral_wallet
+    if update.borrow_wallet is not None:
+        wallets["borrow"] = update.borrow_wallet
+    if update.lending_wallet is not None:
+        wallets["lending"] = update.lending_wallet
+    if update.staking_wallet is not None:
+        wallets["staking"] = update.staking_wallet
+    return AssetBalance(update.balance, update.available, update.held, wallets, None)
+
+
+def _amounts(assets: dict[str, AssetBalance]) -> set[str]:
+    """All that differ: most wallets are empty."""
     amounts: set[str] = set()
-    try:
-        for update in updates:
-            asset = update.pop("currency").upper()
-            amounts.update(update.values())
-            total, available = update.pop("balance"), update.pop("available")
-            held = update.pop("held")
-            wallets = {_WALLETS[name]: amount for name, amount in update.items()}
-            assets[asset] = AssetBalance(total, available, held, wallets, None)
-    except KeyError:
-        return None
-    return assets if len(assets) == len(updates) and plain.are_amounts(amounts) else None
+    for balance in assets.values():
+        amounts.update((balance.total, balance.available, balance.held), balance.wallets.values())
+    return amounts
 
 
 def _any(frame: RawFrame) -> BalanceSnapshot | Rejected:
@@ -145,7 +169,8 @@ def _balance(update: dict[str, Any], reading: Reading, where: str) -> AssetBalan
         for name in update
         if name.endswith(_WALLET)
     }
-    known = {name: amount for name, amount in wallets.items() if amount is not None}
+    ordered = [*_WALLETS, *(name for name in wallets if name not in _WALLETS)]
+    known = {name: amount for name in ordered if (amount := wallets.get(name)) is not None}
     if total is None or available is None or held is None:
         return None
     return AssetBalance(total=total, available=available, held=held, wallets=known, exposure=None)

@@ -74,7 +74,7 @@ async def test_every_frame_lies_in_kafka_and_a_second_run_has_a_greater_epoch_wh
     records = await topics.records(kafka.bootstrap, at.raw_topic)
     receipts = {}
     for record in records:
-        found = read_receipt(record.headers, offset=record.offset, appended="")
+        found = read_receipt(record.headers, offset=record.offset, appended_ns=0)
         receipts[found.epoch, found.receipt] = record.value
     first, second = sorted({epoch for epoch, _ in receipts})
     assert second == first + 1

@@ -12,10 +12,12 @@ from schemas.headers import (
     dead_letter,
     read_receipt,
 )
+from schemas.times import time_ns_of
 from tests.schemas.strategies import NAMES, PROPERTY, TIMES
 
 RECEIVED = "2024-03-13T22:00:25.310000000Z"
 APPENDED = "2024-03-13T22:00:26.000000000Z"
+APPENDED_NS = time_ns_of(APPENDED)
 WHOLE = {
     "venue": b"sfox",
     "feed": b"private.enterprise.users.balances",
@@ -48,7 +50,7 @@ def test_the_order_of_a_raw_record_comes_back_from_its_headers(
     venue: str, feed: str, epoch: int, receipt: int, received_time: str
 ) -> None:
     headers = RawHeaders(venue, feed, epoch, receipt, received_time)
-    assert read_receipt(headers.encode(), offset=7, appended=APPENDED) == Receipt(
+    assert read_receipt(headers.encode(), offset=7, appended_ns=APPENDED_NS) == Receipt(
         epoch, receipt, received_time
     )
 
@@ -75,17 +77,21 @@ def test_a_raw_record_with_a_broken_order_has_epoch_0_and_its_offset_as_receipt(
     name: str, value: bytes
 ) -> None:
     headers = {**WHOLE, name: value}
-    assert read_receipt(headers.items(), offset=7, appended=APPENDED) == Receipt(0, 7, RECEIVED)
+    assert read_receipt(headers.items(), offset=7, appended_ns=APPENDED_NS) == Receipt(
+        0, 7, RECEIVED
+    )
 
 
 @pytest.mark.parametrize("name", ["epoch", "receipt"])
 def test_a_raw_record_without_an_order_has_epoch_0_and_its_offset_as_receipt(name: str) -> None:
     headers = {key: value for key, value in WHOLE.items() if key != name}
-    assert read_receipt(headers.items(), offset=7, appended=APPENDED) == Receipt(0, 7, RECEIVED)
+    assert read_receipt(headers.items(), offset=7, appended_ns=APPENDED_NS) == Receipt(
+        0, 7, RECEIVED
+    )
 
 
 def test_a_raw_record_without_any_header_was_received_when_kafka_took_it() -> None:
-    assert read_receipt([], offset=0, appended=APPENDED) == Receipt(0, 0, APPENDED)
+    assert read_receipt([], offset=0, appended_ns=APPENDED_NS) == Receipt(0, 0, APPENDED)
 
 
 @pytest.mark.parametrize("value", [b"", b"now", b"\xff", None, b"2024-03-13T22:00:25Z"])
@@ -93,14 +99,14 @@ def test_a_received_time_that_cannot_be_read_is_when_kafka_took_the_record(
     value: bytes,
 ) -> None:
     headers = {**WHOLE, "received_time": value}
-    found = read_receipt(headers.items(), offset=7, appended=APPENDED)
+    found = read_receipt(headers.items(), offset=7, appended_ns=APPENDED_NS)
     assert found == Receipt(1710367000000000000, 3, APPENDED)
 
 
 @given(st.lists(st.tuples(st.sampled_from([*WHOLE, "x"]), st.none() | st.binary(max_size=40))))
 @PROPERTY
 def test_no_header_is_too_odd_to_be_read(headers: list[tuple[str, bytes]]) -> None:
-    found = read_receipt(headers, offset=7, appended=APPENDED)
+    found = read_receipt(headers, offset=7, appended_ns=APPENDED_NS)
     assert found.epoch >= 0
     assert found.receipt >= 0
 

@@ -16,6 +16,7 @@ from schemas.codec import decode, encode
 from schemas.documents import AssetExposure, BalanceSnapshot, Source
 from schemas.headers import DeadLetterOrigin, RawHeaders, cloud_event, dead_letter, read_receipt
 from schemas.rejections import Rejected
+from schemas.times import time_ns_of
 from schemas.venues import VENUES
 
 TIME = "2024-03-13T22:00:25.310000000Z"
@@ -58,7 +59,7 @@ class Pipeline:
         return record
 
     def normalise(self, venue, record):
-        receipt = read_receipt(record.headers, offset=record.offset, appended=TIME)
+        receipt = read_receipt(record.headers, offset=record.offset, appended_ns=time_ns_of(TIME))
         source = Source(record.topic, record.partition, record.offset)
         outcome = NORMALISERS[venue](RawFrame(record.value, receipt, source))
         if isinstance(outcome, Rejected):
