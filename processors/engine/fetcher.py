@@ -36,8 +36,9 @@ FETCHING: Final[Mapping[str, Any]] = {
     # With a full queue librdkafka looks again after this long, which is a second by default.
     "fetch.queue.backoff.ms": 5,
     "fetch.wait.max.ms": 250,
-    "queued.min.messages": 20_000,
-    "queued.max.messages.kbytes": 32 * _MEBIBYTE,
+    # Little is read ahead: what agents send to each other would stand at the end of a long queue.
+    "queued.min.messages": 2_000,
+    "queued.max.messages.kbytes": 4 * _MEBIBYTE,
 }
 
 

@@ -1,5 +1,6 @@
 """Snapshots that this worker wrote a moment ago: their readers need not decode them again."""
 
+from collections import OrderedDict
 from typing import Final
 
 from schemas.codec import decode_snapshot
@@ -19,7 +20,7 @@ class WrittenSnapshots:
     def __init__(
         self, written_max: int = WRITTEN_MAX, written_bytes_max: int = WRITTEN_BYTES_MAX
     ) -> None:
-        self._written: dict[bytes, BalanceSnapshot] = {}
+        self._written: OrderedDict[bytes, BalanceSnapshot] = OrderedDict()
         self._bytes = 0
         self._written_max = written_max
         self._written_bytes_max = written_bytes_max
@@ -30,8 +31,7 @@ class WrittenSnapshots:
             self._bytes += len(value)
         self._written[value] = snapshot
         while len(self._written) > self._written_max or self._bytes > self._written_bytes_max:
-            oldest = next(iter(self._written))
-            del self._written[oldest]
+            oldest, _ = self._written.popitem(last=False)
             self._bytes -= len(oldest)
 
     def of(self, value: bytes) -> BalanceSnapshot:
