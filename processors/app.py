@@ -16,7 +16,7 @@ from processors.http.feeds import Feeds
 from processors.http.ownership import Ownership
 from processors.http.questions import Questions
 from processors.http.server import Server
-from processors.metrics import Metrics
+from processors.metrics import EngineCollector, Metrics
 from schemas.topics import FEEDS
 
 STOP_SECONDS_MAX: Final = 30.0
@@ -49,6 +49,7 @@ class Worker:
         engine = settings.engine
         self.metrics = Metrics()
         self.app = EngineApp(engine)
+        self.metrics.registry.register(EngineCollector(self.app))
         prefix = settings.topic_prefix
         self.agents = Agents(self.app, self.metrics, clock_ns=clock_ns, topic_prefix=prefix)
         self._feeds = Feeds(

@@ -1,9 +1,13 @@
 """What a worker counts, for Prometheus. Labels are venues, reasons and verdicts: never a user."""
 
+from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from processors.engine import EngineApp
 from processors.ledger.user_ledger import UserChanges
 
 LATENCY_BUCKETS_SECONDS: Final = (
@@ -49,15 +53,6 @@ class Metrics:
             "Contributions older than the one already counted.",
             registry=self.registry,
         )
-        self.lag = Gauge(
-            "headroom_lag_records",
-            "Records of a source partition that are not committed yet.",
-            ["topic", "partition"],
-            registry=self.registry,
-        )
-        self.serving = Gauge(
-            "headroom_serving", "1 when tables are restored and owned.", registry=self.registry
-        )
         self.socket_to_table = Histogram(
             "headroom_socket_to_table_seconds",
             "From a frame's receipt to where its user's row can be asked for: each batch's newest.",
@@ -71,3 +66,47 @@ class Metrics:
             self.snapshots.labels(venue, verdict).inc(snapshots)
         for venue, assets in changes.vanished.items():
             self.vanished.labels(venue).inc(assets)
+
+
+class EngineCollector(Collector):
+    """What the engine knows of itself, asked for at each scrape."""
+
+    def __init__(self, app: EngineApp) -> None:
+        self._app = app
+
+    def describe(self) -> list[Metric]:
+        """Nothing beforehand: there is no consumer before the app has started."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """The engine's figures as they are now."""
+        consumer, flight = self._app.consumer, self._app.consumer.flight
+        yield GaugeMetricFamily(
+            "headroom_serving",
+            "1 when tables are restored and owned.",
+            value=1 if self._app.serving else 0,
+        )
+        lags = GaugeMetricFamily(
+            "headroom_lag_records",
+            "Records of a source partition that are not done yet.",
+            labels=["topic", "partition"],
+        )
+        for tp, lag in consumer.lag().items():
+            lags.add_metric([tp.topic, str(tp.partition)], lag)
+        yield lags
+        yield GaugeMetricFamily(
+            "headroom_in_flight_records",
+            "Records that were read and are not done yet.",
+            value=flight.progress.records,
+        )
+        transactions = CounterMetricFamily(
+            "headroom_transactions", "Transactions, by what Kafka said.", labels=["outcome"]
+        )
+        transactions.add_metric(["committed"], flight.committed_count)
+        transactions.add_metric(["refused"], flight.refused_count)
+        yield transactions
+        yield CounterMetricFamily(
+            "headroom_restored_records",
+            "Changelog records read to restore tables.",
+            value=self._app.tables.restored_records,
+        )

@@ -163,6 +163,7 @@ class ExactlyOnce(Flight):
                     offsets, self._group(), left_rows=self.progress.left_rows(finished=batches)
                 )
                 self._refusals = 0
+                self.committed_count += 1
                 self._settle(batches)
                 self.progress.committed(offsets)
             self._ended = time.monotonic()
@@ -177,6 +178,7 @@ class ExactlyOnce(Flight):
     async def _refused(self, why: KafkaException) -> None:
         """A transaction failed: drop what is in flight, or stop if it would fail again."""
         self._refusals += 1
+        self.refused_count += 1
         if why.args[0].code() in _FOR_GOOD or self._refusals > REFUSALS_MAX:
             self.fail(TransactionRefused(why))
         else:

@@ -34,6 +34,9 @@ class Flight(ABC):
         self.progress = Progress()
         self.era = 0
         self.dropped = False
+        # How many transactions Kafka took and refused; none without transactions.
+        self.committed_count = 0
+        self.refused_count = 0
         # Set whenever a batch is done, or the world broke: whoever waits looks again.
         self.moved = asyncio.Event()
         self.broken: BaseException | None = None

@@ -69,10 +69,6 @@ class Server:
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """Prometheus' text format."""
-        self._metrics.serving.set(1 if self._app.serving else 0)
-        self._metrics.lag.clear()
-        for tp, lag in self._app.consumer.lag().items():
-            self._metrics.lag.labels(tp.topic, str(tp.partition)).set(lag)
         return web.Response(
             body=generate_latest(self._metrics.registry),
             headers={"Content-Type": CONTENT_TYPE_LATEST},

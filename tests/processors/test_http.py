@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from faust.types import TP
 
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
@@ -29,9 +30,9 @@ async def held(
     """A worker whose restore waits for an event, and its URL."""
     gate, original = asyncio.Event(), Restorer.run
 
-    async def gated(self: Restorer, *args: Any, **options: Any) -> None:
+    async def gated(self: Restorer, *args: Any, **options: Any) -> set[TP]:
         await gate.wait()
-        await original(self, *args, **options)
+        return await original(self, *args, **options)
 
     monkeypatch.setattr(Restorer, "run", gated)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -94,6 +95,8 @@ async def test_while_tables_are_restored_the_answer_is_503(
             text = await response.text()
         assert 'headroom_frames_normalised_total{venue="sfox"} 1.0' in text
         assert "headroom_serving 1.0" in text
+        assert 'headroom_transactions_total{outcome="committed"}' in text
+        assert "headroom_restored_records_total" in text
 
 
 @pytest.mark.parametrize("path", ["/table", "/table/users", "/router", "/stats/", "/agent", "/"])
