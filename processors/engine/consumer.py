@@ -170,7 +170,7 @@ class Consumer(MessageByMessage):
         Whoever has the partitions meanwhile may have come further than we had.
         """
         await self.fetcher.stop()
-        self.flight.new_era()
+        self.flight.stop()
 
     # -- from the agents to Kafka
 

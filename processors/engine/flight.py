@@ -32,7 +32,10 @@ class Flight(ABC):
 
     def __init__(self, sender: "Sender", *, failed: Callable[[BaseException], None]) -> None:
         self.progress = Progress()
+        # The present assignment, and whether it has begun: what is delivered before that, or in an
+        # earlier one, is not worked on.
         self.era = 0
+        self.started = False
         self.dropped = False
         # How many transactions Kafka took and refused; none without transactions.
         self.committed_count = 0
@@ -72,22 +75,28 @@ class Flight(ABC):
 
     def is_current(self, batch: "Batch") -> bool:
         """Whether a batch belongs to the present assignment."""
-        return batch.era == self.era
+        return self.started and batch.era == self.era
 
     def start(self, positions: "Mapping[TP, int]", left_rows: "Iterable[TP]" = ()) -> None:
         """A new assignment: its partitions are read from these offsets on."""
-        self.new_era()
+        self.stop()
         self.progress.start(positions, left_rows)
+        self.started = True
         self.dropped = False
+        self.moved.set()
 
-    def new_era(self) -> None:
-        """Begin nothing of what was delivered so far."""
+    def stop(self) -> None:
+        """Work on nothing until `start`: neither on what was delivered, nor on what comes.
+
+        What comes lies behind what is forgotten here, and must not be done before it.
+        """
         self.era += 1
+        self.started = False
         self.progress.reset()
 
     def drop(self) -> None:
         """Forget everything in flight; rows that ran ahead of it have to go, too."""
-        self.new_era()
+        self.stop()
         self.dropped = True
         self.moved.set()
 
@@ -95,7 +104,8 @@ class Flight(ABC):
     def has_room(self) -> bool:
         """Whether more may be read: what is in flight is kept in memory."""
         return (
-            self.progress.records < RECORDS_IN_FLIGHT_MAX
+            self.started
+            and self.progress.records < RECORDS_IN_FLIGHT_MAX
             and self.progress.bytes < BYTES_IN_FLIGHT_MAX
         )
 

@@ -64,6 +64,28 @@ async def test_what_the_group_refused_never_was_and_is_done_again(bench: Bench) 
     assert (await bench.records(bench.changelog))[-1] == (b"a", b"20")
 
 
+async def test_nothing_is_done_before_what_was_dropped(bench: Bench) -> None:
+    """Records that come between a refused transaction and the next assignment lie behind it."""
+    app, table = bench.app()
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.send((b"a", b""))
+        await bench.until_committed(1)
+        asked: list[bool] = []
+        app.consumer.flight._begin_again = lambda: asked.append(True)
+        as_of_another_generation(app, times=1)
+        await bench.send((b"b", b""))
+        await until(lambda: asked)
+        # Some, one after the other: what is fetched at this very moment is dropped in any case.
+        for _ in range(10):
+            await bench.send((b"c", b""))
+            await asyncio.sleep(0.05)
+        assert await bench.committed() == 1
+        app.consumer.rejoin()
+        await bench.until_committed(12)
+        assert [table.committed(0, key) for key in (b"a", b"b", b"c")] == [b"1", b"1", b"10"]
+    assert [key for key, _ in await bench.records(bench.out)] == [b"a", b"b", *[b"c"] * 10]
+
+
 async def test_a_group_that_refuses_for_ever_stops_the_worker(bench: Bench) -> None:
     """It does not go round in circles: after some tries it stops, with the reason."""
     app, table = bench.app()
