@@ -174,8 +174,8 @@ class Flight(ABC):
             for batch in batches:
                 for done in self.progress.settle(batch):
                     self.check(done)
-                    for table, offsets in done.row_offsets.items():
-                        table.settle(done, offsets[-1])
+                    for table in done.rows:
+                        table.settle(done, done.row_offsets[table][-1])
                     for call in done.told_when_done:
                         call()
         except EngineError as error:

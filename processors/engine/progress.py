@@ -60,7 +60,8 @@ class Progress:
 
     def begin(self, batch: Batch) -> None:
         """An agent begins to work on a batch."""
-        self._waiting[batch.tp].popleft()
+        if self._waiting[batch.tp].popleft() is not batch:
+            raise RuntimeError(f"{batch} is begun before one that was delivered earlier")
         self._in_flight.setdefault(batch.tp, deque()).append(batch)
 
     def settle(self, batch: Batch) -> list[Batch]:

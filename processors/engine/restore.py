@@ -61,15 +61,20 @@ class Restorer:
         self._stopping = threading.Event()
         self._client: Any = None
         self.restored_records = 0
+        self._moved: set[TP] = set()
 
     async def run(self, stores: Stores, *, read_before: frozenset[TP]) -> set[TP]:
         """Bring stores up to date. `read_before` names changelogs that must have records.
 
-        Returns those whose store is another one now. Raises `ChangelogCut` where a store is ahead
-        of its changelog, or a changelog is empty that cannot be.
+        Returns those whose store is another one than after the last whole restore. Raises
+        `ChangelogCut` where a store is ahead of its changelog, or a changelog is empty that cannot
+        be.
         """
         self._stopping.clear()
-        return await self._thread.call(self._run, stores, read_before) if stores else set()
+        if stores:
+            await self._thread.call(self._run, stores, read_before)
+        moved, self._moved = self._moved, set()
+        return moved
 
     async def follow(self, stores: Stores) -> None:
         """Keep stores up to date until `stop`: those of standby partitions."""
@@ -91,12 +96,12 @@ class Restorer:
 
     # -- in the thread
 
-    def _run(self, stores: Stores, read_before: frozenset[TP]) -> set[TP]:
+    def _run(self, stores: Stores, read_before: frozenset[TP]) -> None:
         started = last_told = time.monotonic()
         ends = self._offsets(stores, OffsetSpec.latest())
         positions = self._begin(stores, ends, read_before)
         behind = {tp for tp, position in positions.items() if position < ends[tp]}
-        moved = set(behind)
+        self._moved |= behind
         self._assign({tp: positions[tp] for tp in behind})
         restored = 0
         while behind and not self._stopping.is_set():
@@ -108,7 +113,7 @@ class Restorer:
                 log.info("restoring: %d records read, %d offsets to go", restored, left)
         self._client.unassign()
         if behind:
-            return moved
+            return
         for tp, store in stores.items():
             # Records at the end may have been compacted away; they are accounted for all the same.
             if ends[tp]:
@@ -117,7 +122,6 @@ class Restorer:
         log.info(
             "restored %d changelog partitions: %d records in %.1f s", len(stores), restored, seconds
         )
-        return moved
 
     def _begin(
         self, stores: Stores, ends: Mapping[TP, int], read_before: frozenset[TP]

@@ -69,8 +69,9 @@ class Table(NoDictionary):
 
     def __setitem__(self, key: bytes, row: bytes | None) -> None:
         batch = _batch()
-        batch.rows.setdefault(self, {})[key] = row
-        self._partitions[batch.partition].set(key, row, batch)
+        if self.app.consumer.flight.is_current(batch):
+            batch.rows.setdefault(self, {})[key] = row
+            self._partitions[batch.partition].set(key, row, batch)
 
     def __delitem__(self, key: bytes) -> None:
         self[key] = None
@@ -79,8 +80,13 @@ class Table(NoDictionary):
         return isinstance(key, bytes) and self.get(key) is not None
 
     def get(self, key: bytes, default: bytes | None = None) -> bytes | None:
-        """The row of a key in the partition that the agent works on."""
-        row = self._partitions[_batch().partition].get(key)
+        """The row of a key in the partition that the agent works on.
+
+        An agent that waited within a batch may find the partition taken away meanwhile: then
+        nothing that it says of this batch counts any more.
+        """
+        held = self._partitions.get(_batch().partition)
+        row = None if held is None else held.get(key)
         return default if row is None else row
 
     def on_partition(self, *, restored: PartitionHook, revoked: PartitionHook) -> None:
