@@ -4,9 +4,10 @@ import asyncio
 import logging
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from headroom.errors import OperatorError
 
@@ -14,6 +15,7 @@ T = TypeVar("T")
 
 EXIT_BROKEN = 1
 EXIT_MISTAKE = 2
+_SILENT_SECONDS: Final = 10.0
 
 
 def run(main: Callable[[asyncio.Event], Awaitable[T]]) -> T:
@@ -85,6 +87,28 @@ class _Expected(logging.Filter):
         )
 
 
+class Sparing(logging.Filter):
+    """Lets each kind of aiokafka's messages through every ten seconds at most.
+
+    While Kafka is away it says several lines every tenth of a second. `clock` counts seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._told: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is to be told."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        kind, now = (record.name, str(record.msg)), self._clock()
+        if now - self._told.get(kind, -_SILENT_SECONDS) < _SILENT_SECONDS:
+            return False
+        self._told[kind] = now
+        return True
+
+
 def set_up_logging(level: str) -> None:
     """Log to standard error: ours at `level`, the libraries' warnings."""
     handler = logging.StreamHandler(sys.stderr)
@@ -92,5 +116,6 @@ def set_up_logging(level: str) -> None:
         logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
     )
     handler.addFilter(_Expected())
+    handler.addFilter(Sparing())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("headroom").setLevel(level)

@@ -9,7 +9,7 @@ import pytest
 
 from headroom.errors import KafkaUnreachable, SettingsError, TopicsDiffer
 from headroom.kafka.errors import PortTaken
-from headroom.running import one_clear_line, run, set_up_logging
+from headroom.running import Sparing, one_clear_line, run, set_up_logging
 from processors.engine.errors import EngineError, TopicsMissing
 from producers.errors import SendFailed, TopicMissing, WrongKey
 
@@ -107,3 +107,20 @@ def test_logs_go_to_standard_error_and_say_nothing_twice(
     assert out == ""
     said = [line.split(": ", 1)[1] for line in err.splitlines()]
     assert said == ["ours", "Unable connect to node with id 1: refused"]
+
+
+def test_a_library_that_repeats_itself_is_heard_now_and_then() -> None:
+    """Each kind of message every ten seconds at most; other loggers always."""
+    now = 0.0
+    sparing = Sparing(clock=lambda: now)
+
+    def told(name: str, message: str, *values: object) -> bool:
+        record = logging.LogRecord(name, logging.ERROR, "", 0, message, values, None)
+        return bool(sparing.filter(record))
+
+    assert told("aiokafka.conn", "node %s is away", 1)
+    assert not told("aiokafka.conn", "node %s is away", 2)
+    assert told("aiokafka.conn", "something else")
+    assert all(told("headroom.worker", "ours") for _ in range(3))
+    now = 10.0
+    assert told("aiokafka.conn", "node %s is away", 3)
