@@ -31,6 +31,8 @@ def test_without_a_variable_everything_has_its_default() -> None:
         http_advertised_url=None,
         stale_after_seconds=60.0,
         store="rocksdb",
+        guarantee="exactly_once",
+        standby_replicas=0,
     )
     assert poll_seconds(Environment({})) == Decimal(1)
 
@@ -50,6 +52,8 @@ def test_without_a_variable_everything_has_its_default() -> None:
         ("STALE_AFTER_SECONDS", "2.5", "stale_after_seconds", 2.5),
         ("STORE", "memory", "store", "memory"),
         ("STORE", "", "store", "rocksdb"),
+        ("GUARANTEE", "at_least_once", "guarantee", "at_least_once"),
+        ("STANDBY_REPLICAS", "1", "standby_replicas", 1),
     ],
 )
 def test_a_variable_sets_what_it_is_named_for(
@@ -69,6 +73,8 @@ def test_a_variable_sets_what_it_is_named_for(
         *[("HTTP_ADVERTISED_URL", text) for text in ("w:1", "ftp://w")],
         *[("STALE_AFTER_SECONDS", text) for text in ("0", "x", "nan", "inf", "-1")],
         ("STORE", "paper"),
+        ("GUARANTEE", "at_most_once"),
+        *[("STANDBY_REPLICAS", text) for text in ("-1", "x", "11")],
         ("API_TOKENS_FILE", "/tokens"),
         *[("KAFKA_BOOTSTRAP", text) for text in ("x", "x:", ":1", "x:y", "x:0", "a:1,,b:1")],
         ("KAFKA_BOOTSTRAP", "x:65536"),
