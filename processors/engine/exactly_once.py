@@ -183,11 +183,13 @@ class ExactlyOnce(Flight):
             self.fail(TransactionRefused(why))
         else:
             log.warning("a transaction is done again: %s", why.args[0])
+        self.decided.clear()
         self.drop()
         try:
             await self._end(why)
         except KafkaException as error:
             self.fail(TransactionRefused(error))
+        self.decided.set()
         if self.broken is None:
             self._begin_again()
 

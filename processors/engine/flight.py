@@ -37,6 +37,9 @@ class Flight(ABC):
         self.era = 0
         self.started = False
         self.dropped = False
+        # Whether nothing that was dropped can still come to count.
+        self.decided = asyncio.Event()
+        self.decided.set()
         # How many transactions Kafka took and refused; none without transactions.
         self.committed_count = 0
         self.refused_count = 0

@@ -103,6 +103,9 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
                 self.log.info("incomplete assignment, asking again: %s", sorted(actives))
                 self.app.consumer.rejoin()
                 return
+            # A transaction that failed may still be committed until it is aborted, or its client
+            # fenced: what is read before that may be outdated by it.
+            await self.app.consumer.flight.decided.wait()
             tables: list[Table] = list(self.values())
             stores = {tp: store for table in tables for tp, store in table.actives().items()}
             sources = {tp for tp in actives if tp.topic not in self.changelog_topics}
