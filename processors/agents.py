@@ -10,10 +10,10 @@ from processors.ledger.contributions import unbundle
 from processors.ledger.user_ledger import UserChange, UserLedger
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
-from processors.normalise import NORMALISERS, RawFrame
+from processors.normalise import NORMALISERS, RawFrame, tell
 from schemas import topics
-from schemas.codec import NotADocument, encode
-from schemas.documents import AssetExposure, BalanceSnapshot, Source
+from schemas.codec import NotADocument, Told, encode
+from schemas.documents import AssetExposure, Source
 from schemas.headers import DeadLetterOrigin, Headers, cloud_event, dead_letter, read_receipt
 from schemas.rejections import Rejected
 from schemas.times import time_ns_of
@@ -61,13 +61,12 @@ class Agents:
         """Raw frames become snapshots or dead letters, each exactly one of them."""
         async for batch in batches:
             venue = self._venues[batch.topic]
-            read, buried = NORMALISERS[venue], 0
+            buried = 0
             for record in batch:
-                outcome = read(_raw_frame(batch, record))
+                outcome = tell(venue, _raw_frame(batch, record))
                 if isinstance(outcome, Rejected):
-                    self._bury(
-                        batch, record, outcome, stage="normalise", class_name=read.__module__
-                    )
+                    by = NORMALISERS[venue].__module__
+                    self._bury(batch, record, outcome, stage="normalise", class_name=by)
                     self._metrics.dead_letters.labels(venue, outcome.reason).inc()
                     buried += 1
                 else:
@@ -77,22 +76,23 @@ class Agents:
     async def fold_users(self, batches: AsyncIterator[Batch]) -> None:
         """Snapshots become users' rows, their documents, and their shares of all users' sums."""
         async for batch in batches:
-            snapshots = self._read_snapshots(batch)
-            changes = self._user_ledger.fold(snapshots, self.users.get)
+            told = self._read_snapshots(batch)
+            changes = self._user_ledger.fold(told, self.users.get)
             for change in changes.users:
                 self.users[change.key] = change.row
                 self._send_user(batch, change)
             for key, bundle in changes.contributions:
                 batch.send(self._prefix + topics.CONTRIBUTIONS, key=key, value=bundle)
             self._metrics.count(changes)
-            if snapshots:
-                batch.when_done(partial(self._observe_age, snapshots[-1].received_time))
+            if told:
+                newest, _ = told[-1]
+                batch.when_done(partial(self._observe_age, newest.received_time))
 
     def _observe_age(self, received_time: str) -> None:
         age_ns = self._clock_ns() - time_ns_of(received_time)
         self._metrics.socket_to_table.observe(age_ns / _NS_PER_S)
 
-    def _read_snapshots(self, batch: Batch) -> list[BalanceSnapshot]:
+    def _read_snapshots(self, batch: Batch) -> list[Told]:
         found = []
         for record in batch:
             try:
@@ -136,8 +136,9 @@ class Agents:
             headers=dead_letter(origin, reason=why.reason, detail=why.detail, own=record.headers),
         )
 
-    def _send_snapshot(self, batch: Batch, snapshot: BalanceSnapshot) -> None:
-        source, value = snapshot.source, encode(snapshot)
+    def _send_snapshot(self, batch: Batch, told: Told) -> None:
+        snapshot, value = told
+        source = snapshot.source
         self._snapshots.put(value, snapshot)
         batch.send(
             self._prefix + topics.BALANCES,

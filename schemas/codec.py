@@ -1,5 +1,6 @@
 """Documents to bytes and back: one encoder for all, so that equal documents are equal bytes."""
 
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -9,6 +10,9 @@ from schemas.forms import is_well_formed
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+Told = tuple[BalanceSnapshot, bytes]
+"""A snapshot, and the document that `encode` makes of it."""
+
 _ENCODER: Final = msgspec.json.Encoder()
 _WITHOUT_FORM: Final = "an amount or a time without its form"
 
@@ -16,6 +20,11 @@ _WITHOUT_FORM: Final = "an amount or a time without its form"
 def encode(document: msgspec.Struct) -> bytes:
     """The JSON text of a document, UTF-8, without insignificant white space."""
     return _ENCODER.encode(document)
+
+
+def encode_list(documents: Sequence[msgspec.Struct]) -> bytes:
+    """The JSON list of documents."""
+    return _ENCODER.encode(documents) if documents else b"[]"
 
 
 class NotADocument(ValueError):

@@ -1,8 +1,12 @@
 """Why a frame could not be read: a value that becomes a dead letter, never an exception."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+NORMALISED_BYTES_MAX: Final = 1024 * 1024
+"""A frame of more bytes than this is `too_large`."""
 
 
 class Reason(StrEnum):

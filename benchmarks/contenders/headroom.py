@@ -11,35 +11,20 @@ from benchmarks.job import Options, exposure, folded_row, options_from_argument
 from processors.agents import USERS_TABLE, Agents
 from processors.engine import Batch, EngineApp, EngineSettings
 from processors.ledger.contributions import Contribution
-from processors.ledger.user_ledger import UserChange, UserLedger, _Turn
-from processors.ledger.users import UserState
+from processors.ledger.user_ledger import UserLedger
 from processors.ledger.views import View
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from schemas import topics
-from schemas.codec import encode
 from schemas.venues import SFOX
 
 
 class Exposures(UserLedger):
-    """The product's fold of a batch, without the documents and contributions that the job lacks."""
+    """The product's fold of a batch, without the contributions that the job lacks."""
 
-    def _change(
-        self, turn: _Turn, state: UserState, time: str, shares: list[Contribution]
-    ) -> UserChange:
-        del shares
-        view = View(state)
-        row, exposure = encode(state), view.exposure()
-        self._remembered.put(turn.key, row, view)
-        return UserChange(
-            key=turn.key,
-            user=state.user,
-            version=state.version,
-            time=time,
-            row=row,
-            balances=None,
-            exposure=None if exposure is None else encode(exposure),
-        )
+    def _shares(self, view: View, time: str, since: View | None) -> list[Contribution]:
+        del view, time, since
+        return []
 
 
 class Job(Agents):

@@ -6,11 +6,11 @@ from typing import Final
 
 import msgspec
 
+from processors import compiled
 from processors.ledger.contributions import Contribution, bundles
-from processors.ledger.users import EMITS, Fold, UserState, Verdict, fold
+from processors.ledger.users import CHANGES, EMITS, Fold, UserState, Verdict, fold
 from processors.ledger.views import View
-from schemas.codec import decode, encode
-from schemas.documents import BalanceSnapshot
+from schemas.codec import Told, decode, encode, encode_list
 
 ReadRow = Callable[[bytes], bytes | None]
 
@@ -48,7 +48,7 @@ class UserChanges(msgspec.Struct, frozen=True, gc=False):
 class _Turn:
     """One user while a batch is folded: the row as it was, and as it has become."""
 
-    __slots__ = ("again", "before", "key", "state", "time")
+    __slots__ = ("again", "before", "document", "key", "state", "time")
 
     def __init__(self, key: bytes, before: View | None) -> None:
         self.key = key
@@ -56,10 +56,14 @@ class _Turn:
         self.state: UserState | None = None if before is None else before.state
         self.time: str | None = None
         self.again = before is None
+        # That of the newest snapshot, where it came in this batch.
+        self.document: bytes | None = None
 
-    def take(self, folded: Fold) -> None:
+    def take(self, folded: Fold, document: bytes) -> None:
         self.state = folded.state
         self.time = folded.time
+        if folded.verdict in CHANGES:
+            self.document = document
         self.again = self.again or folded.verdict is Verdict.REDELIVERED
 
 
@@ -69,7 +73,7 @@ class UserLedger:
     def __init__(self, remembered_bytes_max: int = REMEMBERED_BYTES_MAX) -> None:
         self._remembered = _Remembered(remembered_bytes_max)
 
-    def fold(self, snapshots: Iterable[BalanceSnapshot], read: ReadRow) -> UserChanges:
+    def fold(self, snapshots: Iterable[Told], read: ReadRow) -> UserChanges:
         """Fold snapshots in, in their order; `read` reads the table's rows as they were before.
 
         Versions count every accepted change; documents and contributions tell where they led to,
@@ -79,7 +83,7 @@ class UserLedger:
         turns: dict[str, _Turn] = {}
         verdicts = Counter[tuple[str, Verdict]]()
         vanished = Counter[str]()
-        for snapshot in snapshots:
+        for snapshot, document in snapshots:
             turn = turns.get(snapshot.user)
             if turn is None:
                 key = snapshot.user.encode()
@@ -89,7 +93,7 @@ class UserLedger:
             if folded.vanished:
                 vanished[snapshot.venue] += len(folded.vanished)
             if folded.verdict in EMITS:
-                turn.take(folded)
+                turn.take(folded, document)
         shares: list[Contribution] = []
         users = [
             self._change(turn, turn.state, turn.time, shares)
@@ -103,18 +107,27 @@ class UserLedger:
     ) -> UserChange:
         """What a user's turn led to; the user's contributions are added to `shares`."""
         view = View(state)
-        shares += view.shares(time, since=None if turn.again else turn.before)
-        row, balances, exposure = encode(state), view.balances(), view.exposure()
+        shares += self._shares(view, time, None if turn.again else turn.before)
+        row, balances, exposure = _documents(view, turn.document)
         self._remembered.put(turn.key, row, view)
-        return UserChange(
-            key=turn.key,
-            user=state.user,
-            version=state.version,
-            time=time,
-            row=row,
-            balances=None if balances is None else encode(balances),
-            exposure=None if exposure is None else encode(exposure),
-        )
+        return UserChange(turn.key, state.user, state.version, time, row, balances, exposure)
+
+    def _shares(self, view: View, time: str, since: View | None) -> list[Contribution]:
+        return view.shares(time, since=since)
+
+
+def _documents(view: View, newest: bytes | None) -> tuple[bytes, bytes | None, bytes | None]:
+    """A user's row, balances and exposure; `newest` is the document of the newest snapshot."""
+    if newest is not None and compiled.of_one_account is not None and view.is_of_one_account:
+        told = compiled.of_one_account(view.state, newest, encode_list(view.limits()))
+        if told is not None:
+            return told
+    balances, exposure = view.balances(), view.exposure()
+    return (
+        encode(view.state),
+        None if balances is None else encode(balances),
+        None if exposure is None else encode(exposure),
+    )
 
 
 class _Remembered:

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from processors import compiled
 from processors.normalise import hercle, sfox
 from processors.normalise.frame import RawFrame
+from schemas.codec import Told, encode
 from schemas.documents import BalanceSnapshot
 from schemas.rejections import Rejected
 from schemas.venues import HERCLE, SFOX
@@ -15,4 +17,15 @@ NORMALISERS: dict[str, Normaliser] = {
     HERCLE.name: hercle.normalise,
 }
 
-__all__ = ["NORMALISERS", "Normaliser", "RawFrame"]
+
+def tell(venue: str, frame: RawFrame) -> Told | Rejected:
+    """The snapshot of a frame together with its document, or why there is none."""
+    plain = compiled.PLAIN.get(venue)
+    told = None if plain is None else plain(frame)
+    if told is not None:
+        return told
+    outcome = NORMALISERS[venue](frame)
+    return outcome if isinstance(outcome, Rejected) else (outcome, encode(outcome))
+
+
+__all__ = ["NORMALISERS", "Normaliser", "RawFrame", "tell"]

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from processors.normalise.strict_json import NORMALISED_BYTES_MAX
+from schemas.rejections import NORMALISED_BYTES_MAX
 
 T = TypeVar("T")
 

@@ -10,9 +10,8 @@ import json
 import re
 from typing import Any, Final, NamedTuple
 
-from schemas.rejections import Reason, Rejected
+from schemas.rejections import NORMALISED_BYTES_MAX, Reason, Rejected
 
-NORMALISED_BYTES_MAX: Final = 1024 * 1024
 DEPTH_MAX: Final = 64
 
 # A string is passed over as a whole, so that a bracket inside it does not count; one that is cut

@@ -30,7 +30,7 @@ class World:
         self.versions: list[int] = []
 
     def fold(self, *snapshots: BalanceSnapshot) -> UserChanges:
-        changes = self.ledger.fold(snapshots, self.rows.get)
+        changes = self.ledger.fold([(s, encode(s)) for s in snapshots], self.rows.get)
         for change in changes.users:
             self.rows[change.user.encode()] = change.row
             self.documents[change.user] = change.balances, change.exposure
@@ -153,10 +153,10 @@ def test_what_vanished_is_counted_by_venue() -> None:
 def test_what_is_remembered_is_never_ahead_of_the_table() -> None:
     """A batch that came to nothing leaves a table that knows nothing of it."""
     ledger, first, second = UserLedger(), snapshot(1, 1, 1, assets=ONE), snapshot(1, 2, 2)
-    row = ledger.fold([first], {}.get).users[0].row
-    ledger.fold([second], {b"sfox:a": row}.get)
+    row = ledger.fold([(first, encode(first))], {}.get).users[0].row
+    ledger.fold([(second, encode(second))], {b"sfox:a": row}.get)
     for rows, version in (({b"sfox:a": row}, 2), ({}, 1)):
-        assert ledger.fold([second], rows.get).users[0].version == version
+        assert ledger.fold([(second, encode(second))], rows.get).users[0].version == version
 
 
 def test_what_is_remembered_is_bounded() -> None:

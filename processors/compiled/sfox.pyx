@@ -1,0 +1,381 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The plain way through an sFOX frame, compiled: a snapshot and its document, in one reading.
+
+It says what `processors.normalise.sfox` says, or nothing: a frame that is not plain (an escape, an
+unknown field, a key that stands twice, a text that is no amount) is left to the strict reader.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.unicode cimport PyUnicode_DecodeASCII
+from libc.string cimport memcpy, strlen
+
+from processors.compiled.text cimport (
+    Cursor,
+    Page,
+    Piece,
+    bytes_of,
+    close_page,
+    ended,
+    is_amount,
+    is_ascii,
+    is_same,
+    needs_escape,
+    open_page,
+    passed,
+    piece_of,
+    take_natural,
+    take_string,
+    text_of,
+    write,
+    write_number,
+    write_piece,
+)
+
+from schemas.documents import AssetBalance, BalanceSnapshot
+from schemas.identity import ACCOUNT_BYTES_MAX, user_for
+from schemas.rejections import NORMALISED_BYTES_MAX
+from schemas.times import venue_time
+from schemas.venues import SFOX
+
+cdef enum:
+    # Fields of an update, and how many of them must be there.
+    CURRENCY
+    BALANCE
+    AVAILABLE
+    HELD
+    FIRST_WALLET
+    FIELDS = 9
+    WALLETS = FIELDS - FIRST_WALLET
+    REQUIRED = (1 << FIRST_WALLET) - 1
+    # Fields of a frame, and of its payload.
+    SEQUENCE = 1
+    RECIPIENT = 2
+    TIMESTAMP = 4
+    USER_ID = 8
+    UPDATES = 16
+    ALL = 31
+
+cdef const char* NAMES[FIELDS]
+NAMES[:] = [
+    b"currency",
+    b"balance",
+    b"available",
+    b"held",
+    b"trading_wallet",
+    b"collateral_wallet",
+    b"borrow_wallet",
+    b"lending_wallet",
+    b"staking_wallet",
+]
+cdef tuple WALLET_NAMES = ("trading", "collateral", "borrow", "lending", "staking")
+
+cdef struct Update:
+    Piece[FIELDS] fields  # one that is not there starts nowhere
+
+cdef struct Frame:
+    int found
+    long long sequence
+    long long timestamp
+    Piece account
+    Update* updates
+    Py_ssize_t count
+    Py_ssize_t room
+
+# Nanoseconds have 18 digits at least, and a time so many letters.
+cdef long long NANOSECONDS_MIN = 10**17
+cdef long long NS_PER_S = 10**9
+cdef enum:
+    TIME_LETTERS = 30
+
+# Frames come thousands a second: the second before last is rarely asked for.
+cdef long long _second = -1
+cdef str _second_text = None
+
+cdef Py_ssize_t FRAME_BYTES_MAX = NORMALISED_BYTES_MAX
+cdef Py_ssize_t ACCOUNT_MAX = ACCOUNT_BYTES_MAX
+cdef str FEED = SFOX.feed
+cdef Piece FEED_PIECE = piece_of(FEED)
+cdef str VENUE = SFOX.name
+
+
+def plain(frame):
+    """The snapshot of a plain `RawFrame` and its document (UTF-8 JSON); None for any other frame.
+
+    The document is what `schemas.codec.encode` makes of the snapshot, byte for byte.
+    """
+    cdef bytes data = frame.data
+    cdef Cursor cursor
+    cdef Frame read
+    if PyBytes_GET_SIZE(data) > FRAME_BYTES_MAX:
+        return None
+    cursor.at = PyBytes_AS_STRING(data)
+    cursor.end = cursor.at + PyBytes_GET_SIZE(data)
+    read.found, read.updates, read.count, read.room = 0, NULL, 0, 0
+    try:
+        if not _take_frame(&cursor, &read) or not ended(&cursor) or read.found != ALL:
+            return None
+        return _told(frame, &read)
+    except UnicodeDecodeError:
+        return None
+    finally:
+        PyMem_Free(read.updates)
+
+
+# -- reading
+
+
+cdef bint _take_frame(Cursor* cursor, Frame* frame) except -1:
+    cdef Piece key, recipient
+    if not passed(cursor, c"{"):
+        return False
+    while True:
+        if not take_string(cursor, &key) or not passed(cursor, c":"):
+            return False
+        if is_same(&key, b"sequence", 8):
+            if not _first(frame, SEQUENCE) or not take_natural(cursor, &frame.sequence):
+                return False
+        elif is_same(&key, b"recipient", 9):
+            if not _first(frame, RECIPIENT) or not take_string(cursor, &recipient):
+                return False
+            if not is_same(&recipient, FEED_PIECE.start, FEED_PIECE.size):
+                return False
+        elif is_same(&key, b"timestamp", 9):
+            if not _first(frame, TIMESTAMP) or not take_natural(cursor, &frame.timestamp):
+                return False
+        elif not is_same(&key, b"payload", 7) or not _take_payload(cursor, frame):
+            return False
+        if not passed(cursor, c","):
+            return passed(cursor, c"}")
+
+
+cdef bint _take_payload(Cursor* cursor, Frame* frame) except -1:
+    cdef Piece key
+    if not passed(cursor, c"{"):
+        return False
+    while True:
+        if not take_string(cursor, &key) or not passed(cursor, c":"):
+            return False
+        if is_same(&key, b"user_id", 7):
+            if not _first(frame, USER_ID) or not take_string(cursor, &frame.account):
+                return False
+            if not 0 < frame.account.size <= ACCOUNT_MAX:
+                return False
+        elif not is_same(&key, b"updates", 7):
+            return False
+        elif not _first(frame, UPDATES) or not _take_updates(cursor, frame):
+            return False
+        if not passed(cursor, c","):
+            return passed(cursor, c"}")
+
+
+cdef inline bint _first(Frame* frame, int field) noexcept nogil:
+    """Whether a field is met for the first time."""
+    if frame.found & field:
+        return False
+    frame.found |= field
+    return True
+
+
+cdef bint _take_updates(Cursor* cursor, Frame* frame) except -1:
+    cdef Update* updates
+    if not passed(cursor, c"["):
+        return False
+    if passed(cursor, c"]"):
+        return True
+    while True:
+        if frame.count == frame.room:
+            frame.room = 2 * frame.room + 8
+            updates = <Update*>PyMem_Realloc(frame.updates, frame.room * sizeof(Update))
+            if updates is NULL:
+                raise MemoryError
+            frame.updates = updates
+        if not _take_update(cursor, &frame.updates[frame.count]):
+            return False
+        frame.count += 1
+        if not passed(cursor, c","):
+            return passed(cursor, c"]")
+
+
+cdef bint _take_update(Cursor* cursor, Update* update) noexcept nogil:
+    cdef Piece key
+    cdef int field = FIELDS - 1
+    cdef int found = 0
+    cdef int number
+    for number in range(FIELDS):
+        update.fields[number].start = NULL
+        update.fields[number].size = 0
+    if not passed(cursor, c"{"):
+        return False
+    while True:
+        if not take_string(cursor, &key) or not passed(cursor, c":"):
+            return False
+        field = _field_named(&key, field)
+        if field < 0 or found & (1 << field) or not take_string(cursor, &update.fields[field]):
+            return False
+        found |= 1 << field
+        if field == CURRENCY:
+            if not is_ascii(&update.fields[field]):  # upper case may be longer elsewhere
+                return False
+        elif not is_amount(&update.fields[field]):
+            return False
+        if not passed(cursor, c","):
+            return passed(cursor, c"}") and found & REQUIRED == REQUIRED
+
+
+cdef inline int _field_named(const Piece* key, int before) noexcept nogil:
+    """The field of a name, or -1; first of all the one that follows the field before."""
+    cdef int turn, field = before
+    for turn in range(FIELDS):
+        field = field + 1 if field + 1 < FIELDS else 0
+        if is_same(key, NAMES[field], strlen(NAMES[field])):
+            return field
+    return -1
+
+
+# -- writing
+
+
+cdef object _told(object frame, Frame* read):
+    cdef object receipt = frame.receipt
+    cdef object source = frame.source
+    cdef str account = text_of(&read.account)
+    cdef object at_venue = _venue_time(read.timestamp)
+    cdef dict assets = {}
+    cdef str topic = source.topic
+    cdef Piece topic_piece = piece_of(topic)
+    cdef object sequence = read.sequence
+    cdef Page page
+    if needs_escape(&topic_piece):
+        return None
+    open_page(&page, 1024 + 2 * read.account.size + 384 * read.count)
+    try:
+        write(&page, b'{"user":"', 9)
+        _write_text(&page, VENUE)
+        write(&page, b":", 1)
+        write_piece(&page, &read.account)
+        write(&page, b'","venue":"', 11)
+        _write_text(&page, VENUE)
+        write(&page, b'","account":"', 13)
+        write_piece(&page, &read.account)
+        write(&page, b'","epoch":', 10)
+        write_number(&page, receipt.epoch)
+        write(&page, b',"sequence":', 12)
+        write_number(&page, read.sequence)
+        write(&page, b',"receipt":', 11)
+        write_number(&page, receipt.receipt)
+        write(&page, b',"venue_time":', 14)
+        _write_time(&page, at_venue)
+        write(&page, b',"received_time":', 17)
+        _write_time(&page, receipt.received_time)
+        write(&page, b',"deleted":false,"assets":{', 27)
+        if not _told_updates(&page, read, assets):
+            return None
+        write(&page, b'},"exposure":null,"source":{"topic":"', 37)
+        write_piece(&page, &topic_piece)
+        write(&page, b'","partition":', 14)
+        write_number(&page, source.partition)
+        write(&page, b',"offset":', 10)
+        write_number(&page, source.offset)
+        write(&page, b"}}", 2)
+        snapshot = BalanceSnapshot(
+            user_for(VENUE, account),
+            VENUE,
+            account,
+            receipt.epoch,
+            sequence,
+            receipt.receipt,
+            at_venue,
+            receipt.received_time,
+            False,
+            assets,
+            None,
+            source,
+        )
+        return snapshot, bytes_of(&page)
+    finally:
+        close_page(&page)
+
+
+cdef bint _told_updates(Page* page, Frame* read, dict assets) except -1:
+    """Tell of all updates; False where two are of one asset."""
+    cdef Py_ssize_t number
+    cdef Update* update
+    cdef str asset
+    for number in range(read.count):
+        update = &read.updates[number]
+        asset = text_of(&update.fields[CURRENCY]).upper()
+        if number:
+            write(page, b",", 1)
+        assets[asset] = _told_update(page, asset, update)
+        if len(assets) != number + 1:
+            return False
+    return True
+
+
+cdef object _told_update(Page* page, str asset, Update* update):
+    cdef dict wallets = {}
+    cdef int number
+    cdef const Piece* wallet
+    cdef bint first = True
+    write(page, b'"', 1)
+    _write_text(page, asset)
+    write(page, b'":{"total":"', 12)
+    write_piece(page, &update.fields[BALANCE])
+    write(page, b'","available":"', 15)
+    write_piece(page, &update.fields[AVAILABLE])
+    write(page, b'","held":"', 10)
+    write_piece(page, &update.fields[HELD])
+    write(page, b'","wallets":{', 13)
+    for number in range(WALLETS):
+        wallet = &update.fields[FIRST_WALLET + number]
+        if wallet.start is NULL:
+            continue
+        wallets[<str>WALLET_NAMES[number]] = text_of(wallet)
+        if not first:
+            write(page, b",", 1)
+        first = False
+        write(page, b'"', 1)
+        _write_text(page, <str>WALLET_NAMES[number])
+        write(page, b'":"', 3)
+        write_piece(page, wallet)
+        write(page, b'"', 1)
+    write(page, b'},"exposure":null}', 18)
+    return AssetBalance(
+        text_of(&update.fields[BALANCE]),
+        text_of(&update.fields[AVAILABLE]),
+        text_of(&update.fields[HELD]),
+        wallets,
+        None,
+    )
+
+
+cdef inline int _write_text(Page* page, str text) except -1:
+    cdef Piece piece = piece_of(text)
+    return write_piece(page, &piece)
+
+
+cdef int _write_time(Page* page, object time) except -1:
+    if time is None:
+        return write(page, b"null", 4)
+    write(page, b'"', 1)
+    _write_text(page, time)
+    return write(page, b'"', 1)
+
+
+cdef object _venue_time(long long timestamp):
+    """The text of a timestamp; of nanoseconds without asking for the second that was just told."""
+    cdef char[TIME_LETTERS] text
+    cdef long long nanoseconds = timestamp % NS_PER_S
+    cdef int at
+    global _second, _second_text
+    if timestamp < NANOSECONDS_MIN:
+        return venue_time(timestamp)
+    if timestamp // NS_PER_S != _second:
+        _second_text = venue_time(timestamp - nanoseconds)
+        _second = timestamp // NS_PER_S
+    memcpy(text, piece_of(_second_text).start, TIME_LETTERS)
+    for at in range(TIME_LETTERS - 2, TIME_LETTERS - 11, -1):
+        text[at] = <char>(c"0" + nanoseconds % 10)
+        nanoseconds //= 10
+    return PyUnicode_DecodeASCII(text, TIME_LETTERS, NULL)

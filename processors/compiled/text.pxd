@@ -1,0 +1,209 @@
+# cython: language_level=3
+"""JSON text in memory: read without copying, written without objects.
+
+Readers move a cursor and say whether they found what was asked for; a `False` means that the text
+is not plain, and nothing more. No reader looks beyond the end, and a page grows as it is written
+to, so no text is too long for either.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.string cimport memcmp, memcpy
+
+cdef extern from "Python.h":
+    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
+
+cdef extern from *:
+    """
+    #define HEADROOM_INT64_MAX 9223372036854775807LL
+    """
+    const long long INT64_MAX "HEADROOM_INT64_MAX"
+
+cdef enum:
+    AMOUNT_DIGITS_MAX = 38
+    NUMBER_LETTERS_MAX = 20
+
+# A piece of a text that somebody else keeps.
+cdef struct Piece:
+    const char* start
+    Py_ssize_t size
+
+cdef struct Cursor:
+    const char* at
+    const char* end
+
+cdef struct Page:
+    char* start
+    Py_ssize_t size
+    Py_ssize_t room
+
+
+# -- reading
+
+
+cdef inline bint passed(Cursor* cursor, char wanted) noexcept nogil:
+    """Pass over blanks and over this character."""
+    while cursor.at < cursor.end and (
+        cursor.at[0] == c" " or cursor.at[0] == c"\n" or cursor.at[0] == c"\r" or cursor.at[0] == c"\t"
+    ):
+        cursor.at += 1
+    if cursor.at < cursor.end and cursor.at[0] == wanted:
+        cursor.at += 1
+        return True
+    return False
+
+
+cdef inline bint ended(Cursor* cursor) noexcept nogil:
+    """Whether nothing but blanks is left."""
+    passed(cursor, 0)
+    return cursor.at == cursor.end
+
+
+cdef inline bint take_string(Cursor* cursor, Piece* into) noexcept nogil:
+    """What stands between the quotes of a string without escapes."""
+    cdef const char* at
+    if not passed(cursor, c'"'):
+        return False
+    at = into.start = cursor.at
+    while at < cursor.end:
+        if at[0] == c'"':
+            into.size = at - into.start
+            cursor.at = at + 1
+            return True
+        if at[0] == c"\\" or <unsigned char>at[0] < 0x20:
+            return False
+        at += 1
+    return False
+
+
+cdef inline bint take_natural(Cursor* cursor, long long* into) noexcept nogil:
+    """A number of 63 bits without sign, fraction or exponent."""
+    cdef const char* start
+    cdef long long number = 0
+    cdef int digit
+    passed(cursor, 0)
+    start = cursor.at
+    while cursor.at < cursor.end and c"0" <= cursor.at[0] <= c"9":
+        digit = cursor.at[0] - c"0"
+        if number > (INT64_MAX - digit) // 10:
+            return False
+        number = 10 * number + digit
+        cursor.at += 1
+    if cursor.at == start or (start[0] == c"0" and cursor.at - start > 1):
+        return False
+    into[0] = number
+    return cursor.at < cursor.end and cursor.at[0] not in (c".", c"e", c"E")
+
+
+cdef inline bint is_same(const Piece* piece, const char* text, Py_ssize_t size) noexcept nogil:
+    """Whether a piece says just this."""
+    return piece.size == size and memcmp(piece.start, text, size) == 0
+
+
+cdef inline bint is_ascii(const Piece* piece) noexcept nogil:
+    """Whether every letter is one byte."""
+    cdef Py_ssize_t at
+    for at in range(piece.size):
+        if <unsigned char>piece.start[at] >= 0x80:
+            return False
+    return True
+
+
+cdef inline bint is_amount(const Piece* piece) noexcept nogil:
+    """Whether a piece is an amount: 38 digits at most on each side of the point."""
+    cdef const char* at = piece.start
+    cdef const char* end = piece.start + piece.size
+    cdef const char* digits
+    if at < end and at[0] == c"-":
+        at += 1
+    digits = at
+    while at < end and c"0" <= at[0] <= c"9":
+        at += 1
+    if at == digits or at - digits > AMOUNT_DIGITS_MAX:
+        return False
+    if at == end:
+        return True
+    if at[0] != c".":
+        return False
+    at += 1
+    digits = at
+    while at < end and c"0" <= at[0] <= c"9":
+        at += 1
+    return at == end and 0 < at - digits <= AMOUNT_DIGITS_MAX
+
+
+cdef inline bint needs_escape(const Piece* piece) noexcept nogil:
+    """Whether a piece cannot stand in a JSON string as it is."""
+    cdef Py_ssize_t at
+    cdef char letter
+    for at in range(piece.size):
+        letter = piece.start[at]
+        if letter == c'"' or letter == c"\\" or <unsigned char>letter < 0x20:
+            return True
+    return False
+
+
+cdef inline Piece piece_of(str text) except *:
+    """The letters of a text; they live as long as the text does."""
+    cdef Piece piece
+    piece.start = PyUnicode_AsUTF8AndSize(text, &piece.size)
+    return piece
+
+
+cdef inline str text_of(const Piece* piece):
+    """A piece as a text of its own; UnicodeDecodeError where it is not UTF-8."""
+    return PyUnicode_DecodeUTF8(piece.start, piece.size, NULL)
+
+
+# -- writing
+
+
+cdef inline int open_page(Page* page, Py_ssize_t room) except -1:
+    """An empty page with so much room at first."""
+    page.size, page.room = 0, room
+    page.start = <char*>PyMem_Malloc(room)
+    if page.start is NULL:
+        raise MemoryError
+    return 0
+
+
+cdef inline int write(Page* page, const char* text, Py_ssize_t size) except -1:
+    """Add a text to a page."""
+    cdef char* start
+    if page.room - page.size < size:
+        page.room = 2 * page.room + size
+        start = <char*>PyMem_Realloc(page.start, page.room)
+        if start is NULL:
+            raise MemoryError
+        page.start = start
+    memcpy(page.start + page.size, text, size)
+    page.size += size
+    return 0
+
+
+cdef inline int write_piece(Page* page, const Piece* piece) except -1:
+    """Add a piece to a page."""
+    return write(page, piece.start, piece.size)
+
+
+cdef inline int write_number(Page* page, long long number) except -1:
+    """Add a number that is not negative."""
+    cdef char[NUMBER_LETTERS_MAX] digits
+    cdef int at = NUMBER_LETTERS_MAX
+    while True:
+        at -= 1
+        digits[at] = <char>(c"0" + number % 10)
+        number //= 10
+        if number == 0:
+            return write(page, digits + at, NUMBER_LETTERS_MAX - at)
+
+
+cdef inline bytes bytes_of(const Page* page):
+    """What stands on a page."""
+    return PyBytes_FromStringAndSize(page.start, page.size)
+
+
+cdef inline void close_page(Page* page) noexcept:
+    """Let go of a page; one that was never opened must be NULL."""
+    PyMem_Free(page.start)
