@@ -16,6 +16,7 @@ from headroom.settings import Settings
 from headroom.topics import require
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
+from processors.garbage import collect_rarely
 from schemas.topics import TOMBSTONE_SECONDS
 
 APP_NAME = "headroom"
@@ -51,6 +52,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
         worker = Worker(
             WorkerSettings(engine, stale_after_seconds=settings.stale_after_seconds), listener
         )
+        collect_rarely()
         log.info("starting; questions at %s, tables in %s", url, folder)
         await worker.run(stop, on_serving=lambda: click.echo(f"ready {url}"))
 
