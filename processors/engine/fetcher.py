@@ -81,7 +81,12 @@ class Fetcher:
 
     async def take(self, count: int) -> Fetched:
         """Up to `count` records that are there, at once; waits a moment for the first one."""
-        return await self._thread.call(self._take, count)
+        client = self._client
+        # Under load they are there: then no thread has to be woken, or waited for.
+        messages = [] if client is None else client.consume(count, 0)
+        if not messages:
+            messages = await self._thread.call(self._wait, count)
+        return _sorted_out(messages)
 
     def end(self, tp: TP) -> int | None:
         """Where a partition ended when it was last fetched from, or None."""
@@ -121,14 +126,14 @@ class Fetcher:
             for answer in answers
         }
 
-    def _take(self, count: int) -> Fetched:
+    def _wait(self, count: int) -> list[Any]:
         client = self._client
         if client is None:
-            return Fetched({}, {})
-        messages = client.consume(1, WAIT_SECONDS)
+            return []
+        messages: list[Any] = client.consume(1, WAIT_SECONDS)
         if messages:
             messages += client.consume(count, 0)
-        return _sorted_out(messages)
+        return messages
 
 
 def _sorted_out(messages: Iterable[Any]) -> Fetched:
