@@ -13,6 +13,7 @@ from processors.ledger.contributions import (
     decode,
     encode,
     key_of,
+    keyed,
     row_key,
     unbundle,
 )
@@ -141,7 +142,7 @@ def test_bundles_hold_every_contribution_under_its_key_and_in_order(
         share for folded in fold_all(log) + fold_all(other) for share in contributions(folded)
     ]
     found: dict[bytes, list[Contribution]] = {}
-    for key, bundle in bundles(shares):
+    for key, bundle in bundles(keyed(shares)):
         found.setdefault(key, []).extend(unbundle(bundle))
     wanted: dict[bytes, list[Contribution]] = {}
     for share in shares:
@@ -154,12 +155,12 @@ def test_a_bundle_that_would_be_too_large_is_several() -> None:
         return AssetContribution(asset="BTC", user=user, version=1, time="", venues={})
 
     shares = [share("x" * 1_000) for _ in range(700)]
-    found = [bundle for _, bundle in bundles(shares)]
+    found = [bundle for _, bundle in bundles(keyed(shares))]
     assert len(found) == 3
     assert all(len(bundle) <= BUNDLE_BYTES + 2 for bundle in found)
     assert [one for bundle in found for one in unbundle(bundle)] == shares
     huge = share("x" * 2 * BUNDLE_BYTES)
-    assert [unbundle(bundle) for _, bundle in bundles([shares[0], huge, shares[0]])] == [
+    assert [unbundle(bundle) for _, bundle in bundles(keyed([shares[0], huge, shares[0]]))] == [
         [shares[0]],
         [huge],
         [shares[0]],

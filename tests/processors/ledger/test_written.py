@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processors import compiled
 from processors.ledger.written import WrittenSnapshots
 from schemas.codec import NotADocument, decode_snapshot, encode
 from tests.processors.ledger.snapshots import logs
@@ -15,13 +16,15 @@ from tests.schemas.strategies import PROPERTY
 def test_what_is_remembered_is_what_would_be_decoded(log, written_max, written_bytes_max) -> None:
     """Whatever was forgotten meanwhile, and however often it is asked for."""
     written = WrittenSnapshots(written_max, written_bytes_max)
+    # What is plain is read in place, and never put here.
+    log = [snapshot for snapshot in log if compiled.read(encode(snapshot)) is None]
     values = [encode(snapshot) for snapshot in log]
     for value, snapshot in zip(values, log, strict=True):
         written.put(value, snapshot)
         assert len(written._written) <= written_max
         assert sum(map(len, written._written)) == written._bytes <= written_bytes_max
     for value in [*values, *values]:
-        assert written.of(value) == (decode_snapshot(value), value)
+        assert written.of(value) == decode_snapshot(value)
     assert (len(written._written), written._bytes) == (0, 0)
 
 
