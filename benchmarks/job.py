@@ -10,12 +10,21 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from processors import compiled
+from processors.ledger.user_ledger import UserLedger
 from processors.ledger.users import EMITS, UserState, fold
 from processors.ledger.views import user_exposure
-from processors.normalise import NORMALISERS, RawFrame
-from schemas.codec import decode, decode_snapshot, encode
-from schemas.documents import Source
-from schemas.headers import DeadLetterOrigin, Headers, cloud_event, dead_letter, read_receipt
+from processors.normalise import NORMALISERS, RawFrame, tell
+from schemas.codec import Told, decode_snapshot, encode
+from schemas.documents import BalanceSnapshot, Source
+from schemas.headers import (
+    DeadLetterOrigin,
+    Headers,
+    Receipt,
+    cloud_event,
+    dead_letter,
+    read_receipt,
+)
 from schemas.rejections import Rejected
 from schemas.topics import BALANCES, DEAD_LETTERS, EXPOSURE_USER
 from schemas.venues import SFOX
@@ -99,17 +108,37 @@ def raw_of(message: Any) -> Raw:
 
 def normalised(raw: Raw) -> Out:
     """The snapshot of a raw record for `balances.v1`, or its dead letter."""
-    appended_ns = max(0, raw.timestamp_ms) * _NS_PER_MS
-    receipt = read_receipt(raw.headers or (), offset=raw.offset, appended_ns=appended_ns)
+    receipt = compiled.receipt(raw.headers or ()) or _receipt(raw)
     source = Source(raw.topic, raw.partition, raw.offset)
-    outcome = _normalise(RawFrame(data=raw.value or b"", receipt=receipt, source=source))
+    return _out(raw, tell(SFOX.name, RawFrame(raw.value or b"", receipt, source), _forget))
+
+
+def normalised_in_python(raw: Raw) -> Out:
+    """The same without anything compiled: what the others' outputs are compared with."""
+    source = Source(raw.topic, raw.partition, raw.offset)
+    outcome = _normalise(RawFrame(raw.value or b"", _receipt(raw), source))
+    if isinstance(outcome, Rejected):
+        return _out(raw, outcome)
+    return _out(raw, Told(outcome.user, encode(outcome), outcome.received_time, source))
+
+
+def _forget(_document: bytes, _snapshot: BalanceSnapshot) -> None:
+    """Who reads a document decodes it."""
+
+
+def _receipt(raw: Raw) -> Receipt:
+    appended_ns = max(0, raw.timestamp_ms) * _NS_PER_MS
+    return read_receipt(raw.headers or (), offset=raw.offset, appended_ns=appended_ns)
+
+
+def _out(raw: Raw, outcome: Told | Rejected) -> Out:
     if isinstance(outcome, Rejected):
         return _buried(raw, outcome)
     event_id = f"{raw.topic}/{raw.partition}/{raw.offset}"
     headers = cloud_event(
         topic=BALANCES, subject=outcome.user, event_id=event_id, time=outcome.received_time
     )
-    return Out(BALANCES, outcome.user.encode(), encode(outcome), headers)
+    return Out(BALANCES, outcome.user.encode(), outcome.document, headers)
 
 
 def _buried(raw: Raw, why: Rejected) -> Out:
@@ -131,10 +160,25 @@ def folded(before: UserState | None, value: bytes) -> tuple[UserState, str] | No
     return (outcome.state, outcome.time) if outcome.verdict in EMITS else None
 
 
-def folded_row(row: bytes | None, value: bytes) -> tuple[bytes, UserState, str] | None:
-    """The same from a stored row to the row to store."""
-    outcome = folded(None if row is None else decode(row, UserState), value)
-    return None if outcome is None else (encode(outcome[0]), *outcome)
+class Users:
+    """The fold of users, one snapshot at a time, in the product's functions; rows are elsewhere."""
+
+    def __init__(self, prefix: str) -> None:
+        self._ledger = UserLedger(with_shares=False)  # the job has no sums
+        self._prefix = prefix
+
+    def fold(self, row: bytes | None, value: bytes) -> tuple[bytes, Out] | None:
+        """The new row and the exposure that follow from a snapshot; None where nothing does."""
+        change = self._ledger.fold_one(compiled.read(value) or decode_snapshot(value), row)
+        if change is None:
+            return None
+        headers = cloud_event(
+            topic=EXPOSURE_USER,
+            subject=change.user,
+            event_id=f"{self._prefix}{EXPOSURE_USER}/{change.user}/{change.version}",
+            time=change.time,
+        )
+        return change.row, Out(EXPOSURE_USER, change.key, change.exposure, headers)
 
 
 def exposure(state: UserState, time: str, prefix: str) -> Out:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from benchmarks.cluster import Cluster
-from benchmarks.job import Options, Out, exposure, folded, normalised, raw_of
+from benchmarks.job import Options, Out, exposure, folded, normalised_in_python, raw_of
 from schemas.topics import BALANCES, DEAD_LETTERS, EXPOSURE_USER
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def expected(cluster: Cluster, raw: str) -> Expected:
     result = Expected({}, {}, {}, {})
     states: dict[str, UserState] = {}
     for message in cluster.read(raw):
-        out = normalised(raw_of(message))
+        out = normalised_in_python(raw_of(message))
         headers = dict(out.headers)
         if out.topic == DEAD_LETTERS:
             identity, reason = _dead_letter(headers)

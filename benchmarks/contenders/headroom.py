@@ -7,24 +7,15 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from benchmarks.job import Options, exposure, folded_row, options_from_argument
+from benchmarks.job import Options, Users, options_from_argument
 from processors.agents import USERS_TABLE, Agents
 from processors.engine import Batch, EngineApp, EngineSettings
-from processors.ledger.contributions import Contribution
+from processors.garbage import collect_rarely
 from processors.ledger.user_ledger import UserLedger
-from processors.ledger.views import View
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from schemas import topics
 from schemas.venues import SFOX
-
-
-class Exposures(UserLedger):
-    """The product's fold of a batch, without the contributions that the job lacks."""
-
-    def _shares(self, view: View, time: str, since: View | None) -> list[Contribution]:
-        del view, time, since
-        return []
 
 
 class Job(Agents):
@@ -34,7 +25,8 @@ class Job(Agents):
         self._metrics = Metrics()
         self._clock_ns = time.time_ns
         self._prefix = options.prefix
-        self._user_ledger = Exposures()
+        self._user_ledger = UserLedger(with_shares=False)  # the job has no sums
+        self._every = Users(options.prefix)
         self._snapshots = WrittenSnapshots()
         self._venues = {options.raw: SFOX.name}
         balances = options.topic(topics.BALANCES)
@@ -64,11 +56,10 @@ class Job(Agents):
         async for batch in batches:
             for record in batch:
                 key = record.key or b""
-                outcome = folded_row(self.users.get(key), record.value or b"")
+                outcome = self._every.fold(self.users.get(key), record.value or b"")
                 if outcome is None:
                     continue
-                self.users[key], state, event_time = outcome
-                out = exposure(state, event_time, self._prefix)
+                self.users[key], out = outcome
                 batch.send(self._prefix + out.topic, key=key, value=out.value, headers=out.headers)
 
 
@@ -90,6 +81,7 @@ async def main(options: Options) -> None:
     """Work until told to stop; raises whatever broke the worker."""
     app = EngineApp(settings(options))
     Job(app, options)
+    collect_rarely()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await app.start()

@@ -5,15 +5,12 @@ At least once for what it sends; what a user holds would be lost with the proces
 
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from confluent_kafka import Consumer, Producer
 
-from benchmarks.job import Options, Out, exposure, folded, normalised, options_from_argument, raw_of
+from benchmarks.job import Options, Out, Users, normalised, options_from_argument, raw_of
 from schemas.topics import BALANCES
-
-if TYPE_CHECKING:
-    from processors.ledger.users import UserState
 
 _AT_ONCE = 1_000
 _WAIT_SECONDS = 0.02
@@ -24,7 +21,8 @@ class Loop:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._users: dict[bytes, UserState] = {}
+        self._rows: dict[bytes, bytes] = {}
+        self._fold = Users(options.prefix)
         self._running = True
         self._consumer = Consumer(
             {
@@ -75,10 +73,10 @@ class Loop:
             self._send(normalised(raw_of(message)))
             return
         key = message.key()
-        after = folded(self._users.get(key), message.value())
-        if after is not None:
-            self._users[key] = after[0]
-            self._send(exposure(*after, self._options.prefix))
+        outcome = self._fold.fold(self._rows.get(key), message.value())
+        if outcome is not None:
+            self._rows[key], out = outcome
+            self._send(out)
 
     def _send(self, out: Out) -> None:
         topic = self._options.topic(out.topic)

@@ -12,7 +12,7 @@ from typing import Any
 from quixstreams import Application, message_context
 from quixstreams.models.serializers.base import Serializer
 
-from benchmarks.job import Options, Raw, exposure, folded_row, normalised, options_from_argument
+from benchmarks.job import Options, Raw, Users, normalised, options_from_argument
 from schemas.topics import BALANCES, DEAD_LETTERS, EXPOSURE_USER
 
 _ROW = "row"
@@ -53,6 +53,7 @@ def build(options: Options) -> Application:
         "value_serializer": ValueOf(),
         "value_deserializer": "bytes",
     }
+    users = Users(options.prefix)
     raw = app.topic(options.raw, **as_bytes)
     outputs = {
         name: app.topic(options.topic(name), **as_bytes)
@@ -64,12 +65,12 @@ def build(options: Options) -> Application:
         return normalised(Raw(at.topic, at.partition, at.offset, timestamp, key, value, headers))
 
     def keep_user(value: Any, key: Any, timestamp: int, headers: Any, state: Any) -> Any:
-        outcome = folded_row(state.get_bytes(_ROW), value)
+        outcome = users.fold(state.get_bytes(_ROW), value)
         if outcome is None:
             return None
-        row, user, time = outcome
+        row, out = outcome
         state.set_bytes(_ROW, row)
-        return exposure(user, time, options.prefix)
+        return out
 
     frames = app.dataframe(raw).apply(normalise, metadata=True)
     _send(frames, outputs)

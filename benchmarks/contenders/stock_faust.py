@@ -14,8 +14,7 @@ from benchmarks.job import (
     Options,
     Out,
     Raw,
-    exposure,
-    folded_row,
+    Users,
     normalised,
     options_from_argument,
 )
@@ -54,6 +53,8 @@ def build(options: Options) -> Any:
     cache = {"block_cache_size": _CACHE_BYTES, "block_cache_compressed_size": _CACHE_BYTES}
     users = app.Table("users", key_type=bytes, value_type=bytes, options=cache)
 
+    fold = Users(options.prefix)
+
     async def send(out: Out) -> None:
         await outputs[out.topic].send(key=out.key, value=out.value, headers=list(out.headers))
 
@@ -68,10 +69,10 @@ def build(options: Options) -> Any:
     async def keep_users(stream: Any) -> None:
         async for event in stream.events():
             key = event.message.key
-            outcome = folded_row(users.get(key), event.message.value)
+            outcome = fold.fold(users.get(key), event.message.value)
             if outcome is not None:
-                users[key], state, time = outcome
-                await send(exposure(state, time, options.prefix))
+                users[key], out = outcome
+                await send(out)
 
     app.agent(raw, name="normalise")(normalise)
     app.agent(outputs[BALANCES], name="users")(keep_users)
