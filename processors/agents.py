@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Final
 
+from processors import compiled
 from processors.engine import Batch, EngineApp, Record, Table
 from processors.ledger.assets import Emission, SumLedger
 from processors.ledger.contributions import unbundle
-from processors.ledger.user_ledger import UserChange, UserLedger
+from processors.ledger.user_ledger import Snapshot, UserChange, UserLedger
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from processors.normalise import NORMALISERS, RawFrame, tell
@@ -63,7 +64,7 @@ class Agents:
             venue = self._venues[batch.topic]
             buried = 0
             for record in batch:
-                outcome = tell(venue, _raw_frame(batch, record))
+                outcome = tell(venue, _raw_frame(batch, record), self._snapshots.put)
                 if isinstance(outcome, Rejected):
                     by = NORMALISERS[venue].__module__
                     self._bury(batch, record, outcome, stage="normalise", class_name=by)
@@ -76,23 +77,22 @@ class Agents:
     async def fold_users(self, batches: AsyncIterator[Batch]) -> None:
         """Snapshots become users' rows, their documents, and their shares of all users' sums."""
         async for batch in batches:
-            told = self._read_snapshots(batch)
-            changes = self._user_ledger.fold(told, self.users.get)
+            snapshots = self._read_snapshots(batch)
+            changes = self._user_ledger.fold(snapshots, self.users.get)
             for change in changes.users:
                 self.users[change.key] = change.row
                 self._send_user(batch, change)
             for key, bundle in changes.contributions:
                 batch.send(self._prefix + topics.CONTRIBUTIONS, key=key, value=bundle)
             self._metrics.count(changes)
-            if told:
-                newest, _ = told[-1]
-                batch.when_done(partial(self._observe_age, newest.received_time))
+            if snapshots:
+                batch.when_done(partial(self._observe_age, snapshots[-1].received_time))
 
     def _observe_age(self, received_time: str) -> None:
         age_ns = self._clock_ns() - time_ns_of(received_time)
         self._metrics.socket_to_table.observe(age_ns / _NS_PER_S)
 
-    def _read_snapshots(self, batch: Batch) -> list[Told]:
+    def _read_snapshots(self, batch: Batch) -> list[Snapshot]:
         found = []
         for record in batch:
             try:
@@ -137,18 +137,16 @@ class Agents:
         )
 
     def _send_snapshot(self, batch: Batch, told: Told) -> None:
-        snapshot, value = told
-        source = snapshot.source
-        self._snapshots.put(value, snapshot)
+        source = told.source
         batch.send(
             self._prefix + topics.BALANCES,
-            key=snapshot.user.encode(),
-            value=value,
+            key=told.user.encode(),
+            value=told.document,
             headers=cloud_event(
                 topic=topics.BALANCES,
-                subject=snapshot.user,
+                subject=told.user,
                 event_id=f"{source.topic}/{source.partition}/{source.offset}",
-                time=snapshot.received_time,
+                time=told.received_time,
             ),
         )
 
@@ -183,9 +181,10 @@ class Agents:
 
 
 def _raw_frame(batch: Batch, record: Record) -> RawFrame:
-    appended_ns = max(0, record.timestamp_ms) * _NS_PER_MS
-    return RawFrame(
-        record.value or b"",
-        read_receipt(record.headers, offset=record.offset, appended_ns=appended_ns),
-        Source(batch.topic, batch.partition, record.offset),
-    )
+    headers = record.headers
+    receipt = compiled.receipt(headers)
+    if receipt is None:
+        appended_ns = max(0, record.timestamp_ms) * _NS_PER_MS
+        receipt = read_receipt(headers, offset=record.offset, appended_ns=appended_ns)
+    source = Source(batch.topic, batch.partition, record.offset)
+    return RawFrame(record.value or b"", receipt, source)

@@ -1,17 +1,23 @@
 """Documents to bytes and back: one encoder for all, so that equal documents are equal bytes."""
 
-from collections.abc import Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
-from schemas.documents import BalanceSnapshot
+from schemas.documents import BalanceSnapshot, Source
 from schemas.forms import is_well_formed
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-Told = tuple[BalanceSnapshot, bytes]
-"""A snapshot, and the document that `encode` makes of it."""
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """A snapshot as it is told: its document, and what is needed to send that."""
+
+    user: str
+    document: bytes
+    received_time: str
+    source: Source
+
 
 _ENCODER: Final = msgspec.json.Encoder()
 _WITHOUT_FORM: Final = "an amount or a time without its form"
@@ -20,11 +26,6 @@ _WITHOUT_FORM: Final = "an amount or a time without its form"
 def encode(document: msgspec.Struct) -> bytes:
     """The JSON text of a document, UTF-8, without insignificant white space."""
     return _ENCODER.encode(document)
-
-
-def encode_list(documents: Sequence[msgspec.Struct]) -> bytes:
-    """The JSON list of documents."""
-    return _ENCODER.encode(documents) if documents else b"[]"
 
 
 class NotADocument(ValueError):

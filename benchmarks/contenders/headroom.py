@@ -10,21 +10,11 @@ import msgspec
 from benchmarks.job import Options, exposure, folded_row, options_from_argument
 from processors.agents import USERS_TABLE, Agents
 from processors.engine import Batch, EngineApp, EngineSettings
-from processors.ledger.contributions import Contribution
 from processors.ledger.user_ledger import UserLedger
-from processors.ledger.views import View
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from schemas import topics
 from schemas.venues import SFOX
-
-
-class Exposures(UserLedger):
-    """The product's fold of a batch, without the contributions that the job lacks."""
-
-    def _shares(self, view: View, time: str, since: View | None) -> list[Contribution]:
-        del view, time, since
-        return []
 
 
 class Job(Agents):
@@ -34,7 +24,7 @@ class Job(Agents):
         self._metrics = Metrics()
         self._clock_ns = time.time_ns
         self._prefix = options.prefix
-        self._user_ledger = Exposures()
+        self._user_ledger = UserLedger(with_shares=False)  # the job has no sums
         self._snapshots = WrittenSnapshots()
         self._venues = {options.raw: SFOX.name}
         balances = options.topic(topics.BALANCES)

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The plain way through an sFOX frame, compiled: a snapshot and its document, in one reading.
+"""The plain way through an sFOX frame, compiled: from its text to the snapshot's document.
 
 It says what `processors.normalise.sfox` says, or nothing: a frame that is not plain (an escape, an
 unknown field, a key that stands twice, a text that is no amount) is left to the strict reader.
@@ -7,8 +7,7 @@ unknown field, a key that stands twice, a text that is no amount) is left to the
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from cpython.unicode cimport PyUnicode_DecodeASCII
-from libc.string cimport memcpy, strlen
+from libc.string cimport strlen
 
 from processors.compiled.text cimport (
     Cursor,
@@ -32,7 +31,7 @@ from processors.compiled.text cimport (
     write_piece,
 )
 
-from schemas.documents import AssetBalance, BalanceSnapshot
+from schemas.codec import Told
 from schemas.identity import ACCOUNT_BYTES_MAX, user_for
 from schemas.rejections import NORMALISED_BYTES_MAX
 from schemas.times import venue_time
@@ -46,7 +45,7 @@ cdef enum:
     HELD
     FIRST_WALLET
     FIELDS = 9
-    WALLETS = FIELDS - FIRST_WALLET
+    WALLET_SUFFIX_SIZE = 7
     REQUIRED = (1 << FIRST_WALLET) - 1
     # Fields of a frame, and of its payload.
     SEQUENCE = 1
@@ -68,7 +67,6 @@ NAMES[:] = [
     b"lending_wallet",
     b"staking_wallet",
 ]
-cdef tuple WALLET_NAMES = ("trading", "collateral", "borrow", "lending", "staking")
 
 cdef struct Update:
     Piece[FIELDS] fields  # one that is not there starts nowhere
@@ -82,11 +80,14 @@ cdef struct Frame:
     Py_ssize_t count
     Py_ssize_t room
 
-# Nanoseconds have 18 digits at least, and a time so many letters.
+# Whoever names more assets goes the long way: each is compared with all before it.
+cdef enum:
+    COMPARED_MAX = 64
+    NANOSECOND_DIGITS = 9
+
+# From here on a timestamp counts nanoseconds.
 cdef long long NANOSECONDS_MIN = 10**17
 cdef long long NS_PER_S = 10**9
-cdef enum:
-    TIME_LETTERS = 30
 
 # Frames come thousands a second: the second before last is rarely asked for.
 cdef long long _second = -1
@@ -100,7 +101,7 @@ cdef str VENUE = SFOX.name
 
 
 def plain(frame):
-    """The snapshot of a plain `RawFrame` and its document (UTF-8 JSON); None for any other frame.
+    """What the snapshot of a plain `RawFrame` is told in; None for any other frame.
 
     The document is what `schemas.codec.encode` makes of the snapshot, byte for byte.
     """
@@ -239,21 +240,18 @@ cdef inline int _field_named(const Piece* key, int before) noexcept nogil:
 cdef object _told(object frame, Frame* read):
     cdef object receipt = frame.receipt
     cdef object source = frame.source
-    cdef str account = text_of(&read.account)
-    cdef object at_venue = _venue_time(read.timestamp)
-    cdef dict assets = {}
+    cdef str received_time = receipt.received_time
+    cdef str user
     cdef str topic = source.topic
     cdef Piece topic_piece = piece_of(topic)
-    cdef object sequence = read.sequence
     cdef Page page
     if needs_escape(&topic_piece):
         return None
-    open_page(&page, 1024 + 2 * read.account.size + 384 * read.count)
+    user = user_for(VENUE, text_of(&read.account))
+    open_page(&page, 1024 + 3 * read.account.size + 384 * read.count)
     try:
         write(&page, b'{"user":"', 9)
-        _write_text(&page, VENUE)
-        write(&page, b":", 1)
-        write_piece(&page, &read.account)
+        _write_text(&page, user)
         write(&page, b'","venue":"', 11)
         _write_text(&page, VENUE)
         write(&page, b'","account":"', 13)
@@ -265,11 +263,11 @@ cdef object _told(object frame, Frame* read):
         write(&page, b',"receipt":', 11)
         write_number(&page, receipt.receipt)
         write(&page, b',"venue_time":', 14)
-        _write_time(&page, at_venue)
-        write(&page, b',"received_time":', 17)
-        _write_time(&page, receipt.received_time)
-        write(&page, b',"deleted":false,"assets":{', 27)
-        if not _told_updates(&page, read, assets):
+        _write_venue_time(&page, read.timestamp)
+        write(&page, b',"received_time":"', 18)
+        _write_text(&page, received_time)
+        write(&page, b'","deleted":false,"assets":{', 28)
+        if not _write_updates(&page, read):
             return None
         write(&page, b'},"exposure":null,"source":{"topic":"', 37)
         write_piece(&page, &topic_piece)
@@ -278,48 +276,52 @@ cdef object _told(object frame, Frame* read):
         write(&page, b',"offset":', 10)
         write_number(&page, source.offset)
         write(&page, b"}}", 2)
-        snapshot = BalanceSnapshot(
-            user_for(VENUE, account),
-            VENUE,
-            account,
-            receipt.epoch,
-            sequence,
-            receipt.receipt,
-            at_venue,
-            receipt.received_time,
-            False,
-            assets,
-            None,
-            source,
-        )
-        return snapshot, bytes_of(&page)
+        return Told(user, bytes_of(&page), received_time, source)
     finally:
         close_page(&page)
 
 
-cdef bint _told_updates(Page* page, Frame* read, dict assets) except -1:
+cdef bint _write_updates(Page* page, Frame* read) except -1:
     """Tell of all updates; False where two are of one asset."""
-    cdef Py_ssize_t number
-    cdef Update* update
-    cdef str asset
+    cdef Py_ssize_t number, other
+    cdef Piece* asset
     for number in range(read.count):
-        update = &read.updates[number]
-        asset = text_of(&update.fields[CURRENCY]).upper()
+        asset = &read.updates[number].fields[CURRENCY]
+        if read.count > COMPARED_MAX:
+            return False
+        for other in range(number):
+            if _is_same_asset(&read.updates[other].fields[CURRENCY], asset):
+                return False
         if number:
             write(page, b",", 1)
-        assets[asset] = _told_update(page, asset, update)
-        if len(assets) != number + 1:
+        _write_update(page, &read.updates[number])
+    return True
+
+
+cdef bint _is_same_asset(const Piece* one, const Piece* other) noexcept nogil:
+    cdef Py_ssize_t at
+    if one.size != other.size:
+        return False
+    for at in range(one.size):
+        if _upper(one.start[at]) != _upper(other.start[at]):
             return False
     return True
 
 
-cdef object _told_update(Page* page, str asset, Update* update):
-    cdef dict wallets = {}
+cdef inline char _upper(char letter) noexcept nogil:
+    return letter - 32 if c"a" <= letter <= c"z" else letter
+
+
+cdef int _write_update(Page* page, const Update* update) except -1:
     cdef int number
     cdef const Piece* wallet
     cdef bint first = True
+    cdef char* name
     write(page, b'"', 1)
-    _write_text(page, asset)
+    write_piece(page, &update.fields[CURRENCY])
+    name = page.start + page.size - update.fields[CURRENCY].size
+    for number in range(update.fields[CURRENCY].size):
+        name[number] = _upper(name[number])
     write(page, b'":{"total":"', 12)
     write_piece(page, &update.fields[BALANCE])
     write(page, b'","available":"', 15)
@@ -327,27 +329,19 @@ cdef object _told_update(Page* page, str asset, Update* update):
     write(page, b'","held":"', 10)
     write_piece(page, &update.fields[HELD])
     write(page, b'","wallets":{', 13)
-    for number in range(WALLETS):
-        wallet = &update.fields[FIRST_WALLET + number]
+    for number in range(FIRST_WALLET, FIELDS):
+        wallet = &update.fields[number]
         if wallet.start is NULL:
             continue
-        wallets[<str>WALLET_NAMES[number]] = text_of(wallet)
         if not first:
             write(page, b",", 1)
         first = False
         write(page, b'"', 1)
-        _write_text(page, <str>WALLET_NAMES[number])
+        write(page, NAMES[number], strlen(NAMES[number]) - WALLET_SUFFIX_SIZE)
         write(page, b'":"', 3)
         write_piece(page, wallet)
         write(page, b'"', 1)
-    write(page, b'},"exposure":null}', 18)
-    return AssetBalance(
-        text_of(&update.fields[BALANCE]),
-        text_of(&update.fields[AVAILABLE]),
-        text_of(&update.fields[HELD]),
-        wallets,
-        None,
-    )
+    return write(page, b'},"exposure":null}', 18)
 
 
 cdef inline int _write_text(Page* page, str text) except -1:
@@ -355,27 +349,27 @@ cdef inline int _write_text(Page* page, str text) except -1:
     return write_piece(page, &piece)
 
 
-cdef int _write_time(Page* page, object time) except -1:
-    if time is None:
-        return write(page, b"null", 4)
-    write(page, b'"', 1)
-    _write_text(page, time)
-    return write(page, b'"', 1)
-
-
-cdef object _venue_time(long long timestamp):
-    """The text of a timestamp; of nanoseconds without asking for the second that was just told."""
-    cdef char[TIME_LETTERS] text
+cdef int _write_venue_time(Page* page, long long timestamp) except -1:
+    """The venue's time; of nanoseconds without asking for the second that was just told."""
     cdef long long nanoseconds = timestamp % NS_PER_S
+    cdef char* end
     cdef int at
+    cdef object told
     global _second, _second_text
     if timestamp < NANOSECONDS_MIN:
-        return venue_time(timestamp)
+        told = venue_time(timestamp)
+        if told is None:
+            return write(page, b"null", 4)
+        write(page, b'"', 1)
+        _write_text(page, told)
+        return write(page, b'"', 1)
     if timestamp // NS_PER_S != _second:
         _second_text = venue_time(timestamp - nanoseconds)
         _second = timestamp // NS_PER_S
-    memcpy(text, piece_of(_second_text).start, TIME_LETTERS)
-    for at in range(TIME_LETTERS - 2, TIME_LETTERS - 11, -1):
-        text[at] = <char>(c"0" + nanoseconds % 10)
+    write(page, b'"', 1)
+    _write_text(page, _second_text)
+    end = page.start + page.size - 2  # before the Z
+    for at in range(NANOSECOND_DIGITS):
+        end[-at] = <char>(c"0" + nanoseconds % 10)
         nanoseconds //= 10
-    return PyUnicode_DecodeASCII(text, TIME_LETTERS, NULL)
+    return write(page, b'"', 1)

@@ -133,6 +133,22 @@ cdef inline bint is_amount(const Piece* piece) noexcept nogil:
     return at == end and 0 < at - digits <= AMOUNT_DIGITS_MAX
 
 
+cdef inline bint is_normal(const Piece* amount) noexcept nogil:
+    """Whether an amount is written as a sum of it alone would be: no sign, no zeros in front."""
+    return amount.start[0] != c"-" and (
+        amount.start[0] != c"0" or amount.size == 1 or amount.start[1] == c"."
+    )
+
+
+cdef inline bint is_zero(const Piece* amount) noexcept nogil:
+    """Whether an amount without a sign is nothing."""
+    cdef Py_ssize_t at
+    for at in range(amount.size):
+        if amount.start[at] != c"0" and amount.start[at] != c".":
+            return False
+    return True
+
+
 cdef inline bint needs_escape(const Piece* piece) noexcept nogil:
     """Whether a piece cannot stand in a JSON string as it is."""
     cdef Py_ssize_t at
@@ -142,6 +158,27 @@ cdef inline bint needs_escape(const Piece* piece) noexcept nogil:
         if letter == c'"' or letter == c"\\" or <unsigned char>letter < 0x20:
             return True
     return False
+
+
+# -- reading what was written here: not a blank, nothing in another order
+
+
+cdef inline bint expect(Cursor* cursor, const char* text, Py_ssize_t size) noexcept nogil:
+    """Pass over just this text."""
+    if cursor.end - cursor.at < size or memcmp(cursor.at, text, size) != 0:
+        return False
+    cursor.at += size
+    return True
+
+
+cdef inline bint expect_string(Cursor* cursor, Piece* into) noexcept nogil:
+    """What stands between the quotes of a string that begins here."""
+    return cursor.at < cursor.end and cursor.at[0] == c'"' and take_string(cursor, into)
+
+
+cdef inline bint expect_natural(Cursor* cursor, long long* into) noexcept nogil:
+    """A number that begins here."""
+    return cursor.at < cursor.end and c"0" <= cursor.at[0] <= c"9" and take_natural(cursor, into)
 
 
 cdef inline Piece piece_of(str text) except *:

@@ -47,6 +47,9 @@ class BaseContribution(msgspec.Struct, frozen=True, gc=False, tag_field="kind", 
 
 Contribution = AssetContribution | BaseContribution
 
+Share = tuple[bytes, bytes]
+"""The key of a sum, and one contribution to it as bytes."""
+
 BUNDLE_BYTES: Final = 256 * 1024
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -67,15 +70,20 @@ def decode(data: bytes) -> Contribution:
     return contribution
 
 
-def bundles(contributions: Iterable[Contribution]) -> list[tuple[bytes, bytes]]:
+def keyed(contributions: Iterable[Contribution]) -> list[Share]:
+    """Each contribution's bytes behind the key of its sum."""
+    return [(key_of(one), _ENCODER.encode(one)) for one in contributions]
+
+
+def bundles(shares: Iterable[Share]) -> list[tuple[bytes, bytes]]:
     """Contributions as records of the private topic, key and value, each of one sum.
 
     The order within a sum is kept. A record holds more than `BUNDLE_BYTES` only where one
     contribution alone does.
     """
     by_key: dict[bytes, list[bytes]] = {}
-    for contribution in contributions:
-        by_key.setdefault(key_of(contribution), []).append(_ENCODER.encode(contribution))
+    for key, contribution in shares:
+        by_key.setdefault(key, []).append(contribution)
     return [(key, bundle) for key, parts in by_key.items() for bundle in _joined(parts)]
 
 

@@ -7,11 +7,14 @@ from typing import Final
 import msgspec
 
 from processors import compiled
-from processors.ledger.contributions import Contribution, bundles
-from processors.ledger.users import CHANGES, EMITS, Fold, UserState, Verdict, fold
+from processors.compiled import Account, Folded, Row
+from processors.ledger.contributions import Share, bundles, keyed
+from processors.ledger.users import EMITS, UserState, Verdict, fold
 from processors.ledger.views import View
-from schemas.codec import Told, decode, encode, encode_list
+from schemas.codec import decode, decode_snapshot, encode
+from schemas.documents import BalanceSnapshot
 
+Snapshot = BalanceSnapshot | Account
 ReadRow = Callable[[bytes], bytes | None]
 
 REMEMBERED_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -32,102 +35,130 @@ class UserChange(msgspec.Struct, frozen=True, gc=False):
     exposure: bytes | None
 
 
-class UserChanges(msgspec.Struct, frozen=True, gc=False):
+class UserChanges(msgspec.Struct, gc=False):
     """What a run of snapshots changes.
 
-    `contributions` are records by the key of their sum. `verdicts` counts snapshots by venue and
-    verdict, `vanished` by venue the held assets that a snapshot no longer named.
+    `shares` are what the sums have to be told. `verdicts` counts snapshots by venue and verdict,
+    `vanished` by venue the held assets that a snapshot no longer named.
     """
 
     users: list[UserChange]
-    contributions: list[tuple[bytes, bytes]]
+    shares: list[Share]
     verdicts: Counter[tuple[str, Verdict]]
     vanished: Counter[str]
 
+    def tally(self, venue: str, folded: list[Folded]) -> None:
+        """Count what became of snapshots that went the short way."""
+        self.verdicts[venue, Verdict.ACCEPTED] += sum([one.accepted for one in folded])
+        self.verdicts[venue, Verdict.DUPLICATE] += sum([one.duplicate for one in folded])
+        self.verdicts[venue, Verdict.STALE] += sum([one.stale for one in folded])
+        self.verdicts[venue, Verdict.REDELIVERED] += sum([one.redelivered for one in folded])
+        self.vanished[venue] += sum([one.vanished for one in folded])
 
-class _Turn:
-    """One user while a batch is folded: the row as it was, and as it has become."""
-
-    __slots__ = ("again", "before", "document", "key", "state", "time")
-
-    def __init__(self, key: bytes, before: View | None) -> None:
-        self.key = key
-        self.before = before
-        self.state: UserState | None = None if before is None else before.state
-        self.time: str | None = None
-        self.again = before is None
-        # That of the newest snapshot, where it came in this batch.
-        self.document: bytes | None = None
-
-    def take(self, folded: Fold, document: bytes) -> None:
-        self.state = folded.state
-        self.time = folded.time
-        if folded.verdict in CHANGES:
-            self.document = document
-        self.again = self.again or folded.verdict is Verdict.REDELIVERED
+    @property
+    def contributions(self) -> list[tuple[bytes, bytes]]:
+        """The shares as records, key and value."""
+        return bundles(self.shares)
 
 
 class UserLedger:
-    """Folds snapshots into rows; it remembers the rows that it wrote, to read them without work."""
+    """Folds snapshots into rows; it remembers the rows that it wrote, to read them without work.
 
-    def __init__(self, remembered_bytes_max: int = REMEMBERED_BYTES_MAX) -> None:
+    `with_shares`: whether the sums over all users are wanted at all.
+    """
+
+    def __init__(
+        self, remembered_bytes_max: int = REMEMBERED_BYTES_MAX, *, with_shares: bool = True
+    ) -> None:
         self._remembered = _Remembered(remembered_bytes_max)
+        self._with_shares = with_shares
 
-    def fold(self, snapshots: Iterable[Told], read: ReadRow) -> UserChanges:
+    def fold(self, snapshots: Iterable[Snapshot], read: ReadRow) -> UserChanges:
         """Fold snapshots in, in their order; `read` reads the table's rows as they were before.
 
         Versions count every accepted change; documents and contributions tell where they led to,
         the latter in comparison with the row before the batch. A redelivery tells of everything
         again.
         """
-        turns: dict[str, _Turn] = {}
-        verdicts = Counter[tuple[str, Verdict]]()
-        vanished = Counter[str]()
-        for snapshot, document in snapshots:
-            turn = turns.get(snapshot.user)
-            if turn is None:
-                key = snapshot.user.encode()
-                turn = turns[snapshot.user] = _Turn(key, self._remembered.view(key, read(key)))
-            folded = fold(turn.state, snapshot)
-            verdicts[snapshot.venue, folded.verdict] += 1
+        by_user: dict[str, list[Snapshot]] = {}
+        for snapshot in snapshots:
+            of_user = by_user.get(snapshot.user)
+            if of_user is None:
+                by_user[snapshot.user] = [snapshot]
+            else:
+                of_user.append(snapshot)
+        changes = UserChanges([], [], Counter(), Counter())
+        tallies: dict[str, list[Folded]] = {}
+        for user, of_user in by_user.items():
+            key = user.encode()
+            row = read(key)
+            folded = self._fold_compiled(key, row, of_user)
+            if folded is None:
+                self._fold(key, row, of_user, changes)
+            else:
+                self._take(key, user, folded, changes)
+                tallies.setdefault(folded.venue, []).append(folded)
+        for venue, folded_there in tallies.items():
+            changes.tally(venue, folded_there)
+        return changes
+
+    def _fold_compiled(
+        self, key: bytes, row: bytes | None, snapshots: list[Snapshot]
+    ) -> Folded | None:
+        """Fold a user's snapshots the short way; None where they have to go the long one."""
+        before = None if row is None else self._remembered.row(key, row)
+        if before is None and row is not None:
+            return None
+        return compiled.fold(before, snapshots, self._with_shares)
+
+    def _take(self, key: bytes, user: str, folded: Folded, changes: UserChanges) -> None:
+        """What followed from a user's snapshots on the short way."""
+        if folded.time is not None:
+            version = folded.state.version
+            changes.users.append(
+                UserChange(
+                    key, user, version, folded.time, folded.row, folded.balances, folded.exposure
+                )
+            )
+            changes.shares += folded.shares
+            self._remembered.put(key, folded.row, folded.state)
+
+    def _fold(
+        self, key: bytes, row: bytes | None, snapshots: list[Snapshot], changes: UserChanges
+    ) -> None:
+        """Fold a user's snapshots whatever they are."""
+        before = None if row is None else self._remembered.view(key, row)
+        state, time, again = None if before is None else before.state, None, before is None
+        for told in snapshots:
+            snapshot = decode_snapshot(told.document) if isinstance(told, Account) else told
+            folded = fold(state, snapshot)
+            changes.verdicts[snapshot.venue, folded.verdict] += 1
             if folded.vanished:
-                vanished[snapshot.venue] += len(folded.vanished)
+                changes.vanished[snapshot.venue] += len(folded.vanished)
             if folded.verdict in EMITS:
-                turn.take(folded, document)
-        shares: list[Contribution] = []
-        users = [
-            self._change(turn, turn.state, turn.time, shares)
-            for turn in turns.values()
-            if turn.state is not None and turn.time is not None
-        ]
-        return UserChanges(users, bundles(shares), verdicts, vanished)
+                state, time = folded.state, folded.time
+                again = again or folded.verdict is Verdict.REDELIVERED
+        if state is not None and time is not None:
+            self._tell(key, View(state), time, None if again else before, changes)
 
-    def _change(
-        self, turn: _Turn, state: UserState, time: str, shares: list[Contribution]
-    ) -> UserChange:
-        """What a user's turn led to; the user's contributions are added to `shares`."""
-        view = View(state)
-        shares += self._shares(view, time, None if turn.again else turn.before)
-        row, balances, exposure = _documents(view, turn.document)
-        self._remembered.put(turn.key, row, view)
-        return UserChange(turn.key, state.user, state.version, time, row, balances, exposure)
-
-    def _shares(self, view: View, time: str, since: View | None) -> list[Contribution]:
-        return view.shares(time, since=since)
-
-
-def _documents(view: View, newest: bytes | None) -> tuple[bytes, bytes | None, bytes | None]:
-    """A user's row, balances and exposure; `newest` is the document of the newest snapshot."""
-    if newest is not None and compiled.of_one_account is not None and view.is_of_one_account:
-        told = compiled.of_one_account(view.state, newest, encode_list(view.limits()))
-        if told is not None:
-            return told
-    balances, exposure = view.balances(), view.exposure()
-    return (
-        encode(view.state),
-        None if balances is None else encode(balances),
-        None if exposure is None else encode(exposure),
-    )
+    def _tell(
+        self, key: bytes, view: View, time: str, since: View | None, changes: UserChanges
+    ) -> None:
+        """What follows from a user's new state; `since` is what the sums were told before."""
+        state, balances, exposure = view.state, view.balances(), view.exposure()
+        change = UserChange(
+            key=key,
+            user=state.user,
+            version=state.version,
+            time=time,
+            row=encode(state),
+            balances=None if balances is None else encode(balances),
+            exposure=None if exposure is None else encode(exposure),
+        )
+        changes.users.append(change)
+        if self._with_shares:
+            changes.shares += keyed(view.shares(time, since=since))
+        self._remembered.put(key, change.row, view)
 
 
 class _Remembered:
@@ -140,19 +171,26 @@ class _Remembered:
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._rows: dict[bytes, tuple[bytes, View]] = {}
+        self._rows: dict[bytes, tuple[bytes, View | Row]] = {}
 
-    def view(self, key: bytes, row: bytes | None) -> View | None:
-        if row is None:
-            return None
+    def view(self, key: bytes, row: bytes) -> View:
+        """What a row says."""
         found = self._rows.get(key)
-        if found is not None and found[0] == row:
+        if found is not None and found[0] == row and isinstance(found[1], View):
             return found[1]
         return View(decode(row, UserState))
 
-    def put(self, key: bytes, row: bytes, view: View) -> None:
+    def row(self, key: bytes, row: bytes) -> Row | None:
+        """The same of a plain one; None if it is not plain."""
+        found = self._rows.get(key)
+        if found is not None and found[0] == row:
+            return found[1] if isinstance(found[1], Row) else None
+        return compiled.read_row(row)
+
+    def put(self, key: bytes, row: bytes, said: View | Row) -> None:
+        """Remember what a row says."""
         self._forget(key)
-        self._rows[key] = row, view
+        self._rows[key] = row, said
         self._bytes += len(row)
         while self._bytes > self._bytes_max:
             self._forget(next(iter(self._rows)))

@@ -39,11 +39,6 @@ class View:
             self._holdings = _holdings(self._live)
         return self._holdings
 
-    @property
-    def is_of_one_account(self) -> bool:
-        """Whether there is one account, and it is not deleted."""
-        return len(self.state.accounts) == len(self._live) == 1
-
     def balances(self) -> UserBalances | None:
         """The user's balances, or None (a tombstone) when every account is deleted."""
         if not self._live:

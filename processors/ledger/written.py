@@ -3,7 +3,8 @@
 from collections import OrderedDict
 from typing import Final
 
-from schemas.codec import Told, decode_snapshot, encode
+from processors.compiled import Account, read
+from schemas.codec import decode_snapshot
 from schemas.documents import BalanceSnapshot
 
 WRITTEN_MAX: Final = 8_192
@@ -13,8 +14,9 @@ WRITTEN_BYTES_MAX: Final = 16 * 1024 * 1024
 class WrittenSnapshots:
     """Snapshots by the bytes that were made of them, until they are read; the oldest go first.
 
-    A worker mostly reads what it wrote itself. It cannot be misled: only the very same bytes find
-    a snapshot, and from the same bytes the same snapshot would be decoded.
+    A worker mostly reads what it wrote itself, and what is plain needs no decoding anyway. It
+    cannot be misled: only the very same bytes find a snapshot, and from the same bytes the same
+    snapshot would be decoded.
     """
 
     def __init__(
@@ -34,12 +36,13 @@ class WrittenSnapshots:
             oldest, _ = self._written.popitem(last=False)
             self._bytes -= len(oldest)
 
-    def of(self, value: bytes) -> Told:
+    def of(self, value: bytes) -> BalanceSnapshot | Account:
         """The snapshot of these bytes; raises `NotADocument` where they are none."""
+        account = read(value)
+        if account is not None:
+            return account
         snapshot = self._written.pop(value, None)
         if snapshot is None:
-            # Another version of the code, or a stranger, may write the same in other bytes.
-            snapshot = decode_snapshot(value)
-            return snapshot, encode(snapshot)
+            return decode_snapshot(value)
         self._bytes -= len(value)
-        return snapshot, value
+        return snapshot

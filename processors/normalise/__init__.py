@@ -18,14 +18,22 @@ NORMALISERS: dict[str, Normaliser] = {
 }
 
 
-def tell(venue: str, frame: RawFrame) -> Told | Rejected:
-    """The snapshot of a frame together with its document, or why there is none."""
-    plain = compiled.PLAIN.get(venue)
-    told = None if plain is None else plain(frame)
+def tell(
+    venue: str, frame: RawFrame, remember: Callable[[bytes, BalanceSnapshot], None]
+) -> Told | Rejected:
+    """What the snapshot of a frame is told in, or why there is none.
+
+    `remember` gets document and snapshot where the latter had to be made.
+    """
+    told = compiled.plain(frame) if venue == SFOX.name else None
     if told is not None:
         return told
     outcome = NORMALISERS[venue](frame)
-    return outcome if isinstance(outcome, Rejected) else (outcome, encode(outcome))
+    if isinstance(outcome, Rejected):
+        return outcome
+    document = encode(outcome)
+    remember(document, outcome)
+    return Told(outcome.user, document, outcome.received_time, outcome.source)
 
 
 __all__ = ["NORMALISERS", "Normaliser", "RawFrame", "tell"]

@@ -13,6 +13,7 @@ from processors.ledger.contributions import (
     decode,
     encode,
     key_of,
+    keyed,
     row_key,
     unbundle,
 )
@@ -141,7 +142,7 @@ def test_bundles_hold_every_contribution_under_its_key_and_in_order(
         share for folded in fold_all(log) + fold_all(other) for share in contributions(folded)
     ]
     found: dict[bytes, list[Contribution]] = {}
-    for key, bundle in bundles(shares):
+    for key, bundle in bundles(keyed(shares)):
         found.setdefault(key, []).extend(unbundle(bundle))
     wanted: dict[bytes, list[Contribution]] = {}
     for share in shares:

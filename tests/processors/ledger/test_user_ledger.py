@@ -5,6 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processors import compiled
 from processors.ledger.assets import SumLedger
 from processors.ledger.contributions import key_of, unbundle
 from processors.ledger.user_ledger import UserChanges, UserLedger
@@ -29,8 +30,13 @@ class World:
         self.sums.load(0, [])
         self.versions: list[int] = []
 
+    @staticmethod
+    def say(snapshot: BalanceSnapshot):
+        """A snapshot as the agent reads it: plain text where that is compiled."""
+        return compiled.read(encode(snapshot)) or snapshot
+
     def fold(self, *snapshots: BalanceSnapshot) -> UserChanges:
-        changes = self.ledger.fold([(s, encode(s)) for s in snapshots], self.rows.get)
+        changes = self.ledger.fold([self.say(s) for s in snapshots], self.rows.get)
         for change in changes.users:
             self.rows[change.user.encode()] = change.row
             self.documents[change.user] = change.balances, change.exposure
@@ -153,10 +159,10 @@ def test_what_vanished_is_counted_by_venue() -> None:
 def test_what_is_remembered_is_never_ahead_of_the_table() -> None:
     """A batch that came to nothing leaves a table that knows nothing of it."""
     ledger, first, second = UserLedger(), snapshot(1, 1, 1, assets=ONE), snapshot(1, 2, 2)
-    row = ledger.fold([(first, encode(first))], {}.get).users[0].row
-    ledger.fold([(second, encode(second))], {b"sfox:a": row}.get)
+    row = ledger.fold([first], {}.get).users[0].row
+    ledger.fold([second], {b"sfox:a": row}.get)
     for rows, version in (({b"sfox:a": row}, 2), ({}, 1)):
-        assert ledger.fold([(second, encode(second))], rows.get).users[0].version == version
+        assert ledger.fold([second], rows.get).users[0].version == version
 
 
 def test_what_is_remembered_is_bounded() -> None:

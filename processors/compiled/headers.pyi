@@ -1,0 +1,5 @@
+from collections.abc import Iterable
+
+from schemas.headers import Receipt
+
+def receipt(headers: Iterable[tuple[str, bytes]]) -> Receipt | None: ...
