@@ -49,11 +49,16 @@ class UserChanges(msgspec.Struct, gc=False):
 
     def tally(self, venue: str, folded: list[Folded]) -> None:
         """Count what became of snapshots that went the short way."""
-        self.verdicts[venue, Verdict.ACCEPTED] += sum([one.accepted for one in folded])
-        self.verdicts[venue, Verdict.DUPLICATE] += sum([one.duplicate for one in folded])
-        self.verdicts[venue, Verdict.STALE] += sum([one.stale for one in folded])
-        self.verdicts[venue, Verdict.REDELIVERED] += sum([one.redelivered for one in folded])
-        self.vanished[venue] += sum([one.vanished for one in folded])
+        for verdict, count in (
+            (Verdict.ACCEPTED, sum([one.accepted for one in folded])),
+            (Verdict.DUPLICATE, sum([one.duplicate for one in folded])),
+            (Verdict.STALE, sum([one.stale for one in folded])),
+            (Verdict.REDELIVERED, sum([one.redelivered for one in folded])),
+        ):
+            if count:
+                self.verdicts[venue, verdict] += count
+        if vanished := sum([one.vanished for one in folded]):
+            self.vanished[venue] += vanished
 
     @property
     def contributions(self) -> list[tuple[bytes, bytes]]:

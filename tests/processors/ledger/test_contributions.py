@@ -155,12 +155,12 @@ def test_a_bundle_that_would_be_too_large_is_several() -> None:
         return AssetContribution(asset="BTC", user=user, version=1, time="", venues={})
 
     shares = [share("x" * 1_000) for _ in range(700)]
-    found = [bundle for _, bundle in bundles(shares)]
+    found = [bundle for _, bundle in bundles(keyed(shares))]
     assert len(found) == 3
     assert all(len(bundle) <= BUNDLE_BYTES + 2 for bundle in found)
     assert [one for bundle in found for one in unbundle(bundle)] == shares
     huge = share("x" * 2 * BUNDLE_BYTES)
-    assert [unbundle(bundle) for _, bundle in bundles([shares[0], huge, shares[0]])] == [
+    assert [unbundle(bundle) for _, bundle in bundles(keyed([shares[0], huge, shares[0]]))] == [
         [shares[0]],
         [huge],
         [shares[0]],

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processors import compiled
 from processors.ledger.written import WrittenSnapshots
 from schemas.codec import NotADocument, decode_snapshot, encode
 from tests.processors.ledger.snapshots import logs
@@ -15,6 +16,8 @@ from tests.schemas.strategies import PROPERTY
 def test_what_is_remembered_is_what_would_be_decoded(log, written_max, written_bytes_max) -> None:
     """Whatever was forgotten meanwhile, and however often it is asked for."""
     written = WrittenSnapshots(written_max, written_bytes_max)
+    # What is plain is read in place, and never put here.
+    log = [snapshot for snapshot in log if compiled.read(encode(snapshot)) is None]
     values = [encode(snapshot) for snapshot in log]
     for value, snapshot in zip(values, log, strict=True):
         written.put(value, snapshot)

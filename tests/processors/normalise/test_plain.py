@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from processors import compiled
 from processors.normalise import RawFrame, hercle, sfox
-from schemas.codec import encode
+from schemas.codec import Told, encode
 from tests.processors.normalise.frames import (
     RECEIPT,
     SOURCES,
@@ -35,6 +36,9 @@ def is_taken(venue: str, data: bytes) -> bool:
     """Whether the short way is taken; if so, the long way must lead to the same bytes."""
     frame = RawFrame(data, RECEIPT, SOURCES[venue])
     short = ROOMS[venue]._plain(frame)
+    if venue == "sfox" and (told := compiled.plain(frame)) is not None:
+        meant = ROOMS[venue]._any(frame)
+        assert told == Told(meant.user, encode(meant), meant.received_time, meant.source)
     if short is None:
         return False
     long = ROOMS[venue]._any(frame)
@@ -53,6 +57,16 @@ def test_the_documented_frame_goes_the_short_way_with_or_without_blanks(venue: s
     assert is_taken(venue, text_of(frame).encode())
     assets(venue, frame).clear()
     assert is_taken(venue, text_of(frame).encode())
+
+
+@pytest.mark.skipif(not compiled.IS_COMPILED, reason="there was no C compiler")
+def test_a_plain_frame_of_sfox_is_told_without_a_snapshot() -> None:
+    documented = text_of(plain("sfox")).encode()
+    for data in (documented, documented.replace(b"BTC", b"btc"), documented.replace(b": ", b":")):
+        assert compiled.plain(RawFrame(data, RECEIPT, SOURCES["sfox"])) is not None
+    for size in range(len(documented)):
+        cut = bytes(bytearray(documented[:size]))  # in memory of its own: nothing lies behind
+        assert compiled.plain(RawFrame(cut, RECEIPT, SOURCES["sfox"])) is None
 
 
 @each_venue
