@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 ROOM = Path(__file__).parents[2] / "processors" / "compiled"
-IMPORT = re.compile(r"^\s*(?:from|import|cimport)\s+([\w.]+)", re.MULTILINE)
+IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\b|c?import\s+([\w.]+))", re.MULTILINE)
 ALLOWED = re.compile(r"(cpython|libc|processors\.compiled|schemas)(\.|$)|cython$")
 
 
 def imported(text: str) -> list[str]:
-    return IMPORT.findall(text)
+    return [source or itself for source, itself in IMPORT.findall(text)]
 
 
 def test_compiled_sources_know_c_their_own_room_and_the_documents_alone() -> None:
