@@ -114,7 +114,8 @@ $(BIN)/python:
 	done; \
 	echo 'make: Headroom needs Python 3.11 or later: $(or $(PYTHON),python3) is missing or older; name one with PYTHON=/path/to/python3' >&2; exit 2
 
-# Of a lock, and Headroom itself. The hook is called before pip calls it: pip would keep what it says to itself.
+# Of a lock, and Headroom itself. The hook is called before pip calls it, because pip would keep
+# to itself what it says.
 define install
 	@echo 'installing from $(1) (once)' >&2
 	@$(PIP) install --quiet --require-hashes -r $(1) >&2
