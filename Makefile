@@ -13,7 +13,9 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Directories that hold code; those that do not exist (yet) are left out.
-CODE := $(wildcard headroom schemas producers processors tests benchmarks)
+CODE := $(wildcard headroom schemas producers processors tests benchmarks hatch_build.py)
+# What is compiled where there is a C compiler, and what compiles it.
+COMPILED := $(wildcard processors/compiled/*.pyx processors/compiled/*.pxd) hatch_build.py
 UV_VERSION := 0.13.9
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         --no-emit-index-url --no-emit-find-links --extra local --group build
@@ -95,6 +97,7 @@ lock-kafka: $(VENV)/.runtime-stamp
 .PHONY: clean
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -f processors/compiled/*.so processors/compiled/*.c
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- set-up: chatter goes to standard error, so that a command's own output stays clean
@@ -111,18 +114,26 @@ $(BIN)/python:
 	done; \
 	echo 'make: Headroom needs Python 3.11 or later: $(or $(PYTHON),python3) is missing or older; name one with PYTHON=/path/to/python3' >&2; exit 2
 
-# The stamps are written last: an interrupted set-up is simply done again.
-$(VENV)/.runtime-stamp: requirements.lock pyproject.toml | $(BIN)/python
-	@echo 'installing from requirements.lock (once)' >&2
-	@$(PIP) install --quiet --require-hashes -r requirements.lock >&2
+# Of a lock, and Headroom itself. The hook is called before pip calls it, because pip would keep
+# to itself what it says.
+define install
+	@echo 'installing from $(1) (once)' >&2
+	@$(PIP) install --quiet --require-hashes -r $(1) >&2
+	@$(BIN)/python hatch_build.py >&2
 	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e . >&2
+endef
+
+# Nothing is installed anew where only what is compiled has changed.
+compile_only = $(if $(filter-out $(COMPILED),$?),,yes)
+
+# The stamps are written last: an interrupted set-up is simply done again.
+$(VENV)/.runtime-stamp: requirements.lock pyproject.toml $(COMPILED) | $(BIN)/python
+	$(if $(compile_only),@$(BIN)/python hatch_build.py >&2,$(call install,requirements.lock))
 	@touch $@
 
 # The development lock holds the runtime's too, at the same versions.
-$(VENV)/.dev-stamp: requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python
-	@echo 'installing from requirements-dev.lock (once)' >&2
-	@$(PIP) install --quiet --require-hashes -r requirements-dev.lock >&2
-	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e . >&2
+$(VENV)/.dev-stamp: requirements-dev.lock requirements.lock pyproject.toml $(COMPILED) | $(BIN)/python
+	$(if $(compile_only),@$(BIN)/python hatch_build.py >&2,$(call install,requirements-dev.lock))
 	@touch $(VENV)/.runtime-stamp $@
 
 $(BENCH_VENV)/.stamp: requirements-bench.lock | $(BIN)/python
