@@ -110,7 +110,7 @@ class Progress:
                 last = begun[count - 1]
                 nothing_else = len(begun) == count and not self._waiting.get(tp)
                 end = max(last.offset + 1, self._ends.get(tp, 0) if nothing_else else 0)
-            if end is not None and end != self._committed.get(tp):
+            if end is not None and end > self._committed.get(tp, -1):
                 ends[tp] = end
         return ends
 

@@ -106,6 +106,21 @@ def test_after_a_rebalance_the_same_offset_is_committed_again() -> None:
         progress.reset()
 
 
+def test_a_commit_never_goes_back() -> None:
+    """Whatever is done again behind the group's commit, it stays where it is."""
+    progress = Progress()
+    progress.start({A: 10})
+    early, late = batch(A, 3), batch(A, 10)
+    begun(progress, early)
+    assert progress.committable([A], finished=[early]) == {}
+    progress.settle(early)
+    assert progress.committable([A]) == {}
+    begun(progress, late)
+    assert progress.committable([A], finished=[late]) == {A: 11}
+    progress.settle(late)
+    assert progress.committable([A]) == {A: 11}
+
+
 def test_what_is_delivered_counts_until_it_is_done() -> None:
     """Memory is bounded by what was read, not only by what an agent has begun."""
     progress = Progress()
