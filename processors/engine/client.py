@@ -67,6 +67,15 @@ _PASSING: Final = frozenset(
         KafkaError.REQUEST_TIMED_OUT,
     }
 )
+# What a broker says of topics that it has not read yet; one that is gone is told sooner for it.
+_UNKNOWN: Final = frozenset(
+    {
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - its public name
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
+_UNKNOWN_SECONDS_MAX: Final = 10.0
 _AGAIN_SECONDS: Final = 0.2
 _SILENT_SECONDS: Final = 10.0
 
@@ -82,12 +91,17 @@ def patiently(call: Callable[[], T], *, seconds: float) -> T:
     For threads: it sleeps. Raises the KafkaException of a call that fails for good, or of the
     last one after `seconds`.
     """
-    deadline = time.monotonic() + seconds
+    begun = time.monotonic()
     while True:
         try:
             return call()
         except KafkaException as error:
-            if not passes(error.args[0]) or time.monotonic() > deadline:
+            limit = seconds
+            if error.args[0].code() in _UNKNOWN:
+                limit = min(seconds, _UNKNOWN_SECONDS_MAX)
+            elif not passes(error.args[0]):
+                raise
+            if time.monotonic() - begun > limit:
                 raise
             log.info("asking again: %s", error.args[0])
             time.sleep(_AGAIN_SECONDS)
