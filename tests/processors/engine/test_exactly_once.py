@@ -291,3 +291,40 @@ async def test_a_client_that_never_answers_is_replaced(
         assert not hanging.is_set()
     hanging.set()
     assert await bench.records(bench.out) == [(b"a", b"1"), (b"a", b"2")]
+
+
+async def test_nothing_is_restored_before_a_failed_transaction_is_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rebalance may come while it is being aborted: until then it may still come to count."""
+    app, table = bench.app()
+    sender, restorer = app.producer.sender, app.tables._restorer
+    abort, run = sender.abort, restorer.run
+    ending, may_end, restores = asyncio.Event(), asyncio.Event(), []
+
+    async def slow_abort() -> None:
+        ending.set()
+        await may_end.wait()
+        await abort()
+
+    async def told_run(*arguments: object, **options: object) -> object:
+        restores.append(may_end.is_set())
+        return await run(*arguments, **options)
+
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.send((b"a", b""))
+        await bench.until_committed(1)
+        monkeypatch.setattr(sender, "abort", slow_abort)
+        monkeypatch.setattr(restorer, "run", told_run)
+        as_of_another_generation(app, times=1)
+        await bench.send((b"a", b""))
+        await until(ending.is_set)
+        generation = app.consumer_generation_id
+        app.consumer.rejoin()
+        await until(lambda: app.consumer_generation_id != generation)
+        await asyncio.sleep(0.5)
+        may_end.set()
+        await bench.until_committed(2)
+        assert restores
+        assert all(restores)
+        assert table.committed(0, b"a") == b"2"
