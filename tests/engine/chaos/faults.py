@@ -12,6 +12,8 @@ RECORDS = 4_000
 RECORDS_AT_LAST = 250
 _AT_LEAST_ONCE_EVERY = 3
 _SENDS_MAX = 60
+# How many of the seeds have a worker stopped while it has nothing to do.
+_IDLE = 0.3
 # Without transactions there are two commits a second.
 _COMMITS_MAX = {True: 4, False: 1}
 
@@ -52,7 +54,8 @@ class Fault(NamedTuple):
 class Plan(NamedTuple):
     """A seed's system and its faults, the last of which comes with the last records.
 
-    `named`: workers keep their name in the group over a restart.
+    `named`: workers keep their name in the group over a restart. `idle_seconds`: for how long a
+    worker is stopped before the last fault, once nothing is left to do; 0 for not at all.
     """
 
     seed: int
@@ -61,6 +64,7 @@ class Plan(NamedTuple):
     workers: tuple[str, ...]
     records_at_once: int
     faults: tuple[Fault, ...]
+    idle_seconds: float = 0.0
     records: int = RECORDS
 
     @property
@@ -87,7 +91,15 @@ def plan(seed: int, guarantee: str | None = None) -> Plan:
             running = ["a", "b"]
         elif fault.kind == "leave":
             running.remove(fault.worker)
-    return Plan(seed, guarantee, named, tuple(workers), at_once, tuple(faults))
+    # As for the other stops: only transactions fence a worker that wakes up beside its successor.
+    idle_seconds = _idle_seconds(seed) if once else 0.0
+    return Plan(seed, guarantee, named, tuple(workers), at_once, tuple(faults), idle_seconds)
+
+
+def _idle_seconds(seed: int) -> float:
+    """Drawn apart, so that a seed's other faults are what they were."""
+    chance = random.Random(f"idle {seed}")
+    return SESSION_SECONDS + chance.uniform(0.5, 2.0) if chance.random() < _IDLE else 0.0
 
 
 def _fault(chance: random.Random, running: list[str], *, once: bool) -> Fault:

@@ -24,7 +24,11 @@ _LEAVE_SECONDS_MAX = 30.0
 
 
 class Result(NamedTuple):
-    """What became of a seed; `told` are sentences about what is not right, `notes` the rest."""
+    """What became of a seed; `told` are sentences about what is not right.
+
+    `notes` say which workers ended unasked. With transactions there is no need to: what fails is
+    done again.
+    """
 
     plan: Plan
     faults: list[str]
@@ -35,7 +39,8 @@ class Result(NamedTuple):
 
     @property
     def sound(self) -> bool:
-        return not self.told and bool(self.verdict.get("sound"))
+        ended = self.notes and self.plan.guarantee == "exactly_once"
+        return not self.told and not ended and bool(self.verdict.get("sound"))
 
     def __str__(self) -> str:
         counts = " ".join(
@@ -135,6 +140,8 @@ class Seed:
                 both.create_task(self._after_a_while(fault, crew))
         rest = plan.records - RECORDS_AT_LAST - count * len(before)
         await oracle.ask("write", count=rest, seconds=_CHUNK_SECONDS)
+        if plan.idle_seconds:
+            await self._stop_while_idle(oracle, crew)
         await _ready(last, crew)
         writing = oracle.ask("write", count=RECORDS_AT_LAST, seconds=_LAST_SECONDS)
         if last.kind == "kill":
@@ -144,6 +151,14 @@ class Seed:
         else:
             await writing
             await self._happen(last, crew)
+
+    async def _stop_while_idle(self, oracle: OracleProcess, crew: Crew) -> None:
+        """SIGSTOP a worker that has nothing to do; what it wakes up to is the next writing."""
+        await oracle.ask("quiet", seconds=QUIET_SECONDS_MAX)
+        worker = crew.running()[0]
+        await worker.begun()
+        await self._happen(Fault("stop", worker.name, seconds=self._plan.idle_seconds), crew)
+        self._faults[-1] += " idle"
 
     async def _after_a_while(self, fault: Fault, crew: Crew) -> None:
         await asyncio.sleep(_FAULT_AFTER_SECONDS)
