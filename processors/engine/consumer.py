@@ -161,8 +161,10 @@ class Consumer(MessageByMessage):
         return {TP(*place) for place, said in found.items() if said.metadata.startswith(LEFT_ROWS)}
 
     async def start_fetching(self, sources: Iterable[TP], left_rows: Iterable[TP]) -> None:
-        """Read these partitions from the group's commits on."""
-        self.flight.start(await self.fetcher.start(sources), left_rows)
+        """Read these partitions from the group's commits on, which never go back."""
+        positions = await self.fetcher.start(sources)
+        self.flight.progress.check(positions)
+        self.flight.start(positions, left_rows)
 
     async def stop_fetching(self) -> None:
         """Read nothing until partitions are assigned, and commit nothing of what was read.

@@ -4,6 +4,8 @@
     ├── SendFailed              Kafka did not take a record that follows from a batch
     ├── TransactionRefused      Kafka does not commit what follows from a run of batches
     ├── FetchFailed             records or offsets cannot be read
+    ├── CommitsLost             the group's commits are behind what they have been
+    ├── TransactionHangs        Kafka does not end a transaction in a changelog
     ├── ChangelogCut            a local table knows more than its changelog: data was deleted there
     ├── StoreUnusable           a local table cannot be opened or read
     ├── TopicsMissing           topics that the agents read do not exist
@@ -43,6 +45,41 @@ class FetchFailed(EngineError):
     def __init__(self, cause: BaseException) -> None:
         super().__init__(f"cannot read from Kafka: {cause}")
         self.cause = cause
+
+
+class CommitsLost(EngineError):
+    """The group's commit is behind one that it had, which this worker knows of.
+
+    Kafka has taken back what it committed, or somebody reset the group's offsets. Rows and sends of
+    what lies between may be there or not: find out before another worker does it again.
+    """
+
+    def __init__(self, *, topic: str, partition: int, known: int, found: int) -> None:
+        super().__init__(
+            f"the group is at offset {found} of {topic}[{partition}], and was at {known} before: "
+            "a commit was lost, or its offsets were reset"
+        )
+        self.topic = topic
+        self.partition = partition
+        self.known = known
+        self.found = found
+
+
+class TransactionHangs(EngineError):
+    """A changelog cannot be read to its end: a transaction in it stays open beyond its time.
+
+    Kafka has lost what became of it. `kafka-transactions.sh find-hanging` names it, and `abort`
+    ends it, if that is what it was.
+    """
+
+    def __init__(self, *, topic: str, partition: int, offset: int, waited_seconds: float) -> None:
+        super().__init__(
+            f"{topic}[{partition}] cannot be read from offset {offset} on: a transaction there is "
+            f"still open after {waited_seconds:g} s"
+        )
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
 
 
 class ChangelogCut(EngineError):

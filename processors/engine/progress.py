@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from faust.types import TP
 
 from processors.engine.batch import Batch
+from processors.engine.errors import CommitsLost
 
 
 class Progress:
@@ -27,13 +28,26 @@ class Progress:
         # How far a partition has come, and what the group knows of that.
         self._reached: dict[TP, int] = {}
         self._committed: dict[TP, int] = {}
+        # How far the group's commits have been, in earlier assignments too.
+        self._known: dict[TP, int] = {}
         self._left_rows: set[TP] = set()
         self.records = 0
         self.bytes = 0
 
     def reset(self) -> None:
-        """Forget everything: partitions were taken away, or what was in flight never was."""
+        """Forget everything: partitions were taken away, or what was in flight never was.
+
+        What the group has committed stays known.
+        """
+        known = self._known
         self.__init__()  # type: ignore[misc]  # the state at the beginning is written down once
+        self._known = known
+
+    def check(self, positions: Mapping[TP, int]) -> None:
+        """Raise `CommitsLost` where the group is behind a commit that it has taken before."""
+        for tp, found in positions.items():
+            if found < (known := self._known.get(tp, 0)):
+                raise CommitsLost(topic=tp.topic, partition=tp.partition, known=known, found=found)
 
     def start(self, positions: Mapping[TP, int], left_rows: Iterable[TP] = ()) -> None:
         """These partitions are read from these offsets on: where the group's commits are.
@@ -121,3 +135,4 @@ class Progress:
     def committed(self, offsets: dict[TP, int]) -> None:
         """Kafka took these commits."""
         self._committed.update(offsets)
+        self._known.update(offsets)

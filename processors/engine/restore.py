@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from faust.types import TP
 
 from processors.engine.client import OwnThread, librdkafka_log, passes, patiently
-from processors.engine.errors import ChangelogCut, FetchFailed
+from processors.engine.errors import ChangelogCut, FetchFailed, TransactionHangs
 from processors.engine.fetcher import FETCHING
 from processors.engine.store import PartitionStore, Position
 
@@ -29,6 +29,8 @@ PROGRESS_SECONDS: Final = 5.0
 _WAIT_SECONDS: Final = 0.2
 _CALL_SECONDS: Final = 10.0
 OFFSETS_SECONDS_MAX: Final = 60.0
+# A worker's transaction ends by its time-out of ten seconds, and Kafka looks every ten seconds.
+STANDSTILL_SECONDS_MAX: Final = 60.0
 _RESTORING: Final[Mapping[str, Any]] = {
     "queued.min.messages": 100_000,
     "queued.max.messages.kbytes": 64 * 1024,
@@ -103,10 +105,14 @@ class Restorer:
         behind = {tp for tp, position in positions.items() if position < ends[tp]}
         self._moved |= behind
         self._assign({tp: positions[tp] for tp in behind})
-        restored = 0
+        restored, reached, moved = 0, 0, started
         while behind and not self._stopping.is_set():
             restored += self._read_on(stores, positions)
             behind = {tp for tp in behind if positions[tp] < ends[tp]}
+            if sum(positions.values()) > reached:
+                reached, moved = sum(positions.values()), time.monotonic()
+            elif time.monotonic() - moved > STANDSTILL_SECONDS_MAX:
+                self._hangs(stores, {tp: positions[tp] for tp in behind})
             if time.monotonic() - last_told > PROGRESS_SECONDS:
                 last_told = time.monotonic()
                 left = sum(ends[tp] - positions[tp] for tp in behind)
@@ -122,6 +128,17 @@ class Restorer:
         log.info(
             "restored %d changelog partitions: %d records in %.1f s", len(stores), restored, seconds
         )
+
+    def _hangs(self, stores: Stores, positions: Mapping[TP, int]) -> None:
+        """Nothing can be read: `FetchFailed` where Kafka is away, else `TransactionHangs`."""
+        self._offsets(stores, OffsetSpec.latest())
+        for tp, offset in positions.items():
+            raise TransactionHangs(
+                topic=tp.topic,
+                partition=tp.partition,
+                offset=offset,
+                waited_seconds=STANDSTILL_SECONDS_MAX,
+            )
 
     def _begin(
         self, stores: Stores, ends: Mapping[TP, int], read_before: frozenset[TP]

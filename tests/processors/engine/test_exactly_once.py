@@ -2,16 +2,17 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import pytest
 from aiokafka.structs import TopicPartition
 from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as Position
+from faust.types import TP
 
 from processors.engine import EngineApp
-from processors.engine.errors import TransactionRefused
+from processors.engine.errors import CommitsLost, TransactionHangs, TransactionRefused
 from processors.engine.sender import Sender, group_metadata
 from tests.conftest import KafkaHandle
 from tests.processors.engine.harness import Bench, counting, crashed, until
@@ -328,3 +329,52 @@ async def test_nothing_is_restored_before_a_failed_transaction_is_ended(
         assert restores
         assert all(restores)
         assert table.committed(0, b"a") == b"2"
+
+
+async def test_a_commit_that_kafka_lost_stops_the_worker(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was done between is not done twice over rows that have it."""
+    app, table = bench.app()
+    fetcher = app.consumer.fetcher
+    start = fetcher.start
+
+    async def as_it_was(partitions: Iterable[TP]) -> dict[TP, int]:
+        return {tp: max(0, offset - 4) for tp, offset in (await start(partitions)).items()}
+
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.send(*[(b"a", b"")] * 10)
+        await bench.until_committed(10)
+        monkeypatch.setattr(fetcher, "start", as_it_was)
+        app.consumer.rejoin()
+        reason = await crashed(app)
+    assert isinstance(reason, CommitsLost)
+    assert (reason.topic, reason.known, reason.found) == (bench.source, 10, 6)
+    assert (await bench.records(bench.out))[-1] == (b"a", b"10")
+
+
+async def test_a_transaction_that_is_never_ended_stops_the_worker(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka may have lost what became of it: a restore says so, and does not wait for ever."""
+    monkeypatch.setattr("processors.engine.restore.STANDSTILL_SECONDS_MAX", 1.0)
+    await bench.send((b"a", b""))
+    app, table = bench.app()
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.until_committed(1)
+    hanging = Producer(
+        {
+            "bootstrap.servers": bench.kafka["bootstrap_servers"],
+            "transactional.id": f"{bench.name}-hanging",
+        }
+    )
+    hanging.init_transactions()
+    hanging.begin_transaction()
+    hanging.produce(bench.changelog, b"77", b"a", 0)
+    hanging.flush()
+    app, table = bench.app(number=2)
+    async with bench.running(app, counting(table, bench.out)):
+        reason = await crashed(app)
+    assert isinstance(reason, TransactionHangs)
+    assert (reason.topic, reason.partition) == (bench.changelog, 0)
+    hanging.abort_transaction()

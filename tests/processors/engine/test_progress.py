@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.engine.batch import Batch, Record
+from processors.engine.errors import CommitsLost
 from processors.engine.progress import Progress
 
 A, B = TP("a", 0), TP("b", 0)
@@ -119,6 +120,22 @@ def test_a_commit_never_goes_back() -> None:
     assert progress.committable([A], finished=[late]) == {A: 11}
     progress.settle(late)
     assert progress.committable([A]) == {A: 11}
+
+
+def test_a_group_that_is_behind_its_commit_is_refused() -> None:
+    """Over as many assignments as there were since; further on than it was, it may be."""
+    progress = Progress()
+    one = batch(A, 4)
+    begun(progress, one)
+    progress.settle(one)
+    progress.committed(progress.committable([A]))
+    progress.reset()
+    progress.reset()
+    progress.check({A: 5, B: 0})
+    progress.check({A: 9})
+    with pytest.raises(CommitsLost) as raised:
+        progress.check({B: 0, A: 4})
+    assert (raised.value.topic, raised.value.known, raised.value.found) == ("a", 5, 4)
 
 
 def test_what_is_delivered_counts_until_it_is_done() -> None:
