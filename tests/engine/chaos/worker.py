@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ async def main(options: dict[str, Any]) -> int:
         await asyncio.wait((crashed, stopped), return_when=asyncio.FIRST_COMPLETED)
         crashed.cancel()
         stopped.cancel()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        traceback.print_exc(file=sys.stdout)
+        print("ended: cannot start:", repr(error), flush=True)
+        os._exit(1)
     finally:
         try:
             await asyncio.wait_for(app.stop(), STOP_SECONDS_MAX)
