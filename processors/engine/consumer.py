@@ -77,6 +77,7 @@ class Consumer(MessageByMessage):
             failed=self._crash_app,
             assigned=self.assignment,
             group=self._group,
+            is_still=self._is_still,
             begin_again=self.rejoin,
         )
 
@@ -271,6 +272,11 @@ class Consumer(MessageByMessage):
             message = "a transaction before the first assignment"
             raise RuntimeError(message)
         return self._member
+
+    def _is_still(self, group: bytes) -> bool:
+        """Whether the group knows this worker as the member that it was then."""
+        member: str = self._client._coordinator.member_id  # noqa: SLF001 - no public way
+        return bool(member) and member.encode() + b"\x00" in group
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _watch_the_group(self) -> None:

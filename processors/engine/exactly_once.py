@@ -49,7 +49,6 @@ _FOR_GOOD: Final = frozenset(
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-        KafkaError.FENCED_INSTANCE_ID,
     }
 )
 # What librdkafka says of a record once its transaction has failed for another reason.
@@ -59,8 +58,9 @@ _SPOILT: Final = frozenset({KafkaError._STATE, KafkaError._FATAL, KafkaError._FE
 class ExactlyOnce(Flight):
     """Collects finished batches in a transaction, and commits one after the other.
 
-    `group` tells who this member is, as of its last assignment; `assigned` which partitions it
-    has; `begin_again` asks the group for another assignment after everything was dropped.
+    `group` tells who this member is, as of its last assignment, and `is_still` whether the group
+    knows it as that; `assigned` which partitions it has; `begin_again` asks the group for another
+    assignment after everything was dropped.
     """
 
     def __init__(
@@ -70,11 +70,14 @@ class ExactlyOnce(Flight):
         failed: Callable[[BaseException], None],
         assigned: "Callable[[], Iterable[TP]]",
         group: Callable[[], bytes],
+        is_still: Callable[[bytes], bool],
         begin_again: Callable[[], None],
     ) -> None:
         super().__init__(sender, failed=failed)
         self._assigned = assigned
         self._group = group
+        self._is_still = is_still
+        self._committed_as = b""
         self._begin_again = begin_again
         self._open: list[Batch] = []
         self._queued: deque[Batch] = deque()
@@ -159,8 +162,11 @@ class ExactlyOnce(Flight):
                 self._begun = False
                 if self._spoilt is not None:
                     raise self._spoilt
+                self._committed_as = self._group()
                 await self._sender.commit(
-                    offsets, self._group(), left_rows=self.progress.left_rows(finished=batches)
+                    offsets,
+                    self._committed_as,
+                    left_rows=self.progress.left_rows(finished=batches),
                 )
                 self._refusals = 0
                 self.committed_count += 1
@@ -179,7 +185,10 @@ class ExactlyOnce(Flight):
         """A transaction failed: drop what is in flight, or stop if it would fail again."""
         self._refusals += 1
         self.refused_count += 1
-        if why.args[0].code() in _FOR_GOOD or self._refusals > REFUSALS_MAX:
+        code = why.args[0].code()
+        # By another worker of its name, not by itself: it may have been expelled and joined anew.
+        replaced = code == KafkaError.FENCED_INSTANCE_ID and self._is_still(self._committed_as)
+        if code in _FOR_GOOD or replaced or self._refusals > REFUSALS_MAX:
             self.fail(TransactionRefused(why))
         else:
             log.warning("a transaction is done again: %s", why.args[0])

@@ -34,7 +34,7 @@ def as_of_another_generation(app: EngineApp, times: int) -> Callable[[], int]:
         if refused == times:
             return genuine()
         refused += 1
-        return group_metadata(app.conf.id, 9_999, "somebody-else", None)
+        return group_metadata(app.conf.id, 9_999, "somebody-else", app.instance)
 
     consumer.flight._group = group
     return lambda: refused
@@ -378,3 +378,21 @@ async def test_a_transaction_that_is_never_ended_stops_the_worker(
     assert isinstance(reason, TransactionHangs)
     assert (reason.topic, reason.partition) == (bench.changelog, 0)
     hanging.abort_transaction()
+
+
+async def test_a_worker_that_joined_anew_is_not_stopped_by_its_own_name(bench: Bench) -> None:
+    """Expelled while it was suspended, it comes back as another member of the same instance.
+
+    What it had in flight as the old one is refused as if somebody else had taken its name.
+    """
+    app, table = bench.app(instance=f"{bench.name}-one")
+    async with bench.running(app, counting(table, bench.out)):
+        await bench.send((b"a", b""))
+        await bench.until_committed(1)
+        refused = as_of_another_generation(app, times=1)
+        await bench.send((b"a", b""))
+        await bench.until_committed(2)
+        assert refused() == 1
+        assert app.crash_reason is None
+        assert table.committed(0, b"a") == b"2"
+    assert [value for _, value in await bench.records(bench.out)] == [b"1", b"2"]
