@@ -110,12 +110,14 @@ def load(bootstrap: str, topic: str, dataset: Dataset) -> None:
 
 
 def raw_producer(bootstrap: str) -> Producer:
-    """A producer as Headroom's: idempotent, partitioned as Kafka's own Java does."""
+    """A producer that keeps the order, partitioned as Kafka's own Java does."""
     return Producer(
         {
             "bootstrap.servers": bootstrap,
             "acks": "all",
-            "enable.idempotence": True,
+            # In order without the help of a coordinator: a new broker may not have one yet, and
+            # librdkafka has crashed where a client ended while it still asked for it.
+            "max.in.flight.requests.per.connection": 1,
             "partitioner": "murmur2_random",
             "linger.ms": 5,
             "batch.size": 262_144,

@@ -13,14 +13,13 @@ from processors.compiled.text cimport (
     Page,
     Piece,
     bytes_of,
-    close_page,
+    clear,
     ended,
     expect,
     expect_natural,
     expect_string,
     is_ascii,
     is_zero,
-    open_page,
     piece_of,
     text_of,
     write,
@@ -36,6 +35,11 @@ cdef enum:
     STALE
     REDELIVERED
     UNDECIDED
+
+
+# What is being written: one text at a time, as the interpreter's lock is held.
+cdef Page _row, _balances, _exposure
+_row.start = _balances.start = _exposure.start = NULL
 
 
 cdef class Row:
@@ -228,22 +232,14 @@ cdef Row _next(Row before, Account account):
 
 
 cdef int _tell(Folded folded, Row since, bint with_shares) except -1:
-    cdef Page row, balances, exposure
-    cdef Py_ssize_t room = 1024 + 2 * len(folded.state.newest.document)
-    row.start = balances.start = exposure.start = NULL
-    try:
-        open_page(&row, room)
-        open_page(&balances, room)
-        open_page(&exposure, room)
-        _write_row(&row, folded.state)
-        _write_documents(&balances, &exposure, folded.state)
-        folded.row = bytes_of(&row)
-        folded.balances = bytes_of(&balances)
-        folded.exposure = bytes_of(&exposure)
-    finally:
-        close_page(&row)
-        close_page(&balances)
-        close_page(&exposure)
+    clear(&_row)
+    _write_row(&_row, folded.state)
+    folded.row = bytes_of(&_row)
+    clear(&_balances)
+    clear(&_exposure)
+    _write_documents(&_balances, &_exposure, folded.state)
+    folded.balances = bytes_of(&_balances)
+    folded.exposure = bytes_of(&_exposure)
     folded.shares = _shares(folded.state, folded.time, since) if with_shares else []
     return 0
 
@@ -358,27 +354,23 @@ cdef bint _told(Row row, const Asset* asset, str name) except -1:
 
 
 cdef bytes _share(Row state, str time, str name, const Asset* asset):
-    cdef Page page
-    page.start = NULL
-    try:
-        open_page(&page, 512)
-        write(&page, b'{"kind":"asset","asset":', 24)
-        _write_text(&page, name)
-        write(&page, b',"user":', 8)
-        _write_user(&page, state.newest)
-        write(&page, b',"version":', 11)
-        write_number(&page, state.version)
-        write(&page, b',"time":', 8)
-        _write_text(&page, time)
-        write(&page, b',"venues":{', 11)
-        if asset is not NULL:
-            _write_string(&page, &state.newest.venue)
-            write(&page, b":", 1)
-            _write_balance(&page, asset)
-        write(&page, b"}}", 2)
-        return bytes_of(&page)
-    finally:
-        close_page(&page)
+    cdef Page* page = &_row
+    clear(page)
+    write(page, b'{"kind":"asset","asset":', 24)
+    _write_text(page, name)
+    write(page, b',"user":', 8)
+    _write_user(page, state.newest)
+    write(page, b',"version":', 11)
+    write_number(page, state.version)
+    write(page, b',"time":', 8)
+    _write_text(page, time)
+    write(page, b',"venues":{', 11)
+    if asset is not NULL:
+        _write_string(page, &state.newest.venue)
+        write(page, b":", 1)
+        _write_balance(page, asset)
+    write(page, b"}}", 2)
+    return bytes_of(page)
 
 
 cdef inline int _write_user(Page* page, Account account) except -1:

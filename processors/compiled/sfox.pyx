@@ -6,7 +6,6 @@ unknown field, a key that stands twice, a text that is no amount) is left to the
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.string cimport strlen
 
 from processors.compiled.text cimport (
@@ -14,13 +13,12 @@ from processors.compiled.text cimport (
     Page,
     Piece,
     bytes_of,
-    close_page,
+    clear,
     ended,
     is_amount,
     is_ascii,
     is_same,
     needs_escape,
-    open_page,
     passed,
     piece_of,
     take_natural,
@@ -45,6 +43,8 @@ cdef enum:
     HELD
     FIRST_WALLET
     FIELDS = 9
+    # Whoever names more goes the long way: each is compared with all before it.
+    UPDATES_MAX = 64
     WALLET_SUFFIX_SIZE = 7
     REQUIRED = (1 << FIRST_WALLET) - 1
     # Fields of a frame, and of its payload.
@@ -76,13 +76,10 @@ cdef struct Frame:
     long long sequence
     long long timestamp
     Piece account
-    Update* updates
     Py_ssize_t count
-    Py_ssize_t room
+    Update[UPDATES_MAX] updates
 
-# Whoever names more assets goes the long way: each is compared with all before it.
 cdef enum:
-    COMPARED_MAX = 64
     NANOSECOND_DIGITS = 9
 
 # From here on a timestamp counts nanoseconds.
@@ -99,6 +96,10 @@ cdef str FEED = SFOX.feed
 cdef Piece FEED_PIECE = piece_of(FEED)
 cdef str VENUE = SFOX.name
 
+# The document that is being written: one at a time, as the interpreter's lock is held.
+cdef Page _page
+_page.start = NULL
+
 
 def plain(frame):
     """What the snapshot of a plain `RawFrame` is told in; None for any other frame.
@@ -112,21 +113,19 @@ def plain(frame):
         return None
     cursor.at = PyBytes_AS_STRING(data)
     cursor.end = cursor.at + PyBytes_GET_SIZE(data)
-    read.found, read.updates, read.count, read.room = 0, NULL, 0, 0
+    read.found, read.count = 0, 0
+    if not _take_frame(&cursor, &read) or not ended(&cursor) or read.found != ALL:
+        return None
     try:
-        if not _take_frame(&cursor, &read) or not ended(&cursor) or read.found != ALL:
-            return None
         return _told(frame, &read)
     except UnicodeDecodeError:
         return None
-    finally:
-        PyMem_Free(read.updates)
 
 
 # -- reading
 
 
-cdef bint _take_frame(Cursor* cursor, Frame* frame) except -1:
+cdef bint _take_frame(Cursor* cursor, Frame* frame) noexcept nogil:
     cdef Piece key, recipient
     if not passed(cursor, c"{"):
         return False
@@ -150,7 +149,7 @@ cdef bint _take_frame(Cursor* cursor, Frame* frame) except -1:
             return passed(cursor, c"}")
 
 
-cdef bint _take_payload(Cursor* cursor, Frame* frame) except -1:
+cdef bint _take_payload(Cursor* cursor, Frame* frame) noexcept nogil:
     cdef Piece key
     if not passed(cursor, c"{"):
         return False
@@ -178,20 +177,13 @@ cdef inline bint _first(Frame* frame, int field) noexcept nogil:
     return True
 
 
-cdef bint _take_updates(Cursor* cursor, Frame* frame) except -1:
-    cdef Update* updates
+cdef bint _take_updates(Cursor* cursor, Frame* frame) noexcept nogil:
     if not passed(cursor, c"["):
         return False
     if passed(cursor, c"]"):
         return True
     while True:
-        if frame.count == frame.room:
-            frame.room = 2 * frame.room + 8
-            updates = <Update*>PyMem_Realloc(frame.updates, frame.room * sizeof(Update))
-            if updates is NULL:
-                raise MemoryError
-            frame.updates = updates
-        if not _take_update(cursor, &frame.updates[frame.count]):
+        if frame.count == UPDATES_MAX or not _take_update(cursor, &frame.updates[frame.count]):
             return False
         frame.count += 1
         if not passed(cursor, c","):
@@ -244,41 +236,38 @@ cdef object _told(object frame, Frame* read):
     cdef str user
     cdef str topic = source.topic
     cdef Piece topic_piece = piece_of(topic)
-    cdef Page page
+    cdef Page* page = &_page
     if needs_escape(&topic_piece):
         return None
     user = user_for(VENUE, text_of(&read.account))
-    open_page(&page, 1024 + 3 * read.account.size + 384 * read.count)
-    try:
-        write(&page, b'{"user":"', 9)
-        _write_text(&page, user)
-        write(&page, b'","venue":"', 11)
-        _write_text(&page, VENUE)
-        write(&page, b'","account":"', 13)
-        write_piece(&page, &read.account)
-        write(&page, b'","epoch":', 10)
-        write_number(&page, receipt.epoch)
-        write(&page, b',"sequence":', 12)
-        write_number(&page, read.sequence)
-        write(&page, b',"receipt":', 11)
-        write_number(&page, receipt.receipt)
-        write(&page, b',"venue_time":', 14)
-        _write_venue_time(&page, read.timestamp)
-        write(&page, b',"received_time":"', 18)
-        _write_text(&page, received_time)
-        write(&page, b'","deleted":false,"assets":{', 28)
-        if not _write_updates(&page, read):
-            return None
-        write(&page, b'},"exposure":null,"source":{"topic":"', 37)
-        write_piece(&page, &topic_piece)
-        write(&page, b'","partition":', 14)
-        write_number(&page, source.partition)
-        write(&page, b',"offset":', 10)
-        write_number(&page, source.offset)
-        write(&page, b"}}", 2)
-        return Told(user, bytes_of(&page), received_time, source)
-    finally:
-        close_page(&page)
+    clear(page)
+    write(page, b'{"user":"', 9)
+    _write_text(page, user)
+    write(page, b'","venue":"', 11)
+    _write_text(page, VENUE)
+    write(page, b'","account":"', 13)
+    write_piece(page, &read.account)
+    write(page, b'","epoch":', 10)
+    write_number(page, receipt.epoch)
+    write(page, b',"sequence":', 12)
+    write_number(page, read.sequence)
+    write(page, b',"receipt":', 11)
+    write_number(page, receipt.receipt)
+    write(page, b',"venue_time":', 14)
+    _write_venue_time(page, read.timestamp)
+    write(page, b',"received_time":"', 18)
+    _write_text(page, received_time)
+    write(page, b'","deleted":false,"assets":{', 28)
+    if not _write_updates(page, read):
+        return None
+    write(page, b'},"exposure":null,"source":{"topic":"', 37)
+    write_piece(page, &topic_piece)
+    write(page, b'","partition":', 14)
+    write_number(page, source.partition)
+    write(page, b',"offset":', 10)
+    write_number(page, source.offset)
+    write(page, b"}}", 2)
+    return Told(user, bytes_of(page), received_time, source)
 
 
 cdef bint _write_updates(Page* page, Frame* read) except -1:
@@ -287,8 +276,6 @@ cdef bint _write_updates(Page* page, Frame* read) except -1:
     cdef Piece* asset
     for number in range(read.count):
         asset = &read.updates[number].fields[CURRENCY]
-        if read.count > COMPARED_MAX:
-            return False
         for other in range(number):
             if _is_same_asset(&read.updates[other].fields[CURRENCY], asset):
                 return False

@@ -22,6 +22,8 @@ cdef extern from *:
 
 cdef enum:
     AMOUNT_DIGITS_MAX = 38
+    PAGE_BYTES = 16 * 1024
+    PAGE_BYTES_KEPT = 1024 * 1024
     NUMBER_LETTERS_MAX = 20
 
 # A piece of a text that somebody else keeps.
@@ -33,6 +35,7 @@ cdef struct Cursor:
     const char* at
     const char* end
 
+# What was written so far; one that starts nowhere has yet to be cleared.
 cdef struct Page:
     char* start
     Py_ssize_t size
@@ -196,12 +199,15 @@ cdef inline str text_of(const Piece* piece):
 # -- writing
 
 
-cdef inline int open_page(Page* page, Py_ssize_t room) except -1:
-    """An empty page with so much room at first."""
-    page.size, page.room = 0, room
-    page.start = <char*>PyMem_Malloc(room)
-    if page.start is NULL:
-        raise MemoryError
+cdef inline int clear(Page* page) except -1:
+    """Make a page empty. It is kept for the next text, unless the last one was a giant."""
+    page.size = 0
+    if page.start is NULL or page.room > PAGE_BYTES_KEPT:
+        PyMem_Free(page.start)
+        page.room = PAGE_BYTES
+        page.start = <char*>PyMem_Malloc(PAGE_BYTES)
+        if page.start is NULL:
+            raise MemoryError
     return 0
 
 
@@ -209,11 +215,11 @@ cdef inline int write(Page* page, const char* text, Py_ssize_t size) except -1:
     """Add a text to a page."""
     cdef char* start
     if page.room - page.size < size:
-        page.room = 2 * page.room + size
-        start = <char*>PyMem_Realloc(page.start, page.room)
+        start = <char*>PyMem_Realloc(page.start, 2 * page.room + size)
         if start is NULL:
             raise MemoryError
         page.start = start
+        page.room = 2 * page.room + size
     memcpy(page.start + page.size, text, size)
     page.size += size
     return 0
@@ -239,8 +245,3 @@ cdef inline int write_number(Page* page, long long number) except -1:
 cdef inline bytes bytes_of(const Page* page):
     """What stands on a page."""
     return PyBytes_FromStringAndSize(page.start, page.size)
-
-
-cdef inline void close_page(Page* page) noexcept:
-    """Let go of a page; one that was never opened must be NULL."""
-    PyMem_Free(page.start)
