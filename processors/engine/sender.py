@@ -46,6 +46,8 @@ SENDING: Final[Mapping[str, Any]] = {
     "queue.buffering.max.messages": 200_000,
     "queue.buffering.max.kbytes": 128 * 1024,
 }
+# A commit sends what waits, so waiting costs no latency: requests may be filled until then.
+IN_TRANSACTIONS: Final[Mapping[str, Any]] = {"linger.ms": 20}
 # Without transactions a record is tried for as long as Kafka is away.
 WITHOUT_TRANSACTIONS: Final[Mapping[str, Any]] = {"message.timeout.ms": 0}
 
@@ -63,6 +65,7 @@ class Sender:
         if transactional_id is None:
             self._properties |= WITHOUT_TRANSACTIONS
         else:
+            self._properties |= IN_TRANSACTIONS
             self._properties["transactional.id"] = transactional_id
             self._properties["transaction.timeout.ms"] = int(TRANSACTION_SECONDS_MAX * 1000)
         self._in_transactions = transactional_id is not None

@@ -78,5 +78,8 @@ class NoDictionary(faust.Table):  # type: ignore[misc]
     join = left_join = inner_join = outer_join = _not_here("joins")
     on_recover = _not_here("on_recover: use on_partition")
 
+    # Faust's own is written in Python, and asked for with every row.
+    __hash__ = object.__hash__
+
     def __bool__(self) -> bool:
         return True  # and not whether it has rows
