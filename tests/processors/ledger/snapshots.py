@@ -109,6 +109,12 @@ holdings = st.dictionaries(
     st.builds(balance, small_amounts, small_amounts, small_amounts),
     max_size=3,
 )
+plain_amounts = st.sampled_from(["0", "1", "1.10", "0.001", "250"])
+plain_holdings = st.dictionaries(
+    st.sampled_from(["BTC", "ETH", "EUR"]),
+    st.builds(balance, plain_amounts, plain_amounts, plain_amounts),
+    max_size=3,
+)
 exposures = st.none() | st.tuples(
     st.sampled_from([None, "EUR", "USD"]), st.none() | small_amounts, st.none() | small_amounts
 )
@@ -138,6 +144,28 @@ def logs(draw: st.DrawFn, *, user: str = "u") -> list[BalanceSnapshot]:
                 assets=draw(holdings),
                 exposure=draw(exposures),
                 deleted=draw(st.integers(0, 4)) == 0,
+                offset=offset,
+            )
+        )
+    return log
+
+
+@st.composite
+def plain_logs(draw: st.DrawFn, *, user: str = "u") -> list[BalanceSnapshot]:
+    """The same of one account that is plain, but now and then."""
+    log, sequence = [], 0
+    for offset in range(draw(st.integers(1, 10))):
+        sequence += draw(st.sampled_from([1, 1, 1, 0, -1]))
+        odd = draw(st.integers(0, 15)) == 0
+        log.append(
+            snapshot(
+                1 + draw(st.integers(0, 9)) // 9,
+                sequence,
+                offset + 1,
+                user=user,
+                account=draw(st.sampled_from("ab")) if odd else "a",
+                assets=draw(holdings if odd else plain_holdings),
+                deleted=odd and draw(st.booleans()),
                 offset=offset,
             )
         )

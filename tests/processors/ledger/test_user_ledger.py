@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from processors.ledger.users import EMITS, UserState, Verdict, fold
 from processors.ledger.views import contributions, user_balances, user_exposure
 from schemas.codec import decode, encode
 from schemas.documents import BalanceSnapshot
-from tests.processors.ledger.snapshots import deliveries, logs, snapshot
+from tests.processors.ledger.snapshots import balance, deliveries, logs, plain_logs, snapshot
 from tests.schemas.strategies import MANY
 
 ONE, TWO = {"BTC": "1"}, {"BTC": "2"}
@@ -23,6 +24,7 @@ class World:
     """A ledger over a table that is a dictionary, and the sums of what it tells."""
 
     def __init__(self, remembered_bytes_max: int = 10_000) -> None:
+        self.compiled = True
         self.ledger = UserLedger(remembered_bytes_max)
         self.rows: dict[bytes, bytes] = {}
         self.documents: dict[str, tuple[bytes | None, bytes | None]] = {}
@@ -30,10 +32,9 @@ class World:
         self.sums.load(0, [])
         self.versions: list[int] = []
 
-    @staticmethod
-    def say(snapshot: BalanceSnapshot):
-        """A snapshot as the agent reads it: plain text where that is compiled."""
-        return compiled.read(encode(snapshot)) or snapshot
+    def say(self, snapshot: BalanceSnapshot):
+        """A snapshot as the agent reads it: plain text where that is compiled, and wanted."""
+        return (self.compiled and compiled.read(encode(snapshot))) or snapshot
 
     def fold(self, *snapshots: BalanceSnapshot) -> UserChanges:
         changes = self.ledger.fold([self.say(s) for s in snapshots], self.rows.get)
@@ -82,7 +83,9 @@ def one_by_one(world: World, snapshots: list[BalanceSnapshot]) -> Counter[tuple[
 @st.composite
 def streams(draw: st.DrawFn) -> list[BalanceSnapshot]:
     """The deliveries of two users, mixed."""
-    rest = [draw(deliveries(draw(logs(user=user)))) for user in ("u", "v")]
+    rest = [
+        draw(deliveries(draw(kind(user=user)))) for user, kind in (("u", logs), ("v", plain_logs))
+    ]
     mixed = []
     while any(rest):
         mixed.append(draw(st.sampled_from([one for one in rest if one])).pop(0))
@@ -96,6 +99,7 @@ def test_a_batch_ends_where_its_snapshots_end_one_by_one(
 ) -> None:
     """However it is cut, whatever is remembered: rows, documents, verdicts, sums."""
     batched, single, verdicts = World(remembered_bytes_max), World(), Counter()
+    batched.compiled = data.draw(st.booleans())
     rest = stream
     while rest:
         size = data.draw(st.integers(1, len(rest)))
@@ -172,3 +176,16 @@ def test_what_is_remembered_is_bounded() -> None:
         remembered = world.ledger._remembered
         assert remembered._bytes == sum(len(row) for row, _ in remembered._rows.values()) <= 2_000
     assert 1 < len(remembered._rows) < 20
+
+
+@pytest.mark.parametrize("changed", [("3", "1", "1"), ("2", "3", "1"), ("2", "1", "3")])
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_whichever_amount_changes_the_sums_are_told(
+    changed: tuple[str, str, str], *, is_compiled: bool
+) -> None:
+    world = World()
+    world.compiled = is_compiled
+    world.fold(snapshot(1, 1, 1, assets={"BTC": balance("2", "1", "1"), "ETH": "1"}))
+    changes = world.fold(snapshot(1, 2, 2, assets={"BTC": balance(*changed), "ETH": "1"}))
+    told = [share.name for _, bundle in changes.contributions for share in unbundle(bundle)]
+    assert told == ["BTC"]
