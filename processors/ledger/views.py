@@ -25,19 +25,12 @@ Holdings = dict[str, dict[str, Balance]]
 class View:
     """A row, and the sums over its accounts, worked out once for all that is made of them."""
 
-    __slots__ = ("_holdings", "_live", "state")
+    __slots__ = ("_live", "holdings", "state")
 
     def __init__(self, state: UserState) -> None:
         self.state = state
         self._live = state.live
-        self._holdings: Holdings | None = None
-
-    @property
-    def holdings(self) -> Holdings:
-        """What the user holds, by asset and venue."""
-        if self._holdings is None:
-            self._holdings = _holdings(self._live)
-        return self._holdings
+        self.holdings = _holdings(self._live)
 
     def balances(self) -> UserBalances | None:
         """The user's balances, or None (a tombstone) when every account is deleted."""
@@ -57,13 +50,9 @@ class View:
         return UserExposure(
             user=self.state.user,
             assets={asset: _user_asset(venues) for asset, venues in self.holdings.items()},
-            limits=self.limits(),
+            limits=[limit for snapshot in self._live for limit in _limits(snapshot)],
             version=self.state.version,
         )
-
-    def limits(self) -> list[Limit]:
-        """How near each account is to its limits, account by account."""
-        return [limit for snapshot in self._live for limit in _limits(snapshot)]
 
     def shares(self, time: str, *, since: "View | None" = None) -> list[Contribution]:
         """What the user tells the sums over all users, or what of it has changed since a view.
