@@ -102,15 +102,13 @@ def raw_of(message: Any) -> Raw:
         message.timestamp()[1],
         message.key(),
         message.value(),
-        message.headers(),
+        message.headers() or (),
     )
 
 
 def normalised(raw: Raw) -> Out:
     """The snapshot of a raw record for `balances.v1`, or its dead letter."""
-    receipt = compiled.receipt(raw.headers or ()) or _receipt(raw)
-    source = Source(raw.topic, raw.partition, raw.offset)
-    return _out(raw, tell(SFOX.name, RawFrame(raw.value or b"", receipt, source), _forget))
+    return _out(raw, tell(SFOX.name, raw.topic, raw.partition, raw, _forget))
 
 
 def normalised_in_python(raw: Raw) -> Out:
@@ -119,7 +117,7 @@ def normalised_in_python(raw: Raw) -> Out:
     outcome = _normalise(RawFrame(raw.value or b"", _receipt(raw), source))
     if isinstance(outcome, Rejected):
         return _out(raw, outcome)
-    return _out(raw, Told(outcome.user, encode(outcome), outcome.received_time, source))
+    return _out(raw, Told(outcome.user, encode(outcome), outcome.received_time))
 
 
 def _forget(_document: bytes, _snapshot: BalanceSnapshot) -> None:
@@ -135,7 +133,7 @@ def _out(raw: Raw, outcome: Told | Rejected) -> Out:
     if isinstance(outcome, Rejected):
         return _buried(raw, outcome)
     event_id = f"{raw.topic}/{raw.partition}/{raw.offset}"
-    headers = cloud_event(
+    headers = compiled.cloud_event(
         topic=BALANCES, subject=outcome.user, event_id=event_id, time=outcome.received_time
     )
     return Out(BALANCES, outcome.user.encode(), outcome.document, headers)
@@ -169,10 +167,11 @@ class Users:
 
     def fold(self, row: bytes | None, value: bytes) -> tuple[bytes, Out] | None:
         """The new row and the exposure that follow from a snapshot; None where nothing does."""
-        change = self._ledger.fold_one(compiled.read(value) or decode_snapshot(value), row)
+        snapshot = compiled.read(value) or decode_snapshot(value)
+        change = self._ledger.fold_one(snapshot, lambda _key: row)
         if change is None:
             return None
-        headers = cloud_event(
+        headers = compiled.cloud_event(
             topic=EXPOSURE_USER,
             subject=change.user,
             event_id=f"{self._prefix}{EXPOSURE_USER}/{change.user}/{change.version}",

@@ -4,18 +4,18 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Final
 
-from processors import compiled
+from processors.compiled import cloud_event
 from processors.engine import Batch, EngineApp, Record, Table
 from processors.ledger.assets import Emission, SumLedger
 from processors.ledger.contributions import unbundle
 from processors.ledger.user_ledger import Snapshot, UserChange, UserLedger
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
-from processors.normalise import NORMALISERS, RawFrame, tell
+from processors.normalise import NORMALISERS, tell
 from schemas import topics
 from schemas.codec import NotADocument, Told, encode
-from schemas.documents import AssetExposure, Source
-from schemas.headers import DeadLetterOrigin, Headers, cloud_event, dead_letter, read_receipt
+from schemas.documents import AssetExposure
+from schemas.headers import DeadLetterOrigin, Headers, dead_letter
 from schemas.rejections import Rejected
 from schemas.times import time_ns_of
 from schemas.venues import VENUES
@@ -23,7 +23,6 @@ from schemas.venues import VENUES
 USERS_TABLE: Final = "users"
 ASSETS_TABLE: Final = "assets"
 
-_NS_PER_MS: Final = 1_000_000
 _NS_PER_S: Final = 1_000_000_000
 
 
@@ -64,14 +63,14 @@ class Agents:
             venue = self._venues[batch.topic]
             buried = 0
             for record in batch:
-                outcome = tell(venue, _raw_frame(batch, record), self._snapshots.put)
+                outcome = tell(venue, batch.topic, batch.partition, record, self._snapshots.put)
                 if isinstance(outcome, Rejected):
                     by = NORMALISERS[venue].__module__
                     self._bury(batch, record, outcome, stage="normalise", class_name=by)
                     self._metrics.dead_letters.labels(venue, outcome.reason).inc()
                     buried += 1
                 else:
-                    self._send_snapshot(batch, outcome)
+                    self._send_snapshot(batch, record, outcome)
             self._metrics.normalised.labels(venue).inc(len(batch) - buried)
 
     async def fold_users(self, batches: AsyncIterator[Batch]) -> None:
@@ -136,8 +135,7 @@ class Agents:
             headers=dead_letter(origin, reason=why.reason, detail=why.detail, own=record.headers),
         )
 
-    def _send_snapshot(self, batch: Batch, told: Told) -> None:
-        source = told.source
+    def _send_snapshot(self, batch: Batch, record: Record, told: Told) -> None:
         batch.send(
             self._prefix + topics.BALANCES,
             key=told.user.encode(),
@@ -145,7 +143,7 @@ class Agents:
             headers=cloud_event(
                 topic=topics.BALANCES,
                 subject=told.user,
-                event_id=f"{source.topic}/{source.partition}/{source.offset}",
+                event_id=f"{batch.topic}/{batch.partition}/{record.offset}",
                 time=told.received_time,
             ),
         )
@@ -178,13 +176,3 @@ class Agents:
     def _table_headers(self, topic: str, key: str, version: int, time: str) -> Headers:
         event_id = f"{self._prefix}{topic}/{key}/{version}"
         return cloud_event(topic=topic, subject=key, event_id=event_id, time=time)
-
-
-def _raw_frame(batch: Batch, record: Record) -> RawFrame:
-    headers = record.headers
-    receipt = compiled.receipt(headers)
-    if receipt is None:
-        appended_ns = max(0, record.timestamp_ms) * _NS_PER_MS
-        receipt = read_receipt(headers, offset=record.offset, appended_ns=appended_ns)
-    source = Source(batch.topic, batch.partition, record.offset)
-    return RawFrame(record.value or b"", receipt, source)

@@ -4,7 +4,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from schemas.documents import BalanceSnapshot, Source
+from schemas.documents import BalanceSnapshot
 from schemas.forms import is_well_formed
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -16,7 +16,6 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     user: str
     document: bytes
     received_time: str
-    source: Source
 
 
 _ENCODER: Final = msgspec.json.Encoder()

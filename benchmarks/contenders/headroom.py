@@ -4,14 +4,15 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 
-from benchmarks.job import Options, Users, options_from_argument
+from benchmarks.job import Options, options_from_argument
 from processors.agents import USERS_TABLE, Agents
 from processors.engine import Batch, EngineApp, EngineSettings
 from processors.garbage import collect_rarely
-from processors.ledger.user_ledger import UserLedger
+from processors.ledger.user_ledger import UserChange, UserLedger
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from schemas import topics
@@ -26,7 +27,6 @@ class Job(Agents):
         self._clock_ns = time.time_ns
         self._prefix = options.prefix
         self._user_ledger = UserLedger(with_shares=False)  # the job has no sums
-        self._every = Users(options.prefix)
         self._snapshots = WrittenSnapshots()
         self._venues = {options.raw: SFOX.name}
         balances = options.topic(topics.BALANCES)
@@ -42,25 +42,21 @@ class Job(Agents):
             changes = self._user_ledger.fold(self._read_snapshots(batch), self.users.get)
             for change in changes.users:
                 self.users[change.key] = change.row
-                batch.send_latest(
-                    self._prefix + topics.EXPOSURE_USER,
-                    key=change.key,
-                    value=change.exposure,
-                    headers=self._table_headers(
-                        topics.EXPOSURE_USER, change.user, change.version, change.time
-                    ),
-                )
+                self._send_exposure(batch.send_latest, change)
 
     async def keep_every(self, batches: AsyncIterator[Batch]) -> None:
         """Snapshots become rows and exposures, each of them."""
         async for batch in batches:
-            for record in batch:
-                key = record.key or b""
-                outcome = self._every.fold(self.users.get(key), record.value or b"")
-                if outcome is None:
-                    continue
-                self.users[key], out = outcome
-                batch.send(self._prefix + out.topic, key=key, value=out.value, headers=out.headers)
+            for snapshot in self._read_snapshots(batch):
+                change = self._user_ledger.fold_one(snapshot, self.users.get)
+                if change is not None:
+                    self.users[change.key] = change.row
+                    self._send_exposure(batch.send, change)
+
+    def _send_exposure(self, send: Any, change: UserChange) -> None:
+        topic = topics.EXPOSURE_USER
+        headers = self._table_headers(topic, change.user, change.version, change.time)
+        send(self._prefix + topic, key=change.key, value=change.exposure, headers=headers)
 
 
 def settings(options: Options) -> EngineSettings:

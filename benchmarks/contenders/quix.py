@@ -62,7 +62,9 @@ def build(options: Options) -> Application:
 
     def normalise(value: Any, key: Any, timestamp: int, headers: Any) -> Any:
         at = message_context()
-        return normalised(Raw(at.topic, at.partition, at.offset, timestamp, key, value, headers))
+        return normalised(
+            Raw(at.topic, at.partition, at.offset, timestamp, key, value, headers or ())
+        )
 
     def keep_user(value: Any, key: Any, timestamp: int, headers: Any, state: Any) -> Any:
         outcome = users.fold(state.get_bytes(_ROW), value)

@@ -1,20 +1,21 @@
 """The hottest pure functions once more, compiled: the same words, several times as fast.
 
 They say what the Python beside them says, byte for byte, or None; then that Python has to say it.
-So nothing depends on this room: where no C compiler was at hand nothing is ever said here.
+So nothing depends on this room: where no C compiler was at hand nothing is ever said here. What
+cannot fail (`cloud_event`) is then the Python itself.
 """
 
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from processors.compiled.account import Account, read
-    from processors.compiled.headers import receipt
+    from processors.compiled.headers import cloud_event, receipt
     from processors.compiled.ledger import Folded, Row, fold, read_row
     from processors.compiled.sfox import plain
 else:
     try:
         from processors.compiled.account import Account, read
-        from processors.compiled.headers import receipt
+        from processors.compiled.headers import cloud_event, receipt
         from processors.compiled.ledger import Folded, Row, fold, read_row
         from processors.compiled.sfox import plain
     except ImportError:
@@ -22,6 +23,7 @@ else:
             Account,
             Folded,
             Row,
+            cloud_event,
             fold,
             plain,
             read,
@@ -36,6 +38,7 @@ __all__ = [
     "Account",
     "Folded",
     "Row",
+    "cloud_event",
     "fold",
     "plain",
     "read",

@@ -1,5 +1,6 @@
 from collections.abc import Iterable
 
-from schemas.headers import Receipt
+from schemas.headers import Headers, Receipt
 
 def receipt(headers: Iterable[tuple[str, bytes]]) -> Receipt | None: ...
+def cloud_event(*, topic: str, subject: str, event_id: str, time: str) -> Headers: ...

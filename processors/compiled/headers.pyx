@@ -1,11 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""The headers of a raw record, compiled."""
+"""Headers, compiled: those of a raw record are read, those of what follows from it written."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.string cimport memcmp
 
 from schemas.headers import Receipt
+from schemas.headers import cloud_event as told
 from schemas.times import time_ns_of
 
 cdef enum:
@@ -13,29 +14,61 @@ cdef enum:
     DIGITS_MAX = 18
     TIME_LETTERS = 30
     SECOND_LETTERS = 19
+    # Where the headers that are the same in all records of a topic stand.
+    SPEC_VERSION = 0
+    SOURCE = 2
+    TYPE = 3
+    SCHEMA = 6
+    CONTENT_TYPE = 7
 
 # The last second that was found to be one: nearly all frames are of the second before them.
 cdef bytes _second = b""
 
+# Of each topic, the headers of one of its records; a worker writes to a handful.
+cdef dict _fixed = {}
+
 
 def receipt(headers):
     """The `Receipt` of a record that has all its headers in their form; None for any other."""
-    cdef long long epoch = -1
-    cdef long long number = -1
+    cdef long long epoch, number
+    cdef str time = take_receipt(headers, &epoch, &number)
+    return None if time is None else Receipt(epoch, number, time)
+
+
+cdef str take_receipt(object headers, long long* epoch, long long* number):
+    """The parts of a receipt: its time, or None where it has to be read the long way."""
     cdef str time = None
     cdef str name
+    epoch[0] = number[0] = -1
     for name, value in headers:
         if name == "epoch":
-            if epoch >= 0 or not _take_natural(value, &epoch):
+            if epoch[0] >= 0 or not _take_natural(value, epoch):
                 return None
         elif name == "receipt":
-            if number >= 0 or not _take_natural(value, &number):
+            if number[0] >= 0 or not _take_natural(value, number):
                 return None
         elif name == "received_time":
             if time is not None:
                 return None
             time = _time(value)
-    return None if epoch < 0 or number < 0 or time is None else Receipt(epoch, number, time)
+    return None if epoch[0] < 0 or number[0] < 0 else time
+
+
+def cloud_event(*, str topic, str subject, str event_id, str time):
+    """The CloudEvents headers of a record, as `schemas.headers.cloud_event` has them."""
+    cdef list fixed = _fixed.get(topic)
+    if fixed is None:
+        fixed = _fixed[topic] = told(topic=topic, subject="", event_id="", time="")
+    return [
+        fixed[SPEC_VERSION],
+        ("ce_id", event_id.encode()),
+        fixed[SOURCE],
+        fixed[TYPE],
+        ("ce_time", time.encode()),
+        ("ce_subject", subject.encode()),
+        fixed[SCHEMA],
+        fixed[CONTENT_TYPE],
+    ]
 
 
 cdef bint _take_natural(object value, long long* into) except -1:

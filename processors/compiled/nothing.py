@@ -1,5 +1,7 @@
 """What stands in where nothing was compiled: it says nothing, so the Python beside it does."""
 
+from schemas.headers import cloud_event
+
 
 class Account:
     """There is none."""
@@ -18,3 +20,15 @@ def _nothing(*_: object) -> None:
 
 
 plain = read = read_row = receipt = fold = _nothing
+
+__all__ = [
+    "Account",
+    "Folded",
+    "Row",
+    "cloud_event",
+    "fold",
+    "plain",
+    "read",
+    "read_row",
+    "receipt",
+]

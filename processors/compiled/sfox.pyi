@@ -1,4 +1,4 @@
-from processors.normalise.frame import RawFrame
+from processors.normalise.frame import RawRecord
 from schemas.codec import Told
 
-def plain(frame: RawFrame) -> Told | None: ...
+def plain(topic: str, partition: int, record: RawRecord) -> Told | None: ...

@@ -8,6 +8,7 @@ unknown field, a key that stands twice, a text that is no amount) is left to the
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport strlen
 
+from processors.compiled.headers cimport take_receipt
 from processors.compiled.text cimport (
     Cursor,
     Page,
@@ -79,6 +80,13 @@ cdef struct Frame:
     Py_ssize_t count
     Update[UPDATES_MAX] updates
 
+# Where a raw record stands, at its venue and in Kafka.
+cdef struct Raw:
+    long long epoch
+    long long receipt
+    long long partition
+    long long offset
+
 cdef enum:
     NANOSECOND_DIGITS = 9
 
@@ -101,23 +109,29 @@ cdef Page _page
 _page.start = NULL
 
 
-def plain(frame):
-    """What the snapshot of a plain `RawFrame` is told in; None for any other frame.
+def plain(str topic, long long partition, record):
+    """What the snapshot of a plain raw record is told in; None for any other record.
 
     The document is what `schemas.codec.encode` makes of the snapshot, byte for byte.
     """
-    cdef bytes data = frame.data
+    cdef bytes data = record.value
     cdef Cursor cursor
     cdef Frame read
-    if PyBytes_GET_SIZE(data) > FRAME_BYTES_MAX:
+    cdef Raw raw
+    cdef str received_time
+    if data is None or PyBytes_GET_SIZE(data) > FRAME_BYTES_MAX:
         return None
+    received_time = take_receipt(record.headers, &raw.epoch, &raw.receipt)
+    if received_time is None:
+        return None
+    raw.partition, raw.offset = partition, record.offset
     cursor.at = PyBytes_AS_STRING(data)
     cursor.end = cursor.at + PyBytes_GET_SIZE(data)
     read.found, read.count = 0, 0
     if not _take_frame(&cursor, &read) or not ended(&cursor) or read.found != ALL:
         return None
     try:
-        return _told(frame, &read)
+        return _told(topic, received_time, &raw, &read)
     except UnicodeDecodeError:
         return None
 
@@ -229,12 +243,8 @@ cdef inline int _field_named(const Piece* key, int before) noexcept nogil:
 # -- writing
 
 
-cdef object _told(object frame, Frame* read):
-    cdef object receipt = frame.receipt
-    cdef object source = frame.source
-    cdef str received_time = receipt.received_time
+cdef object _told(str topic, str received_time, const Raw* raw, Frame* read):
     cdef str user
-    cdef str topic = source.topic
     cdef Piece topic_piece = piece_of(topic)
     cdef Page* page = &_page
     if needs_escape(&topic_piece):
@@ -248,11 +258,11 @@ cdef object _told(object frame, Frame* read):
     write(page, b'","account":"', 13)
     write_piece(page, &read.account)
     write(page, b'","epoch":', 10)
-    write_number(page, receipt.epoch)
+    write_number(page, raw.epoch)
     write(page, b',"sequence":', 12)
     write_number(page, read.sequence)
     write(page, b',"receipt":', 11)
-    write_number(page, receipt.receipt)
+    write_number(page, raw.receipt)
     write(page, b',"venue_time":', 14)
     _write_venue_time(page, read.timestamp)
     write(page, b',"received_time":"', 18)
@@ -263,11 +273,11 @@ cdef object _told(object frame, Frame* read):
     write(page, b'},"exposure":null,"source":{"topic":"', 37)
     write_piece(page, &topic_piece)
     write(page, b'","partition":', 14)
-    write_number(page, source.partition)
+    write_number(page, raw.partition)
     write(page, b',"offset":', 10)
-    write_number(page, source.offset)
+    write_number(page, raw.offset)
     write(page, b"}}", 2)
-    return Told(user, bytes_of(page), received_time, source)
+    return Told(user, bytes_of(page), received_time)
 
 
 cdef bint _write_updates(Page* page, Frame* read) except -1:

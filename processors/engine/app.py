@@ -58,7 +58,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     standby_replicas: int = 0
     store: StoreKind = "rocksdb"
     tombstone_seconds: float = TOMBSTONE_SECONDS
-    records_at_once: int = 2_000
+    records_at_once: int = 1_000
     session_seconds: float = SESSION_SECONDS
     stalled_after_seconds: float = STALLED_SECONDS
 

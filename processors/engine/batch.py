@@ -73,7 +73,9 @@ class Batch:
         self.offset = records[-1].offset
         self.generation_id = generation_id
         self.era = era
-        self.records = records
+        self.first_offset = records[0].offset
+        self._count = len(records)
+        self._records = records
         self.bytes = sum([len(record.value) for record in records if record.value is not None])
         self.sends: list[Send] = []
         self.rows: dict[Rows, dict[bytes, bytes | None]] = {}
@@ -84,10 +86,10 @@ class Batch:
         self._latest: dict[tuple[str, bytes], Send] = {}
 
     def __iter__(self) -> Iterator[Record]:
-        return iter(self.records)
+        return iter(self._records)
 
     def __len__(self) -> int:
-        return len(self.records)
+        return self._count
 
     def __repr__(self) -> str:
         return f"<Batch {self.topic}[{self.partition}] {len(self)} records to {self.offset}>"
@@ -111,6 +113,18 @@ class Batch:
     def all_sends(self) -> list[Send]:
         """Every record to send: in the order of `send`, then the latest of each key."""
         return [*self.sends, *self._latest.values()]
+
+    # A batch waits for Kafka while thousands of others are made: what it needs no more is freed at
+    # once, so that the next ones find memory that the processor still has at hand.
+
+    def forget_records(self) -> None:
+        """The agent has read them."""
+        self._records = ()
+
+    def forget_sends(self) -> None:
+        """Kafka's client has them."""
+        self.sends.clear()
+        self._latest.clear()
 
     def incref(self, n: int = 1) -> None:
         """Faust counts references of a message; a batch has one reader and one end."""

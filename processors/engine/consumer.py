@@ -183,6 +183,7 @@ class Consumer(MessageByMessage):
 
     async def finish(self, batch: Batch) -> None:
         """Send what follows from a batch."""
+        batch.forget_records()
         await self.flight.finish(batch)
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ANN401, ARG002, FBT001, FBT002 - Faust's own signature

@@ -168,6 +168,7 @@ class Flight(ABC):
                     await put(topic, record.key, record.value, None, record.headers, send)
         except Exception as error:
             raise SendFailed(topic, error) from error
+        batch.forget_sends()
 
     def _settle(self, batches: "Iterable[Batch]") -> None:
         """Kafka has these batches for good: move their rows into the stores."""

@@ -61,7 +61,7 @@ class Progress:
     def delivered(self, batch: Batch) -> None:
         """A batch is put into an agent's queue."""
         if batch.tp not in self._reached:
-            self.start({batch.tp: batch.records[0].offset})
+            self.start({batch.tp: batch.first_offset})
         self._waiting.setdefault(batch.tp, deque()).append(batch)
         self.records += len(batch)
         self.bytes += batch.bytes

@@ -27,19 +27,31 @@ class _Partition:
         # Rows of batches in flight, each with the batch that wrote it last.
         self.ahead: dict[bytes, tuple[bytes | None, Batch]] = {}
 
-    def get(self, key: bytes) -> bytes | None:
-        ahead = self.ahead.get(key)
-        return self.store.get(key) if ahead is None else ahead[0]
-
-    def set(self, key: bytes, row: bytes | None, batch: Batch) -> None:
-        self.ahead[key] = (row, batch)
-
     def settle(self, batch: Batch, rows: dict[bytes, bytes | None], position: Position) -> None:
         """Move a batch's rows into the store: Kafka has them."""
         self.store.write(rows, position)
+        ahead = self.ahead
         for key in rows:
-            if self.ahead[key][1] is batch:
-                del self.ahead[key]
+            if ahead[key][1] is batch:
+                del ahead[key]
+
+
+class _Place:
+    """What a batch reads and writes here, for as long as the assignment lasts: `era`.
+
+    `partition` is None where it was taken away, `counts` False where the batch is of an earlier
+    assignment: nothing that is said of it counts any more.
+    """
+
+    __slots__ = ("batch", "counts", "era", "flight", "partition", "written")
+
+    def __init__(self, batch: Batch, flight: Any, partition: _Partition | None) -> None:  # noqa: ANN401 - flight.py imports what this does
+        self.batch = batch
+        self.flight = flight
+        self.era = flight.era
+        self.partition = partition
+        self.counts = flight.is_current(batch)
+        self.written: dict[bytes, bytes | None] | None = None
 
 
 class Table(NoDictionary):
@@ -55,6 +67,7 @@ class Table(NoDictionary):
         self.source = source
         self._partitions: dict[int, _Partition] = {}
         self._standbys: dict[int, PartitionStore] = {}
+        self._place: _Place | None = None
         self._incomplete: set[int] = set()
         self._on_restored: PartitionHook | None = None
         self._on_revoked: PartitionHook | None = None
@@ -68,10 +81,12 @@ class Table(NoDictionary):
         return row
 
     def __setitem__(self, key: bytes, row: bytes | None) -> None:
-        batch = _batch()
-        if self.app.consumer.flight.is_current(batch):
-            batch.rows.setdefault(self, {})[key] = row
-            self._partitions[batch.partition].set(key, row, batch)
+        place = self._here()
+        if place.counts and place.partition is not None:
+            if place.written is None:
+                place.written = place.batch.rows.setdefault(self, {})
+            place.written[key] = row
+            place.partition.ahead[key] = (row, place.batch)
 
     def __delitem__(self, key: bytes) -> None:
         self[key] = None
@@ -85,9 +100,24 @@ class Table(NoDictionary):
         An agent that waited within a batch may find the partition taken away meanwhile: then
         nothing that it says of this batch counts any more.
         """
-        held = self._partitions.get(_batch().partition)
-        row = None if held is None else held.get(key)
+        partition = self._here().partition
+        if partition is None:
+            return default
+        ahead = partition.ahead.get(key)
+        row = partition.store.get(key) if ahead is None else ahead[0]
         return default if row is None else row
+
+    def _here(self) -> _Place:
+        """Where the running agent reads and writes: found once for a batch, not for every row."""
+        batch = current_batch.get()
+        place = self._place
+        if place is None or place.batch is not batch or place.era != place.flight.era:
+            if batch is None:
+                message = "a table is read and written by an agent, while it works on a batch"
+                raise RuntimeError(message)
+            partition = self._partitions.get(batch.partition)
+            place = self._place = _Place(batch, self.app.consumer.flight, partition)
+        return place
 
     def on_partition(self, *, restored: PartitionHook, revoked: PartitionHook) -> None:
         """Call `restored` when a partition's rows are complete, `revoked` when it is taken away."""
@@ -116,6 +146,7 @@ class Table(NoDictionary):
         `dropped`: what was in flight never was, so rows ahead of the stores go, and whatever was
         derived from them has to be derived again.
         """
+        self._place = None
         for partition in self._partitions.keys() - active:
             self._close(partition)
         for partition in self._standbys.keys() - standby - active:
@@ -189,11 +220,3 @@ class Table(NoDictionary):
     async def on_stop(self) -> None:
         """Let go of all partitions."""
         self.hold(active=set(), standby=set(), dropped=False)
-
-
-def _batch() -> Batch:
-    batch = current_batch.get()
-    if batch is None:
-        message = "a table is read and written by an agent, while it works on a batch"
-        raise RuntimeError(message)
-    return batch

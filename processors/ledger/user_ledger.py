@@ -109,10 +109,11 @@ class UserLedger:
             changes.tally(venue, folded_there)
         return changes
 
-    def fold_one(self, snapshot: Snapshot, row: bytes | None) -> UserChange | None:
+    def fold_one(self, snapshot: Snapshot, read: ReadRow) -> UserChange | None:
         """Fold one snapshot into its user's row, nothing counted; None where nothing follows."""
         user = snapshot.user
         key = user.encode()
+        row = read(key)
         folded = self._fold_compiled(key, row, [snapshot])
         if folded is not None:
             return None if folded.time is None else self._change(key, user, folded, folded.time)

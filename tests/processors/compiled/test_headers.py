@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors import compiled
-from schemas.headers import RawHeaders, read_receipt
+from schemas.headers import RawHeaders, cloud_event, read_receipt
 from schemas.times import rfc3339
 from tests.schemas.strategies import MANY
 from tests.schemas.test_headers import BROKEN, WHOLE
@@ -62,3 +62,10 @@ def test_both_ways_agree_on_odd_headers(headers: list[tuple[str, bytes | None]])
 @MANY
 def test_both_ways_agree_where_some_values_are_odd(odd: dict[str, bytes | None]) -> None:
     is_read(list({**WHOLE, **odd}.items()))
+
+
+@given(st.text(), st.text(), st.text(), st.text())
+def test_cloud_events_are_the_same(topic: str, subject: str, event_id: str, time: str) -> None:
+    said = {"topic": topic, "subject": subject, "event_id": event_id, "time": time}
+    for _ in range(2):  # of a topic that is new, and of one that is known
+        assert compiled.cloud_event(**said) == cloud_event(**said)

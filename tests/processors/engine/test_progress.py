@@ -226,4 +226,4 @@ def test_whatever_the_order_of_acknowledgements_only_an_unbroken_run_is_committe
                         break
                     run = each.offset + 1
                 assert committed[tp] == run
-                assert progress.reached(tp) == (run or ours[0].records[0].offset)
+                assert progress.reached(tp) == (run or ours[0].first_offset)

@@ -1,7 +1,7 @@
 """The short way through a frame says what the long way says, or nothing."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import example, given
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from processors import compiled
 from processors.normalise import RawFrame, hercle, sfox
 from schemas.codec import Told, encode
+from schemas.headers import Headers, RawHeaders
 from tests.processors.normalise.frames import (
     RECEIPT,
     SOURCES,
@@ -23,6 +24,18 @@ from tests.processors.normalise.frames import (
 from tests.processors.normalise.test_properties import FRAMES, broken_frames
 from tests.schemas.strategies import MANY
 
+HEADERS = RawHeaders("sfox", "feed", RECEIPT.epoch, RECEIPT.receipt, RECEIPT.received_time).encode()
+
+
+class Record(NamedTuple):
+    """A record as any client has it."""
+
+    value: bytes | None
+    headers: Headers
+    offset: int
+    timestamp_ms: int
+
+
 ROOMS: dict[str, Any] = {"sfox": sfox, "hercle": hercle}
 each_venue = pytest.mark.parametrize("venue", VENUES)
 
@@ -32,13 +45,20 @@ def plain(venue: str) -> dict[str, Any]:
     return sound(venue, lambda frame: frame.setdefault("timestamp", 1) if venue == "sfox" else None)
 
 
+def told_of(data: bytes | None, headers: Headers = HEADERS) -> Told | None:
+    """What a record of sFOX with these bytes is told in by the compiled way."""
+    source = SOURCES["sfox"]
+    record = Record(data, headers, source.offset, 0)
+    return compiled.plain(source.topic, source.partition, record)
+
+
 def is_taken(venue: str, data: bytes) -> bool:
     """Whether the short way is taken; if so, the long way must lead to the same bytes."""
     frame = RawFrame(data, RECEIPT, SOURCES[venue])
     short = ROOMS[venue]._plain(frame)
-    if venue == "sfox" and (told := compiled.plain(frame)) is not None:
+    if venue == "sfox" and (told := told_of(data)) is not None:
         meant = ROOMS[venue]._any(frame)
-        assert told == Told(meant.user, encode(meant), meant.received_time, meant.source)
+        assert told == Told(meant.user, encode(meant), meant.received_time)
     if short is None:
         return False
     long = ROOMS[venue]._any(frame)
@@ -63,10 +83,12 @@ def test_the_documented_frame_goes_the_short_way_with_or_without_blanks(venue: s
 def test_a_plain_frame_of_sfox_is_told_without_a_snapshot() -> None:
     documented = text_of(plain("sfox")).encode()
     for data in (documented, documented.replace(b"BTC", b"btc"), documented.replace(b": ", b":")):
-        assert compiled.plain(RawFrame(data, RECEIPT, SOURCES["sfox"])) is not None
+        assert told_of(data) is not None
     for size in range(len(documented)):
         cut = bytes(bytearray(documented[:size]))  # in memory of its own: nothing lies behind
-        assert compiled.plain(RawFrame(cut, RECEIPT, SOURCES["sfox"])) is None
+        assert told_of(cut) is None
+    assert told_of(None) is None
+    assert told_of(documented, HEADERS[:-1]) is None
 
 
 @each_venue
