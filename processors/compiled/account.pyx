@@ -7,7 +7,7 @@ amounts in their normal form, names of ASCII letters. Of any other document ther
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, strlen
 
 from processors.compiled.text cimport (
     Cursor,
@@ -15,14 +15,24 @@ from processors.compiled.text cimport (
     expect,
     expect_natural,
     expect_string,
-    is_amount,
     is_ascii,
     is_normal,
+    is_same,
+    take_amount,
     text_of,
 )
 
 cdef enum:
     TIME_LETTERS = 30
+    KNOWN = 5
+
+# The wallets that nearly all accounts have, in their order: they need not be told apart.
+cdef const char* WALLETS[KNOWN]
+cdef Py_ssize_t WALLET_SIZES[KNOWN]
+cdef int _known
+WALLETS[:] = [b"trading", b"collateral", b"borrow", b"lending", b"staking"]
+for _known in range(KNOWN):
+    WALLET_SIZES[_known] = strlen(WALLETS[_known])
 
 
 cdef class Account:
@@ -165,24 +175,33 @@ cdef bint _expect_asset(Cursor* cursor, Asset* asset) noexcept nogil:
 
 
 cdef bint _expect_amount(Cursor* cursor, Piece* into) noexcept nogil:
-    return expect_string(cursor, into) and is_amount(into) and is_normal(into)
+    return _expect_any_amount(cursor, into) and is_normal(into)
+
+
+cdef inline bint _expect_any_amount(Cursor* cursor, Piece* into) noexcept nogil:
+    return cursor.at < cursor.end and cursor.at[0] == c'"' and take_amount(cursor, into)
 
 
 cdef bint _expect_wallets(Cursor* cursor) noexcept nogil:
     cdef Piece[WALLETS_MAX] names
     cdef Piece amount
     cdef int other, count = 0
+    cdef bint all_known = True
     if expect(cursor, b"}", 1):
         return True
     while True:
         if count == WALLETS_MAX or not expect_string(cursor, &names[count]):
             return False
-        for other in range(count):
-            if compare(&names[other], &names[count]) == 0:
+        all_known = all_known and count < KNOWN and is_same(
+            &names[count], WALLETS[count], WALLET_SIZES[count]
+        )
+        if not all_known:
+            for other in range(count):
+                if compare(&names[other], &names[count]) == 0:
+                    return False
+            if not is_ascii(&names[count]):
                 return False
-        if not is_ascii(&names[count]) or not expect(cursor, b":", 1):
-            return False
-        if not expect_string(cursor, &amount) or not is_amount(&amount):
+        if not expect(cursor, b":", 1) or not _expect_any_amount(cursor, &amount):
             return False
         count += 1
         if expect(cursor, b"}", 1):

@@ -16,12 +16,13 @@ from processors.compiled.text cimport (
     bytes_of,
     clear,
     ended,
-    is_amount,
+    expect,
     is_ascii,
     is_same,
     needs_escape,
     passed,
     piece_of,
+    take_amount,
     take_natural,
     take_string,
     text_of,
@@ -46,7 +47,6 @@ cdef enum:
     FIELDS = 9
     # Whoever names more goes the long way: each is compared with all before it.
     UPDATES_MAX = 64
-    WALLET_SUFFIX_SIZE = 7
     REQUIRED = (1 << FIRST_WALLET) - 1
     # Fields of a frame, and of its payload.
     SEQUENCE = 1
@@ -56,18 +56,37 @@ cdef enum:
     UPDATES = 16
     ALL = 31
 
-cdef const char* NAMES[FIELDS]
-NAMES[:] = [
-    b"currency",
-    b"balance",
-    b"available",
-    b"held",
-    b"trading_wallet",
-    b"collateral_wallet",
-    b"borrow_wallet",
-    b"lending_wallet",
-    b"staking_wallet",
+# The fields as they stand in a frame, and as they are told.
+cdef const char* KEYS[FIELDS]
+cdef Py_ssize_t KEY_SIZES[FIELDS]
+KEYS[:] = [
+    b'"currency":',
+    b'"balance":',
+    b'"available":',
+    b'"held":',
+    b'"trading_wallet":',
+    b'"collateral_wallet":',
+    b'"borrow_wallet":',
+    b'"lending_wallet":',
+    b'"staking_wallet":',
 ]
+cdef const char* TOLD[FIELDS]
+cdef Py_ssize_t TOLD_SIZES[FIELDS]
+TOLD[:] = [
+    b'"',
+    b'":{"total":"',
+    b'","available":"',
+    b'","held":"',
+    b'"trading":"',
+    b'"collateral":"',
+    b'"borrow":"',
+    b'"lending":"',
+    b'"staking":"',
+]
+cdef int _field
+for _field in range(FIELDS):
+    KEY_SIZES[_field] = strlen(KEYS[_field])
+    TOLD_SIZES[_field] = strlen(TOLD[_field])
 
 cdef struct Update:
     Piece[FIELDS] fields  # one that is not there starts nowhere
@@ -206,7 +225,7 @@ cdef bint _take_updates(Cursor* cursor, Frame* frame) noexcept nogil:
 
 cdef bint _take_update(Cursor* cursor, Update* update) noexcept nogil:
     cdef Piece key
-    cdef int field = FIELDS - 1
+    cdef int field = FIELDS - 1  # that before the first
     cdef int found = 0
     cdef int number
     for number in range(FIELDS):
@@ -215,27 +234,34 @@ cdef bint _take_update(Cursor* cursor, Update* update) noexcept nogil:
     if not passed(cursor, c"{"):
         return False
     while True:
-        if not take_string(cursor, &key) or not passed(cursor, c":"):
-            return False
-        field = _field_named(&key, field)
-        if field < 0 or found & (1 << field) or not take_string(cursor, &update.fields[field]):
+        field = field + 1 if field + 1 < FIELDS else 0
+        # Nearly always the field that follows the one before, and no blanks.
+        if not expect(cursor, KEYS[field], KEY_SIZES[field]):
+            if not take_string(cursor, &key) or not passed(cursor, c":"):
+                return False
+            field = _field_named(&key)
+            if field < 0:
+                return False
+        if found & (1 << field):
             return False
         found |= 1 << field
         if field == CURRENCY:
+            if not take_string(cursor, &update.fields[field]):
+                return False
             if not is_ascii(&update.fields[field]):  # upper case may be longer elsewhere
                 return False
-        elif not is_amount(&update.fields[field]):
+        elif not take_amount(cursor, &update.fields[field]):
             return False
         if not passed(cursor, c","):
             return passed(cursor, c"}") and found & REQUIRED == REQUIRED
 
 
-cdef inline int _field_named(const Piece* key, int before) noexcept nogil:
-    """The field of a name, or -1; first of all the one that follows the field before."""
-    cdef int turn, field = before
-    for turn in range(FIELDS):
-        field = field + 1 if field + 1 < FIELDS else 0
-        if is_same(key, NAMES[field], strlen(NAMES[field])):
+cdef inline int _field_named(const Piece* key) noexcept nogil:
+    """The field of a name, or -1."""
+    cdef int field
+    for field in range(FIELDS):
+        # Its key is the name between quotes, and a colon.
+        if is_same(key, KEYS[field] + 1, KEY_SIZES[field] - 3):
             return field
     return -1
 
@@ -311,34 +337,29 @@ cdef inline char _upper(char letter) noexcept nogil:
 
 cdef int _write_update(Page* page, const Update* update) except -1:
     cdef int number
-    cdef const Piece* wallet
     cdef bint first = True
     cdef char* name
-    write(page, b'"', 1)
-    write_piece(page, &update.fields[CURRENCY])
+    _write_field(page, update, CURRENCY)
     name = page.start + page.size - update.fields[CURRENCY].size
     for number in range(update.fields[CURRENCY].size):
         name[number] = _upper(name[number])
-    write(page, b'":{"total":"', 12)
-    write_piece(page, &update.fields[BALANCE])
-    write(page, b'","available":"', 15)
-    write_piece(page, &update.fields[AVAILABLE])
-    write(page, b'","held":"', 10)
-    write_piece(page, &update.fields[HELD])
+    for number in range(BALANCE, FIRST_WALLET):
+        _write_field(page, update, number)
     write(page, b'","wallets":{', 13)
     for number in range(FIRST_WALLET, FIELDS):
-        wallet = &update.fields[number]
-        if wallet.start is NULL:
+        if update.fields[number].start is NULL:
             continue
         if not first:
             write(page, b",", 1)
         first = False
-        write(page, b'"', 1)
-        write(page, NAMES[number], strlen(NAMES[number]) - WALLET_SUFFIX_SIZE)
-        write(page, b'":"', 3)
-        write_piece(page, wallet)
+        _write_field(page, update, number)
         write(page, b'"', 1)
     return write(page, b'},"exposure":null}', 18)
+
+
+cdef inline int _write_field(Page* page, const Update* update, int field) except -1:
+    write(page, TOLD[field], TOLD_SIZES[field])
+    return write_piece(page, &update.fields[field])
 
 
 cdef inline int _write_text(Page* page, str text) except -1:

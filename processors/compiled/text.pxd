@@ -113,11 +113,14 @@ cdef inline bint is_ascii(const Piece* piece) noexcept nogil:
     return True
 
 
-cdef inline bint is_amount(const Piece* piece) noexcept nogil:
-    """Whether a piece is an amount: 38 digits at most on each side of the point."""
-    cdef const char* at = piece.start
-    cdef const char* end = piece.start + piece.size
+cdef inline bint take_amount(Cursor* cursor, Piece* into) noexcept nogil:
+    """What stands between quotes if it is an amount: 38 digits at most on each side of the point."""
+    cdef const char* at
+    cdef const char* end = cursor.end
     cdef const char* digits
+    if not passed(cursor, c'"'):
+        return False
+    at = into.start = cursor.at
     if at < end and at[0] == c"-":
         at += 1
     digits = at
@@ -125,15 +128,18 @@ cdef inline bint is_amount(const Piece* piece) noexcept nogil:
         at += 1
     if at == digits or at - digits > AMOUNT_DIGITS_MAX:
         return False
-    if at == end:
-        return True
-    if at[0] != c".":
-        return False
-    at += 1
-    digits = at
-    while at < end and c"0" <= at[0] <= c"9":
+    if at < end and at[0] == c".":
         at += 1
-    return at == end and 0 < at - digits <= AMOUNT_DIGITS_MAX
+        digits = at
+        while at < end and c"0" <= at[0] <= c"9":
+            at += 1
+        if at == digits or at - digits > AMOUNT_DIGITS_MAX:
+            return False
+    if at == end or at[0] != c'"':
+        return False
+    into.size = at - into.start
+    cursor.at = at + 1
+    return True
 
 
 cdef inline bint is_normal(const Piece* amount) noexcept nogil:

@@ -10,19 +10,33 @@ from faust.types import TP
 Headers = Sequence[tuple[str, bytes]]
 
 
+class Message(Protocol):
+    """A record as Kafka's client has it, for what is rarely asked for."""
+
+    def headers(self) -> "Headers | None":
+        """All headers, in their order."""
+
+    def timestamp(self) -> tuple[int, int]:
+        """What kind of time, and the time in milliseconds since 1970."""
+
+
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One record as it lies in Kafka: nothing decoded. `timestamp_ms` is since 1970."""
+    """One record as it lies in Kafka: nothing decoded."""
 
     key: bytes | None
     value: bytes | None
-    read_headers: Callable[[], Headers | None]
     offset: int
-    timestamp_ms: int
+    message: Message
 
     @property
     def headers(self) -> Headers:
         """Made when they are asked for: many agents never do."""
-        return self.read_headers() or ()
+        return self.message.headers() or ()
+
+    @property
+    def timestamp_ms(self) -> int:
+        """When the record was made or appended, as its topic has it; since 1970."""
+        return self.message.timestamp()[1]
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 # Between the end of one commit and the next one, unless this many records wait.
 TRANSACTION_SECONDS: Final = 0.05
-TRANSACTION_RECORDS: Final = 4_000
+TRANSACTION_RECORDS: Final = 8_000
 REFUSALS_MAX: Final = 5
 
 # What would fail again, however often it is tried. Everything else passes, or REFUSALS_MAX ends it.

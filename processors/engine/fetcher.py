@@ -137,8 +137,10 @@ class Fetcher:
 
 
 def _sorted_out(messages: Iterable[Any]) -> Fetched:
-    found: dict[tuple[str, int], list[Record]] = {}
+    found: dict[TP, list[Record]] = {}
     ends: dict[TP, int] = {}
+    # Most records are of the partition of the one before them.
+    topic, partition, records = None, None, list[Record]()
     for message in messages:
         error = message.error()
         if error is not None:
@@ -147,20 +149,11 @@ def _sorted_out(messages: Iterable[Any]) -> Fetched:
             elif not passes(error):
                 raise FetchFailed(KafkaException(error))
             continue
-        record = Record(
-            message.key(),
-            message.value(),
-            message.headers,
-            message.offset(),
-            message.timestamp()[1],
-        )
-        place = message.topic(), message.partition()
-        records = found.get(place)
-        if records is None:
-            found[place] = [record]
-        else:
-            records.append(record)
-    return Fetched({TP(*place): records for place, records in found.items()}, ends)
+        if message.partition() != partition or message.topic() != topic:
+            topic, partition = message.topic(), message.partition()
+            records = found.setdefault(TP(topic, partition), [])
+        records.append(Record(message.key(), message.value(), message.offset(), message))
+    return Fetched(found, ends)
 
 
 def _patiently(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - librdkafka has no types

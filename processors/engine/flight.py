@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     RowsDelivered = Callable[[Batch, Rows], tuple[Delivered | None, Delivered]]
 
-RECORDS_IN_FLIGHT_MAX: Final = 8_000
+RECORDS_IN_FLIGHT_MAX: Final = 16_000
 BYTES_IN_FLIGHT_MAX: Final = 64 * 1024 * 1024
 
 

@@ -209,13 +209,10 @@ class _Remembered:
 
     def put(self, key: bytes, row: bytes, said: View | Row) -> None:
         """Remember what a row says."""
-        self._forget(key)
-        self._rows[key] = row, said
-        self._bytes += len(row)
+        rows = self._rows
+        before = rows.pop(key, None)
+        rows[key] = row, said
+        self._bytes += len(row) - (0 if before is None else len(before[0]))
         while self._bytes > self._bytes_max:
-            self._forget(next(iter(self._rows)))
-
-    def _forget(self, key: bytes) -> None:
-        found = self._rows.pop(key, None)
-        if found is not None:
-            self._bytes -= len(found[0])
+            oldest, _ = rows.pop(next(iter(rows)))
+            self._bytes -= len(oldest)

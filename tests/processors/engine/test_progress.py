@@ -15,7 +15,7 @@ A, B = TP("a", 0), TP("b", 0)
 def batch(tp: TP, first: int, last: int | None = None) -> Batch:
     """A batch of the records from `first` to `last`."""
     offsets = range(first, (first if last is None else last) + 1)
-    return Batch(tp, [Record(None, b"", tuple, offset, 0) for offset in offsets])
+    return Batch(tp, [Record(None, b"", offset, None) for offset in offsets])
 
 
 def begun(progress: Progress, *batches: Batch) -> None:
