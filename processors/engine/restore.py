@@ -38,6 +38,17 @@ _RESTORING: Final[Mapping[str, Any]] = {
 }
 
 Stores = Mapping[TP, PartitionStore]
+Write = Callable[[Mapping[bytes, bytes | None], Position], None]
+
+
+class _Run:
+    """What was read of one changelog at once: its rows, and its last record."""
+
+    __slots__ = ("last", "rows")
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, bytes | None] = {}
+        self.last: Any = None
 
 
 class Restorer:
@@ -106,8 +117,11 @@ class Restorer:
         self._moved |= behind
         self._assign({tp: positions[tp] for tp in behind})
         restored, reached, moved = 0, 0, started
+        restoring = {tp: store.restore for tp, store in stores.items()}
         while behind and not self._stopping.is_set():
-            restored += self._read_on(stores, positions)
+            count = self._read_on(positions, restoring)
+            restored += count
+            self.restored_records += count
             behind = {tp for tp in behind if positions[tp] < ends[tp]}
             if sum(positions.values()) > reached:
                 reached, moved = sum(positions.values()), time.monotonic()
@@ -166,8 +180,9 @@ class Restorer:
         ends = self._offsets(stores, OffsetSpec.latest())
         positions = self._begin(stores, ends, frozenset())
         self._assign(positions)
+        writing = {tp: store.write for tp, store in stores.items()}
         while not self._stopping.is_set():
-            self._read_on(stores, positions, counted=False)
+            self._read_on(positions, writing)
         self._client.unassign()
 
     def _assign(self, positions: Mapping[TP, int]) -> None:
@@ -175,31 +190,29 @@ class Restorer:
             self._client = Consumer(self._properties, logger=librdkafka_log)
         self._client.assign([TopicPartition(*tp, at) for tp, at in positions.items()])
 
-    def _read_on(self, stores: Stores, positions: dict[TP, int], *, counted: bool = True) -> int:
-        """Write what comes next into the stores, and move `positions` on."""
-        rows: dict[tuple[str, int], dict[bytes, bytes | None]] = {}
-        last: dict[tuple[str, int], int] = {}
-        count = 0
+    def _read_on(self, positions: dict[TP, int], write: Mapping[TP, Write]) -> int:
+        """Write what comes next, and move `positions` on; how many records that were."""
+        runs: dict[TP, _Run] = {}
+        # Most records are of the partition of the one before them.
+        topic, partition, run, count = None, None, _Run(), 0
         for message in self._client.consume(RECORDS_AT_ONCE, _WAIT_SECONDS):
-            place = message.topic(), message.partition()
             error = message.error()
-            if error is None:
-                count += 1
-                last[place] = message.offset()
-                written = rows.get(place)
-                if written is None:
-                    written = rows[place] = {}
-                written[message.key()] = message.value()
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                positions[TP(*place)] = message.offset()
-            elif not passes(error):
-                raise FetchFailed(KafkaException(error))
-        for place, written in rows.items():
-            tp = TP(*place)
-            stores[tp].write(written, Position(last[place], self._clock_ms()))
-            positions[tp] = max(positions[tp], last[place] + 1)
-        if counted:
-            self.restored_records += count
+            if error is not None:
+                if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                    positions[TP(message.topic(), message.partition())] = message.offset()
+                elif not passes(error):
+                    raise FetchFailed(KafkaException(error))
+                continue
+            if message.partition() != partition or message.topic() != topic:
+                topic, partition = message.topic(), message.partition()
+                run = runs.setdefault(TP(topic, partition), _Run())
+            run.rows[message.key()] = message.value()
+            run.last = message
+            count += 1
+        for tp, run in runs.items():
+            last = run.last.offset()
+            write[tp](run.rows, Position(last, self._clock_ms()))
+            positions[tp] = max(positions[tp], last + 1)
         return count
 
     def _offsets(self, stores: Stores, spec: OffsetSpec) -> dict[TP, int]:

@@ -1,5 +1,6 @@
 """The stores of a table's partition: both behave the same, and RocksDB outlives the process."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,3 +129,32 @@ def test_a_store_that_is_held_by_another_is_unusable_and_named(tmp_path: Path) -
         RocksStore(path)
     rocks.close()
     RocksStore(path).close()
+
+
+def crashed(path: Path, copy: Path) -> RocksStore:
+    """The store of these files as they are now: as after a kill -9 or a power cut."""
+    shutil.copytree(path, copy)
+    (copy / "LOCK").unlink()
+    return RocksStore(copy)
+
+
+def test_a_crash_undoes_what_was_restored_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    store = RocksStore(tmp_path / "s")
+    store.write({b"a": b"1"}, Position(0, 1))
+    store.restore({b"a": b"2", b"b": b"2"}, Position(2, 1))
+    assert store.get(b"b") == b"2"
+    after = crashed(tmp_path / "s", tmp_path / "crashed")
+    assert (dict(after.items()), after.position()) == ({b"a": b"1"}, Position(0, 1))
+    after.close()
+    store.close()
+
+
+def test_what_is_written_keeps_what_was_restored_before_it(tmp_path: Path) -> None:
+    """Else RocksDB's log would be played over a store that lacks what lies between."""
+    store = RocksStore(tmp_path / "s")
+    store.restore({b"a": b"1", b"b": b"2"}, Position(1, 1))
+    store.write({b"a": None, b"c": b"3"}, Position(3, 1))
+    after = crashed(tmp_path / "s", tmp_path / "crashed")
+    assert (dict(after.items()), after.position()) == ({b"b": b"2", b"c": b"3"}, Position(3, 1))
+    after.close()
+    store.close()
