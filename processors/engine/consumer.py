@@ -12,7 +12,13 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 import aiokafka
-from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    ConsumerStoppedError,
+    IllegalStateError,
+    KafkaConnectionError,
+    KafkaError,
+)
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.consumer import ensure_TPset
 from faust.types import TP
@@ -29,6 +35,8 @@ from processors.engine.sender import group_metadata
 from processors.engine.stall import Stall
 from processors.engine.unused import MessageByMessage
 
+CONNECT_SECONDS: Final = 60.0
+_CONNECT_POLL_SECONDS: Final = 0.2
 TOPICS_WAIT_SECONDS: Final = 10.0
 _TOPICS_POLL_SECONDS: Final = 0.05
 _IDLE_SECONDS: Final = 1.0
@@ -85,9 +93,28 @@ class Consumer(MessageByMessage):
 
     async def on_start(self) -> None:
         """Connect. The group is joined later, when the conductor subscribes."""
-        conf = self.app.conf
         self.fetcher.open()
-        self._client = aiokafka.AIOKafkaConsumer(
+        self._client = await self._connect()
+
+    async def _connect(self) -> Any:  # noqa: ANN401 - aiokafka has no types
+        """A member that reaches Kafka, which may be away for a while; else KafkaConnectionError."""
+        deadline = time.monotonic() + CONNECT_SECONDS
+        while True:
+            client = self._new_client()
+            try:
+                await client.start()
+            except KafkaConnectionError as error:
+                await client.stop()
+                if time.monotonic() > deadline:
+                    raise
+                self.log.info("Kafka is away, asking again: %s", error)
+                await asyncio.sleep(_CONNECT_POLL_SECONDS)
+            else:
+                return client
+
+    def _new_client(self) -> Any:  # noqa: ANN401 - as above
+        conf = self.app.conf
+        return aiokafka.AIOKafkaConsumer(
             **self.app.kafka,
             group_id=conf.id,
             group_instance_id=self.app.instance,
@@ -104,7 +131,6 @@ class Consumer(MessageByMessage):
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
         )
-        await self._client.start()
 
     async def on_stop(self) -> None:
         """Finish what is in flight, commit, leave the group."""
@@ -248,11 +274,18 @@ class Consumer(MessageByMessage):
         """
         wanted = set(topics)
         deadline = time.monotonic() + TOPICS_WAIT_SECONDS
-        while missing := wanted - (await self._client.topics()):
+        while missing := wanted - (await self._known_topics()):
             if time.monotonic() > deadline:
                 raise TopicsMissing(sorted(missing))
             await asyncio.sleep(_TOPICS_POLL_SECONDS)
         self._client.subscribe(topics=sorted(wanted), listener=_RebalanceListener(self))
+
+    async def _known_topics(self) -> set[str]:
+        try:
+            known: set[str] = await self._client.topics()
+        except KafkaConnectionError:
+            return set()  # Kafka went away
+        return known
 
     def become_member(self, assigned: Iterable[TopicPartition]) -> int:
         """The group gave us these partitions: who we are in it now, until the next time.

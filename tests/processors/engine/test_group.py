@@ -1,10 +1,12 @@
 """Members of the group on a real Kafka: restarts, copies kept warm, stores that are too old."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from headroom.kafka.probe import free_port
 from tests.conftest import KafkaHandle
 from tests.processors.engine.harness import Bench, counting, until
 
@@ -114,3 +116,50 @@ async def test_a_worker_that_is_up_to_date_is_never_too_old(bench: Bench) -> Non
     async with bench.running(app, counting(table, bench.out)):
         assert table.committed(0, b"a") == b"1"
         assert app.tables.restored_records == 0
+
+
+@pytest.mark.parametrize(
+    ("guarantee", "said"),
+    [("at_least_once", "Kafka is away"), ("exactly_once", "Kafka does not answer yet")],
+)
+async def test_who_is_started_while_kafka_is_away_waits_for_it(
+    bench: Bench, kafka: KafkaHandle, caplog: pytest.LogCaptureFixture, guarantee: str, said: str
+) -> None:
+    """A machine that comes up starts workers and Kafka in any order."""
+    caplog.set_level("INFO")
+    port = free_port()
+    bench.kafka = {"bootstrap_servers": f"127.0.0.1:{port}"}
+    app, rows = bench.app(guarantee=guarantee)
+    async with asyncio.TaskGroup() as tasks:
+        started = asyncio.Event()
+        stop = asyncio.Event()
+
+        async def work() -> None:
+            async with bench.running(app, counting(rows, bench.out)):
+                started.set()
+                await stop.wait()
+
+        tasks.create_task(work())
+        await until(lambda: said in caplog.text)
+        assert not started.is_set()
+        async with await relay(port, kafka.bootstrap):
+            await started.wait()
+            assert app.crash_reason is None
+            assert app.serving
+            stop.set()
+
+
+async def relay(port: int, target: str) -> asyncio.Server:
+    """Listens on a port, and passes everything on to the target and back."""
+
+    async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host, there = target.split(":")
+        back, forth = await asyncio.open_connection(host, int(there))
+        await asyncio.gather(passed_on(reader, forth), passed_on(back, writer))
+
+    return await asyncio.start_server(connected, "127.0.0.1", port)
