@@ -84,12 +84,12 @@ def install(trap: Trap) -> None:
 
 def _producer(trap: Trap) -> Any:
     class Trapped(confluent_kafka.Producer):  # type: ignore[misc]
-        def produce(self, topic: str, *record: Any, **headers: Any) -> None:
-            *record, told = record
+        def produce(self, topic: str, *record: Any) -> None:
+            *record, told, other_name, timestamp, headers = record
             if topic.endswith("-changelog") and told is not None:
                 told = _then(told, lambda: trap.passes("after-changelog"))
             trap.passes("before-send")
-            super().produce(topic, *record, told, **headers)
+            super().produce(topic, *record, told, other_name, timestamp, headers)
             trap.passes("after-send", wait_seconds=ON_THE_WIRE_SECONDS)
 
         def send_offsets_to_transaction(self, *arguments: Any) -> None:
