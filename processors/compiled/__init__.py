@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from processors.compiled.account import Account, read
     from processors.compiled.headers import cloud_event, receipt
-    from processors.compiled.ledger import Folded, Row, fold, read_row
+    from processors.compiled.ledger import Folded, fold
+    from processors.compiled.rows import Row, read_row
     from processors.compiled.sfox import plain
 else:
     try:
         from processors.compiled.account import Account, read
         from processors.compiled.headers import cloud_event, receipt
-        from processors.compiled.ledger import Folded, Row, fold, read_row
+        from processors.compiled.ledger import Folded, fold
+        from processors.compiled.rows import Row, read_row
         from processors.compiled.sfox import plain
     except ImportError:
         from processors.compiled.nothing import (

@@ -1,10 +1,6 @@
 from collections.abc import Sequence
 
-from processors.compiled.account import Account
-
-class Row:
-    version: int
-    newest: Account
+from processors.compiled.rows import Row
 
 class Folded:
     venue: str
@@ -20,5 +16,4 @@ class Folded:
     exposure: bytes
     shares: list[tuple[bytes, bytes]]
 
-def read_row(data: bytes) -> Row | None: ...
 def fold(before: Row | None, snapshots: Sequence[object], with_shares: bool) -> Folded | None: ...

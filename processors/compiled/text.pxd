@@ -236,6 +236,19 @@ cdef inline int write_piece(Page* page, const Piece* piece) except -1:
     return write(page, piece.start, piece.size)
 
 
+cdef inline int write_string(Page* page, const Piece* piece) except -1:
+    """Add a text that needs no escape, as a JSON string."""
+    write(page, b'"', 1)
+    write_piece(page, piece)
+    return write(page, b'"', 1)
+
+
+cdef inline int write_text(Page* page, str text) except -1:
+    """The same of a text in an object."""
+    cdef Piece piece = piece_of(text)
+    return write_string(page, &piece)
+
+
 cdef inline int write_number(Page* page, long long number) except -1:
     """Add a number that is not negative."""
     cdef char[NUMBER_LETTERS_MAX] digits

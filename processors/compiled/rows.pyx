@@ -1,0 +1,119 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""The rows of users who have one plain account: read from a table, and written for it."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+
+from processors.compiled.account cimport Account, account_at, compare
+from processors.compiled.text cimport (
+    Cursor,
+    Page,
+    Piece,
+    ended,
+    expect,
+    expect_natural,
+    expect_string,
+    is_ascii,
+    text_of,
+    write,
+    write_number,
+    write_piece,
+    write_text,
+)
+
+
+cdef class Row:
+    """A user's row: the newest snapshot, and every asset that was ever contributed to."""
+
+    def __init__(self):
+        raise TypeError("a Row is read from bytes, or folded")
+
+
+def read_row(bytes data):
+    """The row of these bytes; None where it is not that of one plain account."""
+    cdef Cursor cursor
+    cdef Piece user, key
+    cdef const char* start
+    cdef Row row = Row.__new__(Row)
+    cursor.at = PyBytes_AS_STRING(data)
+    cursor.end = cursor.at + PyBytes_GET_SIZE(data)
+    if not (
+        expect(&cursor, b'{"user":', 8)
+        and expect_string(&cursor, &user)
+        and expect(&cursor, b',"version":', 11)
+        and expect_natural(&cursor, &row.version)
+        and expect(&cursor, b',"accounts":{', 13)
+        and expect_string(&cursor, &key)
+        and expect(&cursor, b":", 1)
+    ):
+        return None
+    start = cursor.at
+    if account_at(&cursor, data) is None:
+        return None
+    # The document lives on its own, as the row does not.
+    cdef bytes document = start[: cursor.at - start]
+    if not expect(&cursor, b'},"assets":', 11):
+        return None
+    row.assets = _names_at(&cursor)
+    if row.assets is None or not expect(&cursor, b',"bases":[]}', 12) or not ended(&cursor):
+        return None
+    cursor.at = PyBytes_AS_STRING(document)
+    cursor.end = cursor.at + PyBytes_GET_SIZE(document)
+    row.newest = account_at(&cursor, document)
+    # A user is not always named after the account; but the row and its snapshot name the same one.
+    if text_of(&user) != row.newest.user:
+        return None
+    return row if _is_key(&key, row.newest) else None
+
+
+cdef list _names_at(Cursor* cursor):
+    cdef Piece name
+    cdef list names = []
+    if not expect(cursor, b"[", 1):
+        return None
+    if expect(cursor, b"]", 1):
+        return names
+    while True:
+        if not expect_string(cursor, &name) or not is_ascii(&name):
+            return None
+        names.append(text_of(&name))
+        if expect(cursor, b"]", 1):
+            return names
+        if not expect(cursor, b",", 1):
+            return None
+
+
+cdef bint _is_key(const Piece* key, Account account) noexcept:
+    """Whether this is the account's key among a user's accounts: `venue:account`."""
+    cdef Piece rest
+    rest.start = key.start + account.venue.size + 1
+    rest.size = key.size - account.venue.size - 1
+    return (
+        rest.size == account.account.size
+        and compare(&rest, &account.account) == 0
+        and key.start[account.venue.size] == c":"
+    )
+
+
+cdef int write_row(Page* page, Row row) except -1:
+    cdef Account newest = row.newest
+    cdef Piece document
+    cdef bint first = True
+    document.start = PyBytes_AS_STRING(newest.document)
+    document.size = PyBytes_GET_SIZE(newest.document)
+    write(page, b'{"user":', 8)
+    write_text(page, newest.user)
+    write(page, b',"version":', 11)
+    write_number(page, row.version)
+    write(page, b',"accounts":{"', 14)
+    write_piece(page, &newest.venue)
+    write(page, b":", 1)
+    write_piece(page, &newest.account)
+    write(page, b'":', 2)
+    write_piece(page, &document)
+    write(page, b'},"assets":[', 12)
+    for name in row.assets:
+        if not first:
+            write(page, b",", 1)
+        first = False
+        write_text(page, name)
+    return write(page, b'],"bases":[]}', 13)
