@@ -65,7 +65,8 @@ class Batch:
 
     An agent iterates a batch, writes tables (`table[key] = row`) and calls `send`. Nothing leaves
     the process before the agent asks for the next batch: then rows and sends go out together, and
-    the batch's offset may be committed once Kafka has acknowledged all of them.
+    the batch's offset may be committed once Kafka has acknowledged all of them. From then on its
+    records are gone: an agent that wants one for longer keeps it.
 
     Faust's conductor and stream pass a batch on as they would a message. `era` tells the batches
     of one assignment from those of another: what was delivered in an earlier one is not begun.
