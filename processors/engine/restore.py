@@ -225,10 +225,14 @@ class Restorer:
                 isolation_level=IsolationLevel.READ_UNCOMMITTED,
                 request_timeout=_CALL_SECONDS,
             )
-            return {
+            offsets = {
                 TP(place.topic, place.partition): answer.result().offset
                 for place, answer in answers.items()
             }
+            # A broker that has just come back answers with no offset, and no error either.
+            if any(offset < 0 for offset in offsets.values()):
+                raise KafkaException(KafkaError(KafkaError.OFFSET_NOT_AVAILABLE))
+            return offsets
 
         try:
             return patiently(ask, seconds=OFFSETS_SECONDS_MAX)
