@@ -107,7 +107,7 @@ def restorer(*messages: Any) -> Restorer:
 def test_a_restore_goes_on_over_a_passing_error(code: int) -> None:
     tp, store = TP("t", 0), MemoryStore()
     positions = {tp: 0}
-    assert restorer(message(-1, code), message(4))._read_on({tp: store}, positions) == 1
+    assert restorer(message(-1, code), message(4))._read_on(positions, {tp: store.restore}) == 1
     assert positions == {tp: 5}
     assert store.get(b"key") == b"value"
 
@@ -116,4 +116,4 @@ def test_a_restore_ends_with_an_error_for_good() -> None:
     tp = TP("t", 0)
     failing = restorer(message(-1, KafkaError.TOPIC_AUTHORIZATION_FAILED))
     with pytest.raises(FetchFailed):
-        failing._read_on({tp: MemoryStore()}, {tp: 0})
+        failing._read_on({tp: 0}, {tp: MemoryStore().restore})
