@@ -25,13 +25,13 @@ else:
             Account,
             Folded,
             Row,
-            cloud_event,
             fold,
             plain,
             read,
             read_row,
             receipt,
         )
+        from schemas.headers import cloud_event
 
 IS_COMPILED: Final = fold.__module__ == "processors.compiled.ledger"
 

@@ -1,7 +1,5 @@
 """What stands in where nothing was compiled: it says nothing, so the Python beside it does."""
 
-from schemas.headers import cloud_event
-
 
 class Account:
     """There is none."""
@@ -20,15 +18,3 @@ def _nothing(*_: object) -> None:
 
 
 plain = read = read_row = receipt = fold = _nothing
-
-__all__ = [
-    "Account",
-    "Folded",
-    "Row",
-    "cloud_event",
-    "fold",
-    "plain",
-    "read",
-    "read_row",
-    "receipt",
-]

@@ -5,12 +5,15 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
+from faust.types import TP
+
+from processors.engine.errors import FetchFailed
 
 T = TypeVar("T")
 
@@ -105,6 +108,30 @@ def patiently(call: Callable[[], T], *, seconds: float) -> T:
                 raise
             log.info("asking again: %s", error.args[0])
             time.sleep(_AGAIN_SECONDS)
+
+
+def by_partition(messages: Iterable[Any]) -> tuple[dict[TP, list[Any]], dict[TP, int]]:
+    """What a consumer gave: the records of each partition, and where a partition had no more.
+
+    Raises `FetchFailed` for an error that does not go away by itself.
+    """
+    found: dict[TP, list[Any]] = {}
+    ends: dict[TP, int] = {}
+    # Most records are of the partition of the one before them.
+    topic, partition, records = None, None, list[Any]()
+    for message in messages:
+        error = message.error()
+        if error is not None:
+            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                ends[TP(message.topic(), message.partition())] = message.offset()
+            elif not passes(error):
+                raise FetchFailed(KafkaException(error))
+            continue
+        if message.partition() != partition or message.topic() != topic:
+            topic, partition = message.topic(), message.partition()
+            records = found.setdefault(TP(topic, partition), [])
+        records.append(message)
+    return found, ends
 
 
 class OwnThread:

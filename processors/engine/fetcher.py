@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from faust.types import TP
 
 from processors.engine.batch import Record
-from processors.engine.client import OwnThread, librdkafka_log, passes, patiently
+from processors.engine.client import OwnThread, by_partition, librdkafka_log, patiently
 from processors.engine.errors import FetchFailed
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,12 @@ class Fetcher:
         messages = [] if client is None else client.consume(count, 0)
         if not messages:
             messages = await self._thread.call(self._wait, count)
-        return _sorted_out(messages)
+        found, ends = by_partition(messages)
+        records = {
+            tp: [Record(m.key(), m.value(), m.offset(), m) for m in of_partition]
+            for tp, of_partition in found.items()
+        }
+        return Fetched(records, ends)
 
     def end(self, tp: TP) -> int | None:
         """Where a partition ended when it was last fetched from, or None."""
@@ -134,26 +139,6 @@ class Fetcher:
         if messages:
             messages += client.consume(count, 0)
         return messages
-
-
-def _sorted_out(messages: Iterable[Any]) -> Fetched:
-    found: dict[TP, list[Record]] = {}
-    ends: dict[TP, int] = {}
-    # Most records are of the partition of the one before them.
-    topic, partition, records = None, None, list[Record]()
-    for message in messages:
-        error = message.error()
-        if error is not None:
-            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                ends[TP(message.topic(), message.partition())] = message.offset()
-            elif not passes(error):
-                raise FetchFailed(KafkaException(error))
-            continue
-        if message.partition() != partition or message.topic() != topic:
-            topic, partition = message.topic(), message.partition()
-            records = found.setdefault(TP(topic, partition), [])
-        records.append(Record(message.key(), message.value(), message.offset(), message))
-    return Fetched(found, ends)
 
 
 def _patiently(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - librdkafka has no types

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from faust.types import TP
 
-from processors.engine.client import OwnThread, librdkafka_log, passes, patiently
+from processors.engine.client import OwnThread, by_partition, librdkafka_log, patiently
 from processors.engine.errors import ChangelogCut, FetchFailed, TransactionHangs
 from processors.engine.fetcher import FETCHING
 from processors.engine.store import PartitionStore, Position
@@ -39,16 +39,6 @@ _RESTORING: Final[Mapping[str, Any]] = {
 
 Stores = Mapping[TP, PartitionStore]
 Write = Callable[[Mapping[bytes, bytes | None], Position], None]
-
-
-class _Run:
-    """What was read of one changelog at once: its rows, and its last record."""
-
-    __slots__ = ("last", "rows")
-
-    def __init__(self) -> None:
-        self.rows: dict[bytes, bytes | None] = {}
-        self.last: Any = None
 
 
 class Restorer:
@@ -192,28 +182,15 @@ class Restorer:
 
     def _read_on(self, positions: dict[TP, int], write: Mapping[TP, Write]) -> int:
         """Write what comes next, and move `positions` on; how many records that were."""
-        runs: dict[TP, _Run] = {}
-        # Most records are of the partition of the one before them.
-        topic, partition, run, count = None, None, _Run(), 0
-        for message in self._client.consume(RECORDS_AT_ONCE, _WAIT_SECONDS):
-            error = message.error()
-            if error is not None:
-                if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                    positions[TP(message.topic(), message.partition())] = message.offset()
-                elif not passes(error):
-                    raise FetchFailed(KafkaException(error))
-                continue
-            if message.partition() != partition or message.topic() != topic:
-                topic, partition = message.topic(), message.partition()
-                run = runs.setdefault(TP(topic, partition), _Run())
-            run.rows[message.key()] = message.value()
-            run.last = message
-            count += 1
-        for tp, run in runs.items():
-            last = run.last.offset()
-            write[tp](run.rows, Position(last, self._clock_ms()))
+        found, ends = by_partition(self._client.consume(RECORDS_AT_ONCE, _WAIT_SECONDS))
+        for tp, messages in found.items():
+            last = messages[-1].offset()
+            rows = {message.key(): message.value() for message in messages}
+            write[tp](rows, Position(last, self._clock_ms()))
             positions[tp] = max(positions[tp], last + 1)
-        return count
+        for tp, end in ends.items():
+            positions[tp] = max(positions[tp], end)
+        return sum(map(len, found.values()))
 
     def _offsets(self, stores: Stores, spec: OffsetSpec) -> dict[TP, int]:
         """Offsets as Kafka has them now, those of open transactions included."""

@@ -8,9 +8,8 @@ from confluent_kafka import KafkaError, KafkaException
 from faust.types import TP
 
 from processors.engine import client
-from processors.engine.client import patiently
+from processors.engine.client import by_partition, patiently
 from processors.engine.errors import FetchFailed
-from processors.engine.fetcher import _sorted_out
 from processors.engine.restore import Restorer
 from processors.engine.store import MemoryStore
 
@@ -71,11 +70,11 @@ def test_a_topic_that_is_gone_is_told_sooner(code: int, monkeypatch: pytest.Monk
         patiently(Answers(*[code] * 1_000), seconds=30)
 
 
-def message(offset: int, code: int | None = None) -> Any:
+def message(offset: int, code: int | None = None, *, partition: int = 0) -> Any:
     """A message of librdkafka's, or what it gives for one."""
     return SimpleNamespace(
         topic=lambda: "t",
-        partition=lambda: 0,
+        partition=lambda: partition,
         offset=lambda: offset,
         key=lambda: b"key",
         value=lambda: b"value",
@@ -87,13 +86,25 @@ def message(offset: int, code: int | None = None) -> Any:
 
 @pytest.mark.parametrize("code", PASSING)
 def test_records_around_a_passing_error_are_read(code: int) -> None:
-    fetched = _sorted_out([message(1), message(-1, code), message(2)])
-    assert [record.offset for record in fetched.records["t", 0]] == [1, 2]
+    found, ends = by_partition([message(1), message(-1, code), message(2)])
+    assert [record.offset() for record in found["t", 0]] == [1, 2]
+    assert ends == {}
+
+
+def test_records_find_their_partition_and_its_end() -> None:
+    ended = KafkaError._PARTITION_EOF
+    given = [message(1), message(7, partition=1), message(8, ended, partition=1), message(2)]
+    found, ends = by_partition(given)
+    assert {tp: [m.offset() for m in of_tp] for tp, of_tp in found.items()} == {
+        TP("t", 0): [1, 2],
+        TP("t", 1): [7],
+    }
+    assert ends == {TP("t", 1): 8}
 
 
 def test_an_error_for_good_ends_the_reading() -> None:
     with pytest.raises(FetchFailed):
-        _sorted_out([message(1), message(-1, KafkaError.TOPIC_AUTHORIZATION_FAILED)])
+        by_partition([message(1), message(-1, KafkaError.TOPIC_AUTHORIZATION_FAILED)])
 
 
 def restorer(*messages: Any) -> Restorer:

@@ -154,6 +154,10 @@ def test_what_is_written_keeps_what_was_restored_before_it(tmp_path: Path) -> No
     store = RocksStore(tmp_path / "s")
     store.restore({b"a": b"1", b"b": b"2"}, Position(1, 1))
     store.write({b"a": None, b"c": b"3"}, Position(3, 1))
+    flushed = len(store._db.live_files())
+    store.write({}, Position(3, 2))
+    assert len(store._db.live_files()) == flushed  # once is enough
+    store.write({}, Position(3, 1))
     after = crashed(tmp_path / "s", tmp_path / "crashed")
     assert (dict(after.items()), after.position()) == ({b"b": b"2", b"c": b"3"}, Position(3, 1))
     after.close()

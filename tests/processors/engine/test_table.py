@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from faust.types import TP
 
-from processors.engine import EngineApp, EngineSettings, Table
+from processors.engine import Batch, EngineApp, EngineSettings, Record, Table
+from processors.engine.batch import current_batch
 
 
 @pytest.fixture
@@ -42,6 +44,81 @@ def test_what_would_look_at_no_row_says_so(table: Table, what_faust_has) -> None
 def test_rows_belong_to_an_agents_batch(table: Table) -> None:
     with pytest.raises(RuntimeError, match="while it works on a batch"):
         table[b"a"] = b"1"
+
+
+IN = TP("in", 0)
+
+
+def assigned(table: Table, *, dropped: bool = False) -> Batch:
+    """A batch of a new assignment of partition 0, as the one that an agent works on."""
+    table.hold(active={0}, standby=set(), dropped=dropped)
+    flight = table.app.consumer.flight
+    flight.start({IN: 0})
+    batch = Batch(IN, [Record(b"k", b"v", 0, None)], era=flight.era)
+    current_batch.set(batch)
+    return batch
+
+
+async def test_a_batch_sees_its_own_rows_and_they_are_its_own(table: Table) -> None:
+    one = assigned(table)
+    assert table.get(b"a") is None
+    assert one.rows == {}  # who only reads leaves no rows
+    table[b"a"] = b"1"
+    other = Batch(IN, [Record(b"k", b"v", 1, None)], era=one.era)
+    current_batch.set(other)
+    assert table[b"a"] == b"1"
+    del table[b"a"]
+    assert b"a" not in table
+    assert (one.rows, other.rows) == ({table: {b"a": b"1"}}, {table: {b"a": None}})
+    table.hold(active=set(), standby=set(), dropped=False)
+
+
+async def test_an_agent_that_waited_writes_nothing_into_the_next_assignment(table: Table) -> None:
+    """It comes back in the middle of a batch, and everything was given out anew meanwhile."""
+    old = assigned(table)
+    table[b"a"] = b"old"
+    table.app.consumer.flight.drop()
+    new = assigned(table, dropped=True)
+    current_batch.set(old)
+    assert table.get(b"a") is None
+    table[b"a"] = b"late"
+    assert old.rows == {table: {b"a": b"old"}}
+    current_batch.set(new)
+    assert table.get(b"a") is None
+    table.app.consumer.flight.stop()
+    table.hold(active=set(), standby=set(), dropped=False)
+    assert table.get(b"a") is None  # taken away: no store is asked that is closed
+    table[b"a"] = b"nowhere"
+    assert new.rows == {}
+
+
+async def test_a_rebalance_that_begins_within_a_batch_ends_its_writing(table: Table) -> None:
+    batch = assigned(table)
+    table[b"a"] = b"1"
+    table.app.consumer.flight.stop()
+    table[b"a"] = b"2"
+    assert batch.rows == {table: {b"a": b"1"}}
+    assert table[b"a"] == b"1"
+
+
+async def test_a_partition_that_is_closed_within_a_batch_is_not_read(table: Table) -> None:
+    """As when a worker stops: no assignment follows."""
+    assigned(table)
+    assert table.get(b"a") is None
+    table.hold(active=set(), standby=set(), dropped=False)
+    assert table.get(b"a") is None  # rocksdict would raise
+    assert table.get(b"a", b"default") == b"default"
+
+
+def test_what_a_batch_needs_no_more_is_forgotten() -> None:
+    batch = Batch(IN, [Record(b"k", b"v", 4, None), Record(b"k", b"v", 5, None)])
+    batch.send("out", key=None, value=b"1")
+    batch.send_latest("out", key=b"k", value=b"2")
+    batch.forget_records()
+    assert (list(batch), len(batch), batch.first_offset, batch.offset) == ([], 2, 4, 5)
+    assert len(batch.all_sends()) == 2
+    batch.forget_sends()
+    assert batch.all_sends() == []
 
 
 def test_an_agent_works_on_one_batch_at_a_time(table: Table) -> None:
