@@ -55,6 +55,31 @@ def test_what_is_not_plain_is_left_to_decoding() -> None:
     assert not is_read(twice)
 
 
+FIVE = ["trading", "collateral", "borrow", "lending", "staking"]
+
+
+@pytest.mark.parametrize(
+    ("names", "read"),
+    [
+        (FIVE, True),
+        (FIVE[:2], True),
+        (FIVE[::-1], True),
+        ([*FIVE, "other"], True),
+        (["other", *FIVE], True),
+        ([*FIVE, "trading"], False),
+        (["trading", "trading"], False),
+        (["other", "other"], False),
+        ([*FIVE[:2], "é"], False),
+        ([*FIVE, "a", "b", "c", "d"], False),
+    ],
+)
+def test_wallets_are_read_in_any_order_and_each_once(names: list[str], read: bool) -> None:  # noqa: FBT001 - a row's answer
+    wallets = ",".join(f'"{name}":"1"' for name in names)
+    document = encode(snapshot(1, 2, 3, assets={"BTC": "1"}))
+    assert b'"wallets":{}' in document
+    assert is_read(document.replace(b'"wallets":{}', f'"wallets":{{{wallets}}}'.encode())) is read
+
+
 @given(logs())
 @MANY
 def test_whatever_venues_said_is_read_as_it_would_be_decoded(log: list[BalanceSnapshot]) -> None:
