@@ -29,6 +29,9 @@ class AtLeastOnce(Flight):
     `assigned` names the partitions that may be committed, `commit` asks the group to.
     """
 
+    # More would only grow cold: each record is read once more when Kafka has it.
+    records_max = 4_000
+
     def __init__(
         self,
         sender: "Sender",

@@ -63,6 +63,9 @@ class ExactlyOnce(Flight):
     assignment after everything was dropped.
     """
 
+    # The open transaction, and what the next one will hold.
+    records_max = 2 * TRANSACTION_RECORDS
+
     def __init__(
         self,
         sender: "Sender",

@@ -136,8 +136,8 @@ class Fetcher:
         if client is None:
             return []
         messages: list[Any] = client.consume(1, WAIT_SECONDS)
-        if messages:
-            messages += client.consume(count, 0)
+        if messages and count > 1:
+            messages += client.consume(count - 1, 0)
         return messages
 
 

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
     RowsDelivered = Callable[[Batch, Rows], tuple[Delivered | None, Delivered]]
 
-RECORDS_IN_FLIGHT_MAX: Final = 16_000
 BYTES_IN_FLIGHT_MAX: Final = 64 * 1024 * 1024
 
 
 class Flight(ABC):
     """The batches that were begun and are not done; `failed` is called once, with the reason."""
+
+    records_max: int
+    """How many records may be in flight: they are kept in memory."""
 
     def __init__(self, sender: "Sender", *, failed: Callable[[BaseException], None]) -> None:
         self.progress = Progress()
@@ -108,7 +110,7 @@ class Flight(ABC):
         """Whether more may be read: what is in flight is kept in memory."""
         return (
             self.started
-            and self.progress.records < RECORDS_IN_FLIGHT_MAX
+            and self.progress.records < self.records_max
             and self.progress.bytes < BYTES_IN_FLIGHT_MAX
         )
 

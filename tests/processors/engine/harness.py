@@ -66,6 +66,12 @@ class Bench:
             {TopicPartition(topic, number): to_the_end for number in range(PARTITIONS)}
         )
 
+    async def limit(self, topic: str, record_bytes_max: int) -> None:
+        """Have Kafka refuse larger requests for a topic."""
+        limits = {"max.message.bytes": str(record_bytes_max)}
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=limits)
+        await self.admin.alter_configs([resource])
+
     async def write(self, topic: str, key: bytes, value: bytes) -> None:
         """Write one record to partition 0 of a topic."""
         await self._producer.send_and_wait(topic, value, key, partition=0)

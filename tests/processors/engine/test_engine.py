@@ -7,17 +7,18 @@ from pathlib import Path
 import aiokafka
 import pytest
 
-from processors.engine import Batch
+from processors.engine import Batch, Table
 from processors.engine.errors import (
     ChangelogCut,
     ChangelogShared,
     GroupRefused,
+    SendFailed,
     StoreUnusable,
 )
 from processors.engine.restore import Restorer
 from processors.engine.store import MemoryStore
 from tests.conftest import KafkaHandle
-from tests.processors.engine.harness import Bench, counting, crashed
+from tests.processors.engine.harness import Agent, Bench, counting, crashed
 
 
 @pytest.fixture
@@ -134,6 +135,39 @@ async def test_no_offset_passes_a_batch_that_is_still_in_flight(bench: Bench) ->
         held[0]()
         await bench.until_committed(3)
         assert table.committed(0, b"a") == b"3"
+
+
+@pytest.mark.parametrize("refused", ["a row", "a send"])
+async def test_a_record_that_is_refused_alone_stops_the_worker(bench: Bench, refused: str) -> None:
+    """Kafka refuses the first record that follows from a batch, and takes the ones behind it."""
+    # Each record is a request of its own: else the last one would be refused with the first.
+    alone = {"batch.num.messages": 1}
+    app, table = bench.app(guarantee="at_least_once", librdkafka=alone)
+    large = b"x" * 5_000
+
+    def answering(table: Table) -> Agent:
+        async def agent(batches: AsyncIterator[Batch]) -> None:
+            async for batch in batches:
+                for record in batch:
+                    if refused == "a row":
+                        table[record.value] = large if record.value == b"1" else b"small"
+                    else:
+                        value = large if record.value == b"1" else b"small"
+                        batch.send(bench.out, key=record.key, value=value)
+
+        return agent
+
+    limited = bench.changelog if refused == "a row" else bench.out
+    async with bench.running(app, answering(table)):
+        await bench.limit(limited, 1_000)
+        await bench.send((b"a", b"1"), (b"a", b"2"), (b"a", b"3"))
+        assert isinstance(await crashed(app), SendFailed)
+    assert await bench.committed() == 0
+    await bench.limit(limited, 1_000_000)
+    app, table = bench.app(guarantee="at_least_once", librdkafka=alone)
+    async with bench.running(app, answering(table)):
+        await bench.until_committed(3)
+    assert [row for _, row in await bench.records(limited)][-3:] == [large, b"small", b"small"]
 
 
 async def test_a_restore_ends_where_the_last_records_are_gone(bench: Bench) -> None:
