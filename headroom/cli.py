@@ -241,6 +241,38 @@ def work(port: int | None) -> None:
     run(lambda stop: run_worker(settings, settings.http_port if port is None else port, stop))
 
 
+@headroom.command()
+@click.option("--url", help="Any worker [default: from HEADROOM_HTTP_HOST and HEADROOM_HTTP_PORT].")
+def watch(url: str | None) -> None:
+    """Watch a running worker; Ctrl-C ends it."""
+    from rich.console import Console
+
+    from headroom.live import watch as watch_worker
+
+    worker, secret = _worker(url), Environment(os.environ).secret("API_TOKEN")
+    run(lambda stop: watch_worker(worker, stop, console=Console(), token=secret))
+
+
+@headroom.command()
+@click.argument("name")
+@click.option(
+    "--user", "users", multiple=True, metavar="USER", help="A user it is for [default: all users]."
+)
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="HEADROOM_API_TOKENS_FILE",
+    required=True,
+    help="The tokens file [default: HEADROOM_API_TOKENS_FILE].",
+)
+def token(name: str, users: tuple[str, ...], path: Path) -> None:
+    """Make a token to ask workers with; its hash goes into the tokens file, itself nowhere."""
+    from headroom.tokens import add
+
+    click.echo(add(path, name, list(users)).reveal())
+
+
 @headroom.group(no_args_is_help=False)
 def query() -> None:
     """Ask a worker, and print the answer for a person."""
@@ -260,9 +292,9 @@ def _query_options(command: Any) -> Any:  # noqa: ANN401 - a decorator
 def _ask(subject: str, name: str | None, url: str | None, *, as_json: bool) -> None:
     from headroom.query import ask
 
-    settings = _settings()
-    worker = (url or f"http://{settings.http_host}:{settings.http_port}").rstrip("/")
-    run(lambda _: ask(worker, subject, name, as_json=as_json))
+    worker = _worker(url)
+    token = Environment(os.environ).secret("API_TOKEN")
+    run(lambda _: ask(worker, subject, name, as_json=as_json, token=token))
 
 
 @query.command("user")
@@ -294,6 +326,11 @@ def query_base(name: str, url: str | None, as_json: bool) -> None:  # noqa: FBT0
 def query_users(url: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """All users."""
     _ask("users", None, url, as_json=as_json)
+
+
+def _worker(url: str | None) -> str:
+    settings = _settings()
+    return (url or f"http://{settings.http_host}:{settings.http_port}").rstrip("/")
 
 
 def _settings() -> Settings:

@@ -11,6 +11,8 @@ from rich.table import Table
 from yarl import URL
 
 from headroom.errors import OperatorError
+from headroom.printable import plain, printable
+from schemas.secrets import Secret
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
 _PATHS: Final = {
@@ -25,9 +27,18 @@ class NotAnswered(OperatorError):
     """The worker said no, or nothing."""
 
 
-async def ask(url: str, subject: str, name: str | None, *, as_json: bool) -> None:
+async def ask(
+    url: str,
+    subject: str,
+    name: str | None,
+    *,
+    as_json: bool,
+    token: Secret | None = None,
+    console: Console | None = None,
+) -> None:
     """Ask the worker at `url` and print; raises `NotAnswered`."""
-    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+    headers = {} if token is None else {"Authorization": f"Bearer {token.reveal()}"}
+    async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as session:
         if name is None:
             await _print_users(session, url, as_json=as_json)
             return
@@ -39,7 +50,7 @@ async def ask(url: str, subject: str, name: str | None, *, as_json: bool) -> Non
     if as_json:
         click.echo(orjson.dumps(answer["balances"] if subject == "user" else answer))
         return
-    console = Console(soft_wrap=True)
+    console = console or Console(soft_wrap=True)
     for table in _TABLES[subject](answer):
         console.print(table)
 
@@ -51,7 +62,7 @@ async def _print_users(session: aiohttp.ClientSession, url: str, *, as_json: boo
         path = f"/v1/users?limit={_USERS_PER_PAGE}&after={quote(after, safe='')}"
         page = await _get(session, url + path)
         for user in page["users"]:
-            click.echo(orjson.dumps(user) if as_json else user)
+            click.echo(orjson.dumps(user) if as_json else printable(user))
         if page["next"] is None:
             return
         after = page["next"]
@@ -71,7 +82,9 @@ async def _get(session: aiohttp.ClientSession, url: str) -> Any:  # noqa: ANN401
             detail = orjson.loads(body)["detail"]
         except (ValueError, KeyError):
             detail = f"status {response.status}"
-        raise NotAnswered(detail)
+        if response.status == 401:  # noqa: PLR2004 - Unauthorized
+            detail += " (HEADROOM_API_TOKEN, or HEADROOM_API_TOKEN_FILE)"
+        raise NotAnswered(printable(detail))
     return orjson.loads(body)
 
 
@@ -86,7 +99,11 @@ def _user_tables(answer: dict[str, Any]) -> list[Table]:
     for account in balances["accounts"]:
         for asset, balance in account["assets"].items():
             held.add_row(
-                asset, account["venue"], balance["total"], balance["available"], balance["held"]
+                plain(asset),
+                account["venue"],
+                balance["total"],
+                balance["available"],
+                balance["held"],
             )
     if not exposure["limits"]:
         return [held]
@@ -94,9 +111,9 @@ def _user_tables(answer: dict[str, Any]) -> list[Table]:
     for limit in exposure["limits"]:
         limits.add_row(
             limit["venue"],
-            limit["asset"] or "(account)",
+            plain(limit["asset"] or "(account)"),
             *(_or_unknown(limit[name]) for name in ("current", "max", "headroom", "utilisation")),
-            limit["base_currency"] or "",
+            plain(limit["base_currency"] or ""),
         )
     return [held, limits]
 
@@ -130,7 +147,7 @@ _TEXT_COLUMNS: Final = frozenset({"asset", "venue", "in"})
 
 
 def _table(title: str, columns: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=plain(title), title_justify="left", title_style="bold")
     for column in columns:
         table.add_column(column, justify="left" if column in _TEXT_COLUMNS else "right")
     return table

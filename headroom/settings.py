@@ -27,6 +27,7 @@ _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _STORES: Final = ("rocksdb", "memory")
 _GUARANTEES: Final = ("exactly_once", "at_least_once")
 _STANDBY_REPLICAS_MAX: Final = 10
+_EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - told apart, not listened on
 T = TypeVar("T")
 
 
@@ -96,8 +97,9 @@ class Settings(msgspec.Struct, frozen=True):
     data_dir: Path
     log_level: str
     http_host: str
-    api_tokens_file: str | None
     http_port: int
+    api_tokens_file: Path | None
+    worker_token: Secret | None
     http_advertised_url: str | None
     stale_after_seconds: float
     store: str
@@ -106,13 +108,15 @@ class Settings(msgspec.Struct, frozen=True):
 
     def check_listening(self) -> None:
         """That a worker may listen where it is told to; raises `SettingsError`."""
-        if self.api_tokens_file is not None:
-            # Better refused than ignored: who sets it believes that the answers are protected.
-            problem = "is not supported yet: a worker serves this machine only"
-            raise SettingsError("HEADROOM_API_TOKENS_FILE", problem)
-        if not _is_loopback(self.http_host):
-            problem = f"must be this machine as long as no tokens protect it, not {self.http_host}"
+        if self.api_tokens_file is None and not _is_loopback(self.http_host):
+            problem = (
+                f"is this machine as long as no tokens protect it (HEADROOM_API_TOKENS_FILE), "
+                f"not {self.http_host}"
+            )
             raise SettingsError("HEADROOM_HTTP_HOST", problem)
+        if self.http_host in _EVERY_ADDRESS and self.http_advertised_url is None:
+            problem = f"is not set, and nobody can ask a worker at {self.http_host}"
+            raise SettingsError("HEADROOM_HTTP_ADVERTISED_URL", problem)
 
 
 class Environment:
@@ -172,6 +176,7 @@ class Environment:
 def load(variables: Mapping[str, str]) -> Settings:
     """The settings in `variables`; raises `SettingsError` for one that cannot be right."""
     environment = Environment(variables)
+    tokens = environment.text("API_TOKENS_FILE")
     return Settings(
         kafka=_kafka(environment),
         partitions=environment.number("PARTITIONS", PARTITIONS_DEFAULT, int, 1, _PARTITIONS_MAX),
@@ -181,8 +186,9 @@ def load(variables: Mapping[str, str]) -> Settings:
         data_dir=Path(environment.text("DATA_DIR") or Path.home() / ".local/share/headroom"),
         log_level=environment.choice("LOG_LEVEL", "INFO", _LEVELS),
         http_host=environment.text("HTTP_HOST") or "127.0.0.1",
-        api_tokens_file=environment.text("API_TOKENS_FILE"),
         http_port=environment.number("HTTP_PORT", 6066, int, 0, _PORT_MAX),
+        api_tokens_file=None if tokens is None else Path(tokens),
+        worker_token=environment.secret("WORKER_TOKEN"),
         http_advertised_url=_http_url(environment),
         stale_after_seconds=environment.number(
             "STALE_AFTER_SECONDS", 60.0, float, 1, _STALE_SECONDS_MAX

@@ -13,6 +13,7 @@ import click
 
 from headroom.errors import OperatorError
 from headroom.settings import Settings
+from headroom.tokens import access_of
 from headroom.topics import require
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
@@ -27,7 +28,7 @@ log = logging.getLogger("headroom.worker")
 
 async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None:
     """Work until told to stop; `ready URL` is printed when the tables are there."""
-    settings.check_listening()
+    access = access_of(settings)
     kafka = settings.kafka.arguments()
     with _listening(settings.http_host, port) as listener, _own_folder(settings) as folder:
         await require(kafka, partitions=settings.partitions)
@@ -50,7 +51,8 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
             store="memory" if settings.store == "memory" else "rocksdb",
         )
         worker = Worker(
-            WorkerSettings(engine, stale_after_seconds=settings.stale_after_seconds), listener
+            WorkerSettings(engine, stale_after_seconds=settings.stale_after_seconds, access=access),
+            listener,
         )
         collect_rarely()
         log.info("starting; questions at %s, tables in %s", url, folder)

@@ -12,7 +12,9 @@ import msgspec
 from processors.agents import Agents
 from processors.engine import EngineApp, EngineSettings
 from processors.engine.errors import StopTimedOut
+from processors.http.access import Access
 from processors.http.feeds import Feeds
+from processors.http.overview import Overview
 from processors.http.ownership import Ownership
 from processors.http.questions import Questions
 from processors.http.server import Server
@@ -26,11 +28,13 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     """What a worker needs beside its engine.
 
     `topic_prefix` keeps several systems apart on one Kafka: it stands before every topic's name.
+    `access` says who may ask; None: whoever reaches the listener.
     """
 
     engine: EngineSettings
     topic_prefix: str = ""
     stale_after_seconds: float = 60.0
+    access: Access | None = None
 
 
 class Worker:
@@ -58,9 +62,11 @@ class Worker:
             stale_after_seconds=settings.stale_after_seconds,
             clock_ns=clock_ns,
         )
-        self._ownership = Ownership(self.app, engine.url)
-        questions = Questions(self.agents, self._ownership, self._feeds)
-        self._server = Server(self.app, questions, self.metrics, listener)
+        access = settings.access
+        self._ownership = Ownership(self.app, engine.url, None if access is None else access.worker)
+        overview = Overview(self.agents.users, clock_ns=clock_ns)
+        questions = Questions(self.agents, self._ownership, self._feeds, overview)
+        self._server = Server(self.app, questions, self.metrics, listener, access)
 
     async def run(
         self, stop: asyncio.Event, *, on_serving: Callable[[], None] | None = None

@@ -128,6 +128,12 @@ def test_everything_by_hand(system: System) -> None:
     shown = headroom("query", "user", "hercle:user-0001", "--url", system.urls["one"])
     assert "utilisation" in shown.out
 
+    system.start(
+        *("watch", "watch", "--url", system.urls["one"]),
+        says=rf"users +{len(users)}  hercle {HERCLE_USERS} of {HERCLE_USERS} connected .*sfox conn",
+    )
+    assert system.commands["watch"].stop() == 0
+
     _console_reads(system, "balances.latest.v1", '"accounts"')
     _console_reads(system, "exposure.asset.v1", '"by_venue"')
 

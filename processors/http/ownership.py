@@ -1,6 +1,7 @@
 """Who holds a key, and asking them: the one asked passes the question on to the owner."""
 
 import asyncio
+import logging
 from typing import Any, Final
 
 import aiohttp
@@ -9,18 +10,25 @@ from aiohttp import web
 from yarl import URL
 
 from processors.engine import EngineApp, Table
+from processors.http.access import FORWARDED, passed_on
 from processors.http.problems import not_yet
+from schemas.secrets import Secret
 
-FORWARDED: Final = "X-Headroom-Forwarded"
+log = logging.getLogger("headroom.http")
+
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
 
 
 class Ownership:
-    """This worker's view of which worker holds which partition."""
+    """This worker's view of which worker holds which partition.
 
-    def __init__(self, app: EngineApp, url: str) -> None:
+    `credential` is what the others know it by, where they answer only to who has one.
+    """
+
+    def __init__(self, app: EngineApp, url: str, credential: Secret | None) -> None:
         self._app = app
         self._url = url
+        self._credential = credential
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -46,11 +54,18 @@ class Ownership:
 
     async def pass_on(self, request: web.Request, table: Table, key: bytes) -> web.Response:
         """The owner's own answer. A question is passed on once: views may differ for a moment."""
-        _, owner = self._app.owner(table, key)
-        if owner is None or FORWARDED in request.headers:
+        if passed_on(request):
             raise not_yet("this key is being moved between workers")
-        status, content_type, body = await self._get(owner + request.rel_url.raw_path_qs)
+        path = request.rel_url.raw_path_qs
+        status, content_type, body = await self.ask_owner(table, key, path)
         return web.Response(status=status, body=body, content_type=content_type)
+
+    async def ask_owner(self, table: Table, key: bytes, path: str) -> tuple[int, str, bytes]:
+        """Status, content type and body of the owner's answer to `path`; raises 503 without one."""
+        _, owner = self._app.owner(table, key)
+        if owner is None:
+            raise not_yet("this key is being moved between workers")
+        return await self._get(owner + path)
 
     async def gather(self, path: str) -> list[Any]:
         """The answers of all other workers to `path`; raises 503 where one does not answer."""
@@ -65,8 +80,19 @@ class Ownership:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
         try:
             async with self._session.get(
-                URL(url, encoded=True), headers={FORWARDED: "1"}, allow_redirects=False
+                URL(url, encoded=True), headers=self._headers(), allow_redirects=False
             ) as response:
-                return response.status, response.content_type, await response.read()
+                status, body = response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise not_yet("the worker that holds this key does not answer") from error
+        if status == web.HTTPUnauthorized.status_code:
+            # Theirs to mend who run the workers, and nothing that who asks could do better.
+            log.error("%s refuses this worker's HEADROOM_WORKER_TOKEN", url.partition("/v1")[0])
+            raise not_yet("the worker that holds this key does not know this one")
+        return status, response.content_type, body
+
+    def _headers(self) -> dict[str, str]:
+        headers = {FORWARDED: "1"}
+        if self._credential is not None:
+            headers["Authorization"] = f"Bearer {self._credential.reveal()}"
+        return headers

@@ -1,5 +1,6 @@
 """The paths under `/v1`: users, balances, exposures, feeds."""
 
+import asyncio
 import heapq
 import itertools
 from typing import Any, Final
@@ -9,9 +10,11 @@ import msgspec
 from aiohttp import web
 
 from processors.agents import Agents
+from processors.http.access import Grant, grant_of, passed_on, require_all
 from processors.http.feeds import Feeds
-from processors.http.ownership import FORWARDED, Ownership
-from processors.http.problems import bad_request, not_found
+from processors.http.overview import LIMITS_MAX, Overview, merged
+from processors.http.ownership import Ownership
+from processors.http.problems import Problem, bad_request, not_found, not_yet
 from processors.ledger.assets import published
 from processors.ledger.contributions import sum_key
 from processors.ledger.users import UserState
@@ -20,15 +23,20 @@ from schemas.codec import decode
 
 USERS_PER_PAGE: Final = 100
 USERS_PER_PAGE_MAX: Final = 1_000
+LIMITS_DEFAULT: Final = 10
+_ASKED_AT_ONCE: Final = 50
 
 
 class Questions:
     """Handlers over one worker's tables."""
 
-    def __init__(self, agents: Agents, ownership: Ownership, feeds: Feeds) -> None:
+    def __init__(
+        self, agents: Agents, ownership: Ownership, feeds: Feeds, overview: Overview
+    ) -> None:
         self._agents = agents
         self._ownership = ownership
         self._feeds = feeds
+        self._overview = overview
 
     def routes(self) -> list[web.RouteDef]:
         """The paths of the contract."""
@@ -40,6 +48,7 @@ class Questions:
             web.get("/v1/assets/{asset:[^/]*}/exposure", self.asset),
             web.get("/v1/bases/{base:[^/]*}/exposure", self.base),
             web.get("/v1/feeds", self.feeds),
+            web.get("/v1/overview", self.overview),
         ]
 
     async def balances(self, request: web.Request) -> web.Response:
@@ -58,23 +67,42 @@ class Questions:
         """BaseExposure."""
         return await self._sum(request, "base", request.match_info["base"].upper())
 
-    async def feeds(self, _request: web.Request) -> web.Response:
-        """Each venue's connections."""
+    async def feeds(self, request: web.Request) -> web.Response:
+        """Each venue's connections: some are a user's own."""
+        require_all(request)
         return _json({"feeds": msgspec.to_builtins(self._feeds.all())})
+
+    async def overview(self, request: web.Request) -> web.Response:
+        """How many users there are, and the limits that are used most."""
+        require_all(request)
+        limit = _limit(request, LIMITS_DEFAULT, LIMITS_MAX)
+        self._ownership.require_serving()
+        found = await self._overview.here()
+        if not passed_on(request):
+            path = f"/v1/overview?limit={limit}"
+            found = merged(found, await self._ownership.gather(path))
+        return _json(found.document(limit))
 
     async def users(self, request: web.Request) -> web.Response:
         """One page of all users in order of their names; `next` is the `after` of the next page."""
-        after, limit = request.query.get("after", ""), _limit(request)
-        here = self._users_here(after, limit)
-        pages = [here]
-        if FORWARDED not in request.headers:
-            path = f"/v1/users?limit={limit}&after={quote(after, safe='')}"
-            pages += [answer["users"] for answer in await self._ownership.gather(path)]
-        page = list(itertools.islice(heapq.merge(*pages), limit))
+        after, limit = (
+            request.query.get("after", ""),
+            _limit(request, USERS_PER_PAGE, USERS_PER_PAGE_MAX),
+        )
+        grant = grant_of(request)
+        if grant.users is not None:
+            page = await self._users_of_grant(grant, after, limit)
+        else:
+            pages = [self._users_here(after, limit)]
+            if not passed_on(request):
+                path = f"/v1/users?limit={limit}&after={quote(after, safe='')}"
+                pages += [answer["users"] for answer in await self._ownership.gather(path)]
+            page = list(itertools.islice(heapq.merge(*pages), limit))
         return _json({"users": page, "next": page[-1] if len(page) == limit else None})
 
     async def assets(self, request: web.Request) -> web.Response:
         """The names of all assets that were ever held."""
+        require_all(request)
         self._ownership.require_serving()
         table = self._agents.assets
         found = {
@@ -82,13 +110,15 @@ class Questions:
             for partition in table.open_partitions
             for name in self._agents.sums.assets(partition)
         }
-        if FORWARDED not in request.headers:
+        if not passed_on(request):
             for answer in await self._ownership.gather("/v1/assets"):
                 found.update(answer["assets"])
         return _json({"assets": sorted(found)})
 
     async def _user(self, request: web.Request, view: Any) -> web.Response:  # noqa: ANN401 - either view
         user = request.match_info["user"]
+        if not grant_of(request).covers(user):
+            raise _no_such_user(user)
         table, key = self._agents.users, user.encode()
         partition = self._ownership.partition_here(table, key)
         if partition is None:
@@ -97,12 +127,13 @@ class Questions:
         state = None if row is None else decode(row, UserState)
         balances = None if state is None else user_balances(state)
         if state is None or balances is None:
-            raise not_found(f"no such user: {user[:100]!r}")
+            raise _no_such_user(user)
         document = msgspec.to_builtins(view(state))
         freshness = msgspec.to_builtins(self._feeds.freshness(balances))
         return _json({**document, "freshness": freshness})
 
     async def _sum(self, request: web.Request, kind: str, name: str) -> web.Response:
+        require_all(request)
         table, key = self._agents.assets, sum_key(kind, name)
         partition = self._ownership.partition_here(table, key)
         if partition is None:
@@ -111,6 +142,30 @@ class Questions:
         if head is None:
             raise not_found(f"nobody ever held this {kind}: {name[:100]!r}")
         return web.Response(body=published(head), content_type="application/json")
+
+    async def _users_of_grant(self, grant: Grant, after: str, limit: int) -> list[str]:
+        """Of a grant's users those that there are: few, so that each can be asked for."""
+        names = sorted(user for user in grant.users or () if user > after)
+        found: list[str] = []
+        for first in range(0, len(names), _ASKED_AT_ONCE):
+            some = names[first : first + _ASKED_AT_ONCE]
+            there = await asyncio.gather(*map(self._exists, some))
+            found += itertools.compress(some, there)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def _exists(self, user: str) -> bool:
+        table, key = self._agents.users, user.encode()
+        partition = self._ownership.partition_here(table, key)
+        if partition is not None:
+            row = table.committed(partition, key)
+            return row is not None and bool(decode(row, UserState).live)
+        path = f"/v1/users/{quote(user, safe='')}/balances"
+        status, _, _ = await self._ownership.ask_owner(table, key, path)
+        if status not in (web.HTTPOk.status_code, web.HTTPNotFound.status_code):
+            raise not_yet("another worker is not ready")
+        return status == web.HTTPOk.status_code
 
     def _users_here(self, after: str, limit: int) -> list[str]:
         self._ownership.require_serving()
@@ -129,13 +184,17 @@ class Questions:
                 yield user
 
 
-def _limit(request: web.Request) -> int:
-    text = request.query.get("limit", str(USERS_PER_PAGE))
+def _no_such_user(user: str) -> Problem:
+    return not_found(f"no such user: {user[:100]!r}")
+
+
+def _limit(request: web.Request, default: int, maximum: int) -> int:
+    text = request.query.get("limit", str(default))
     # Digits are counted before they are read: a number of any length may stand in a URL.
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(USERS_PER_PAGE_MAX))):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(maximum))):
         text = "0"
-    if not 1 <= int(text) <= USERS_PER_PAGE_MAX:
-        raise bad_request(f"limit is a whole number from 1 to {USERS_PER_PAGE_MAX}")
+    if not 1 <= int(text) <= maximum:
+        raise bad_request(f"limit is a whole number from 1 to {maximum}")
     return int(text)
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from processors.engine import EngineApp
+from processors.http.access import Access, guarded
 from processors.http.problems import Problem, not_found, not_yet
 from processors.http.questions import Questions
 from processors.metrics import Metrics
@@ -22,17 +23,25 @@ class Server:
     """Serves on a socket that is already bound, from before the tables are restored."""
 
     def __init__(
-        self, app: EngineApp, questions: Questions, metrics: Metrics, listener: socket.socket
+        self,
+        app: EngineApp,
+        questions: Questions,
+        metrics: Metrics,
+        listener: socket.socket,
+        access: Access | None,
     ) -> None:
         self._app = app
         self._questions = questions
         self._metrics = metrics
         self._listener = listener
+        self._access = access
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Answer questions while the block runs."""
-        site_app = web.Application(middlewares=[_problems], client_max_size=REQUEST_BYTES_MAX)
+        site_app = web.Application(
+            middlewares=[_problems, guarded(self._access)], client_max_size=REQUEST_BYTES_MAX
+        )
         site_app.add_routes(
             [
                 *self._questions.routes(),

@@ -147,3 +147,16 @@ async def test_what_a_worker_refuses_is_one_clear_line(worker: str) -> None:
         await ask(worker, "user", "x", as_json=False)
     with pytest.raises(NotAnswered, match=r"no worker answers at http://127\.0\.0\.1:1:"):
         await ask("http://127.0.0.1:1", "users", None, as_json=False)
+
+
+async def test_names_are_text_and_nothing_else(
+    worker: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name is the venue's: it may look like markup, or tell a terminal to do something."""
+    odd = "hercle:[red]\x1b[2J\n"
+    monkeypatch.setitem(BALANCES, "user", odd)
+    monkeypatch.setitem(EXPOSURE["limits"][1], "asset", odd)
+    await ask(worker, "user", "hercle:user 1", as_json=False)
+    shown = capsys.readouterr().out
+    assert shown.count("hercle:[red]\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}") == 2
+    assert "\x1b" not in shown

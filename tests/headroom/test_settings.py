@@ -9,6 +9,7 @@ import pytest
 
 from headroom.errors import SettingsError
 from headroom.settings import Environment, KafkaSettings, Settings, load, poll_seconds
+from schemas.secrets import Secret
 
 CANARY = "canary-0123456789"
 
@@ -26,8 +27,9 @@ def test_without_a_variable_everything_has_its_default() -> None:
         data_dir=Path.home() / ".local/share/headroom",
         log_level="INFO",
         http_host="127.0.0.1",
-        api_tokens_file=None,
         http_port=6066,
+        api_tokens_file=None,
+        worker_token=None,
         http_advertised_url=None,
         stale_after_seconds=60.0,
         store="rocksdb",
@@ -48,6 +50,8 @@ def test_without_a_variable_everything_has_its_default() -> None:
         ("HTTP_HOST", "::1", "http_host", "::1"),
         ("HTTP_HOST", "127.3.2.1", "http_host", "127.3.2.1"),
         ("HTTP_PORT", "0", "http_port", 0),
+        ("API_TOKENS_FILE", "/tokens", "api_tokens_file", Path("/tokens")),
+        ("WORKER_TOKEN", CANARY, "worker_token", Secret(CANARY)),
         ("HTTP_ADVERTISED_URL", "http://w:1", "http_advertised_url", "http://w:1"),
         ("STALE_AFTER_SECONDS", "2.5", "stale_after_seconds", 2.5),
         ("STORE", "memory", "store", "memory"),
@@ -75,7 +79,7 @@ def test_a_variable_sets_what_it_is_named_for(
         ("STORE", "paper"),
         ("GUARANTEE", "at_most_once"),
         *[("STANDBY_REPLICAS", text) for text in ("-1", "x", "11")],
-        ("API_TOKENS_FILE", "/tokens"),
+        ("WORKER_TOKEN_FILE", "/no/such/file"),
         *[("KAFKA_BOOTSTRAP", text) for text in ("x", "x:", ":1", "x:y", "x:0", "a:1,,b:1")],
         ("KAFKA_BOOTSTRAP", "x:65536"),
         ("KAFKA_SECURITY_PROTOCOL", "TLS"),

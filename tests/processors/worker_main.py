@@ -7,12 +7,15 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
+from processors.http.access import Access, Grant, hashed
+from schemas.secrets import Secret
 
 
-async def main(options: dict[str, object]) -> None:
+async def main(options: dict[str, Any]) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     engine = EngineSettings(
@@ -28,8 +31,21 @@ async def main(options: dict[str, object]) -> None:
     )
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    settings = WorkerSettings(engine, topic_prefix=str(options["prefix"]))
+    settings = WorkerSettings(
+        engine, topic_prefix=str(options["prefix"]), access=access_of(options)
+    )
     await Worker(settings, listener).run(stop, on_serving=lambda: print("ready", url, flush=True))
+
+
+def access_of(options: dict[str, Any]) -> Access | None:
+    """Who may ask: the tokens themselves, which only a test has at hand."""
+    if "tokens" not in options:
+        return None
+    grants = [
+        Grant(name, hashed(token), None if users is None else frozenset(users))
+        for name, token, users in options["tokens"]
+    ]
+    return Access(grants, Secret(options["worker_token"]))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,111 @@
+"""Who may ask what: bearer tokens, known by their hashes only, for all users or for some.
+
+Without an `Access` everybody may ask everything, and then the worker listens on its own machine
+alone (`headroom.settings` sees to that). A user that a token does not cover is answered as one who
+does not exist: that there is such a user is something to know, too.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from processors.http.problems import Problem
+from schemas.secrets import Secret
+
+FORWARDED: Final = "X-Headroom-Forwarded"
+_SCHEME: Final = "bearer "
+_OPEN: Final = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/"})
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="headroom"'}
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """What a token allows: all users (None) or these, and with all users the sums over them.
+
+    `digest` is the SHA-256 of the token.
+    """
+
+    name: str
+    digest: bytes
+    users: frozenset[str] | None
+
+    def covers(self, user: str) -> bool:
+        """Whether this user may be asked for."""
+        return self.users is None or user in self.users
+
+
+EVERYTHING: Final = Grant("", b"", None)
+_GRANT: Final = web.RequestKey("grant", Grant)
+_PASSED_ON: Final = web.RequestKey("passed_on", bool)
+
+
+class Access:
+    """The tokens of a worker, and the credential by which its fellows know each other."""
+
+    def __init__(self, grants: Sequence[Grant], worker: Secret) -> None:
+        self.worker = worker
+        fellow = Grant("worker", hashed(worker.reveal()), None)
+        self._fellow = fellow
+        self._grants = (*grants, fellow)
+
+    def check(self, request: web.Request) -> None:
+        """Note what a request's token allows; Problem 401 where there is none that we know."""
+        grant = self._find(request.headers.getall("Authorization", []))
+        request[_GRANT] = grant
+        request[_PASSED_ON] = grant is self._fellow and FORWARDED in request.headers
+
+    def _find(self, headers: Sequence[str]) -> Grant:
+        if len(headers) != 1 or not headers[0].lower().startswith(_SCHEME):
+            raise _unknown("a bearer token is needed")
+        digest = hashed(headers[0][len(_SCHEME) :].strip())
+        # All are compared, each in a time that says nothing: neither which one it is, nor how much.
+        found = [grant for grant in self._grants if hmac.compare_digest(grant.digest, digest)]
+        if not found:
+            raise _unknown("this token is not known")
+        return found[-1]
+
+
+def hashed(token: str) -> bytes:
+    """What a token is known by. It is random and long, so that a plain hash cannot be reversed."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def guarded(access: Access | None) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """A middleware that lets nobody ask without a token; probes, and what says nothing of users."""
+
+    @web.middleware
+    async def guard(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if access is None:
+            request[_PASSED_ON] = FORWARDED in request.headers
+        elif request.path not in _OPEN:
+            access.check(request)
+        return await handler(request)
+
+    return guard
+
+
+def grant_of(request: web.Request) -> Grant:
+    """What this request may ask."""
+    grant: Grant = request.get(_GRANT, EVERYTHING)
+    return grant
+
+
+def passed_on(request: web.Request) -> bool:
+    """Whether another worker asks, for somebody whom it has checked."""
+    is_passed_on: bool = request.get(_PASSED_ON, False)
+    return is_passed_on
+
+
+def require_all(request: web.Request) -> None:
+    """Problem 403 where a token is for some users only: what is asked for is over all of them."""
+    if grant_of(request).users is not None:
+        raise Problem(403, "Forbidden", "this token is for some users only")
+
+
+def _unknown(detail: str) -> Problem:
+    return Problem(401, "Unauthorized", detail, _CHALLENGE)

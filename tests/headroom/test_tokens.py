@@ -1,0 +1,130 @@
+"""The tokens file: made by a command, read whole or refused, and no token is ever in it."""
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headroom.errors import OperatorError, SettingsError
+from headroom.settings import Settings, load
+from headroom.tokens import access_of, add, read
+from processors.http.access import hashed
+from tests.headroom.commands import headroom
+
+WORKER_TOKEN = "canary-worker-0123456789-0123456789"
+DIGEST = "ab" * 32
+ENTRY = f'[[token]]\nname = "risk"\nsha256 = "{DIGEST}"\nusers = "all"\n'
+
+
+def file(folder: Path, text: str, mode: int = 0o600) -> Path:
+    path = folder / "tokens.toml"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    path.chmod(mode)
+    return path
+
+
+def settings(path: Path, **variables: Any) -> Settings:
+    given = {"API_TOKENS_FILE": path, "WORKER_TOKEN": WORKER_TOKEN, **variables}
+    return load({f"HEADROOM_{n}": str(text) for n, text in given.items() if text is not None})
+
+
+def test_a_token_that_was_made_is_known_by_its_hash(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    risk = add(path, "risk", [])
+    portal = add(path, 'the "portal"', ["sfox:a", "hercle:ü\n"])
+    assert [(grant.name, grant.users) for grant in read(path)] == [
+        ("risk", None),
+        ('the "portal"', {"sfox:a", "hercle:ü\n"}),
+    ]
+    assert [grant.digest for grant in read(path)] == [
+        hashed(token.reveal()) for token in (risk, portal)
+    ]
+    text = path.read_text()
+    assert risk.reveal() not in text
+    assert portal.reveal() not in text
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(OperatorError, match="already"):
+        add(path, "risk", [])
+    with pytest.raises(OperatorError, match="printable"):
+        add(path, "ri\nsk", [])
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o777])
+def test_a_file_that_is_open_to_all_is_refused(tmp_path: Path, mode: int) -> None:
+    path = file(tmp_path, ENTRY, mode)
+    with pytest.raises(SettingsError, match=r"^HEADROOM_API_TOKENS_FILE is open to all"):
+        access_of(settings(path))
+    path.chmod(0o640)
+    assert access_of(settings(path)) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "token"),
+        ("token = 1", "array"),
+        ("[[token]\n", "line 1"),
+        ("\udcff", "UTF-8"),
+        (ENTRY + "surprise = 1", "surprise"),
+        (ENTRY + ENTRY, "twice"),
+        (ENTRY + ENTRY.replace("risk", "desk"), "twice"),
+        (ENTRY.replace(DIGEST, DIGEST[1:]), "sha256"),
+        (ENTRY.replace(DIGEST, DIGEST.upper()), "sha256"),
+        (ENTRY.replace("users", "user"), "user"),
+        (ENTRY.replace('"all"', '"sfox:a"'), "users"),
+        (ENTRY.replace('"all"', "[]"), "users"),
+        (ENTRY.replace('"all"', "[1]"), "users"),
+        (ENTRY.replace('"risk"', '""'), "name"),
+        (ENTRY.replace('name = "risk"\n', ""), "name"),
+        (ENTRY.replace('users = "all"\n', ""), "users"),
+    ],
+)
+def test_a_file_that_is_not_wholly_right_is_refused(tmp_path: Path, text: str, word: str) -> None:
+    path = file(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        access_of(settings(path))
+    assert str(caught.value).startswith("HEADROOM_API_TOKENS_FILE ")
+    assert word in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        access_of(settings(tmp_path / "tokens.toml"))
+    with pytest.raises(SettingsError, match="cannot be read"):
+        access_of(settings(tmp_path))
+
+
+def test_workers_need_a_credential_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    token = add(path, "risk", []).reveal()
+    for given, word in ((None, "not set"), ("canary", "shorter"), (token, "one of the tokens")):
+        with pytest.raises(SettingsError) as caught:
+            access_of(settings(path, WORKER_TOKEN=given))
+        assert str(caught.value).startswith("HEADROOM_WORKER_TOKEN ")
+        assert word in str(caught.value)
+        assert given is None or given not in str(caught.value)
+
+
+def test_beyond_this_machine_there_are_tokens_and_an_address(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    add(path, "risk", [])
+    for host in ("192.0.2.1", "worker.example"):
+        assert access_of(settings(path, HTTP_HOST=host)) is not None
+        with pytest.raises(SettingsError, match=r"^HEADROOM_HTTP_HOST "):
+            access_of(settings(path, HTTP_HOST=host, API_TOKENS_FILE=None))
+    everywhere = "0.0.0.0"  # noqa: S104 - what is tested
+    with pytest.raises(SettingsError, match=r"^HEADROOM_HTTP_ADVERTISED_URL "):
+        access_of(settings(path, HTTP_HOST=everywhere))
+    assert access_of(settings(path, HTTP_HOST=everywhere, HTTP_ADVERTISED_URL="http://w:1"))
+    assert access_of(settings(path, API_TOKENS_FILE=None)) is None
+
+
+def test_the_command_prints_the_token_once(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    done = headroom("token", "risk", "--user", "sfox:a", "--file", str(path))
+    assert (done.status, done.err) == (0, "")
+    (grant,) = read(path)
+    assert (grant.name, grant.users) == ("risk", {"sfox:a"})
+    assert grant.digest == hashed(done.out.strip())
+    headroom("token", "risk", "--file", str(path)).is_one_line("risk", "already")
