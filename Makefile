@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Directories that hold code; those that do not exist (yet) are left out.
-CODE := $(wildcard headroom schemas producers processors tests benchmarks hatch_build.py)
+CODE := $(wildcard headroom schemas producers processors tests benchmarks hatch_build.py docs/pictures/make.py)
 # What is compiled where there is a C compiler, and what compiles it.
 COMPILED := $(wildcard processors/compiled/*.pyx processors/compiled/*.pxd) hatch_build.py
 UV_VERSION := 0.13.9
@@ -64,6 +64,11 @@ lock: $(VENV)/.uv-stamp
 	$(VENV)/uv/bin/uv pip compile $(LOCK) $(ARGS) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	@! grep -nE '://|--(extra-)?index-url|--find-links' requirements.lock requirements-dev.lock \
 	  || { echo 'lock: an address in a lock file' >&2; exit 1; }
+
+# pictures: the README's, taken of a demo that runs
+.PHONY: pictures
+pictures: $(VENV)/.runtime-stamp
+	@PYTHONPATH=. $(BIN)/python docs/pictures/make.py
 
 # bench: the same job in Headroom and its peers, measured (ARGS="--help" tells the parts; takes a while)
 .PHONY: bench

@@ -1,15 +1,13 @@
-"""What the demo sees from outside: offsets in Kafka, lines in the journals, a worker's metrics."""
+"""What the demo sees from outside: offsets in Kafka, lines in the journals."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-import aiohttp
 import aiokafka
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
-from prometheus_client.parser import text_string_to_metric_families
 
 from headroom.work import APP_NAME
 from schemas.topics import BALANCES, CONTRIBUTIONS
@@ -17,7 +15,6 @@ from schemas.venues import VENUES
 
 RAW_TOPICS: Final = tuple(venue.raw_topic for venue in VENUES.values())
 _SOURCES: Final = (*RAW_TOPICS, BALANCES, CONTRIBUTIONS)
-_LATENCY: Final = "headroom_socket_to_table_seconds"
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
@@ -80,20 +77,3 @@ def lines(path: Path) -> int:
             )
     except FileNotFoundError:
         return 0
-
-
-async def median_latency_seconds(url: str) -> float | None:
-    """The median time from socket to table, from the worker's histogram; None without frames.
-
-    It is the upper bound of the bucket in which the median lies.
-    """
-    async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as response:
-        text = await response.text()
-    buckets = {
-        float(sample.labels["le"]): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name == f"{_LATENCY}_bucket"
-    }
-    total = max(buckets.values(), default=0.0)
-    return next((le for le, count in sorted(buckets.items()) if total and count >= total / 2), None)

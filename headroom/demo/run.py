@@ -12,9 +12,10 @@ import click
 import msgspec
 
 from headroom.audit import Audit, audit
-from headroom.demo.observe import Observer, median_latency_seconds
+from headroom.demo.observe import Observer
 from headroom.demo.system import Demo, DemoOptions, tell
 from headroom.kafka import KafkaNode
+from headroom.live import Worker
 from headroom.topics import apply
 from schemas.topics import PARTITIONS_DEFAULT
 
@@ -43,12 +44,16 @@ async def run_demo(options: DemoOptions, stop: asyncio.Event) -> int:
             kafka = {"bootstrap_servers": node.bootstrap}
             await apply(kafka, partitions=PARTITIONS_DEFAULT, replication_factor=1)
             demo = Demo(options, folder, node.bootstrap)
-            async with demo.running(), Observer(kafka, partitions=PARTITIONS_DEFAULT) as observer:
-                await demo.show(observer, stop)
+            async with (
+                demo.running(),
+                Observer(kafka, partitions=PARTITIONS_DEFAULT) as observer,
+                Worker(demo.url) as worker,
+            ):
+                await demo.show(observer, worker, stop)
                 await demo.silence(observer)
                 # Who pressed Ctrl-C wants the accounting, not a race.
                 sprint = None if stop.is_set() else await demo.sprint(observer)
-                median = await median_latency_seconds(demo.url)
+                median = await worker.median_latency_seconds()
             tell("counting …")
             journals = [path for path in demo.journals if path.exists()]
             found = await audit(kafka, journals=journals)

@@ -12,10 +12,12 @@ from typing import Final
 
 import click
 import msgspec
+from rich.console import Console
 
 from headroom.demo.children import Child
 from headroom.demo.observe import Observer, Sight, lines
 from headroom.errors import OperatorError
+from headroom.live import Scene, Screen, Worker, scenes
 from headroom.sandbox import hercle_keys
 from headroom.sandbox.config import HERCLE_DEFAULT_KEY, SFOX_DEFAULT_KEY
 
@@ -24,7 +26,6 @@ DRAIN_SECONDS_MAX: Final = 120.0
 SPRINT_SECONDS: Final = 2.0
 SPRINT_RATE: Final = 3_000
 HERCLE_USERS_MAX: Final = 20
-_TELL_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.1
 
 
@@ -59,6 +60,7 @@ class Demo:
         self._children: list[Child] = []
         self._numbers = itertools.count()
         self.journals = [folder / f"{venue}.journal" for venue in ("sfox", "hercle", "sprint")]
+        self._places = {"Kafka": bootstrap, "processes' logs": str(folder)}
         self.url = ""
 
     @contextlib.asynccontextmanager
@@ -70,27 +72,26 @@ class Demo:
             self._start_producers(sfox_url, hercle_url)
             self.url = await worker.line("ready", seconds=START_SECONDS_MAX)
             tell(f"the worker answers at {self.url}/v1/users")
+            self._places["users"] = f"{self.url}/v1/users"
+            self._places["metrics"] = f"{self.url}/metrics"
             yield
         finally:
             for child in reversed(self._children):
                 await child.stop()
 
-    async def show(self, observer: Observer, stop: asyncio.Event) -> None:
-        """Tell what happens every second, until the time is over."""
-        started = time.monotonic()
-        while not stop.is_set():
-            elapsed = time.monotonic() - started
-            if self._options.seconds is not None and elapsed >= self._options.seconds:
-                return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _TELL_SECONDS)
+    async def show(self, observer: Observer, worker: Worker, stop: asyncio.Event) -> None:
+        """Show what happens every second, until the time is over."""
+
+        async def look(elapsed_seconds: float) -> Scene:
             for child in self._children:
                 child.check()
-            sight = await observer.look()
-            tell(
-                f"{elapsed:5.0f} s  frames {self._frames():6}  raw {sight.raw:6}  "
-                f"done {sight.done:6}  lag {sight.lag}"
+            scene, sight = await worker.look(elapsed_seconds), await observer.look()
+            return msgspec.structs.replace(
+                scene, frames=self._frames(), raw=sight.raw, lag=sight.lag, places=self._places
             )
+
+        with Screen(Console(stderr=True)).open() as screen:
+            await scenes(look, screen.show, stop, seconds=self._options.seconds)
 
     async def silence(self, observer: Observer) -> Sight:
         """Stop the venues, then the producers, and wait until everything has arrived."""

@@ -1,0 +1,112 @@
+"""What is to be seen at one moment: values, from wherever they come."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from schemas.documents import Limit, Time
+from schemas.feeds import FeedStatus
+from schemas.times import time_ns_of
+
+LIMITS_SHOWN: Final = 8
+_NS_PER_S: Final = 1_000_000_000
+
+
+class Venue(msgspec.Struct, frozen=True):
+    """A venue's connections together; `heard_seconds` is since anything came over any of them."""
+
+    name: str
+    connected: int
+    connections: int
+    heard_seconds: float | None
+    frames: int
+    reconnects: int
+
+
+class Used(msgspec.Struct, frozen=True):
+    """How much of a limit is used, and whose it is; amounts are the venue's own digits."""
+
+    user: str
+    venue: str
+    asset: str | None
+    current: str | None
+    max: str | None
+    base_currency: str | None
+    utilisation: Decimal | None
+
+
+class Scene(msgspec.Struct, frozen=True):
+    """The figures of one moment; None is what nobody could tell.
+
+    `normalised`, `dead_letters` and `lag` are one worker's, counted since it started; `users` and
+    `limits` are of all workers, `as_of` when they were read. `frames` and `raw` are what the
+    simulated venues sent and what lies in the raw topics: only a demo knows them.
+    """
+
+    elapsed_seconds: float
+    url: str
+    places: Mapping[str, str] = {}
+    frames: int | None = None
+    raw: int | None = None
+    normalised: int | None = None
+    normalised_per_second: float | None = None
+    dead_letters: int | None = None
+    lag: int | None = None
+    users: int | None = None
+    limits: list[Used] = []
+    as_of: Time | None = None
+    venues: list[Venue] = []
+    problem: str | None = None
+
+
+def with_pace(scene: Scene, last: Scene | None) -> Scene:
+    """The scene with how fast it goes, from the one before; not where a worker was started anew."""
+    if last is None or last.normalised is None or scene.normalised is None:
+        return scene
+    seconds = scene.elapsed_seconds - last.elapsed_seconds
+    count = scene.normalised - last.normalised
+    if seconds <= 0 or count < 0:
+        return scene
+    return msgspec.structs.replace(scene, normalised_per_second=count / seconds)
+
+
+def venues_of(statuses: Iterable[FeedStatus], *, now_ns: int) -> list[Venue]:
+    """The venues of all connections, by name."""
+    by_name: dict[str, list[FeedStatus]] = {}
+    for status in statuses:
+        by_name.setdefault(status.venue, []).append(status)
+    return [_venue(name, found, now_ns) for name, found in sorted(by_name.items())]
+
+
+def _venue(name: str, statuses: list[FeedStatus], now_ns: int) -> Venue:
+    heard = [time_ns_of(each.last_heard) for each in statuses if each.last_heard is not None]
+    return Venue(
+        name=name,
+        connected=sum(each.state == "connected" for each in statuses),
+        connections=len(statuses),
+        heard_seconds=max(0.0, (now_ns - max(heard)) / _NS_PER_S) if heard else None,
+        frames=sum(each.frames for each in statuses),
+        reconnects=sum(each.reconnects for each in statuses),
+    )
+
+
+def used_of(document: Mapping[str, Any]) -> list[Used]:
+    """The limits of an overview, those of which the use is known."""
+    found = []
+    for each in document["limits"]:
+        limit = msgspec.convert(each, Limit)
+        if limit.utilisation is not None:
+            found.append(
+                Used(
+                    user=each["user"],
+                    venue=limit.venue,
+                    asset=limit.asset,
+                    current=limit.current,
+                    max=limit.max,
+                    base_currency=limit.base_currency,
+                    utilisation=Decimal(limit.utilisation),
+                )
+            )
+    return found

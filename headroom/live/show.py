@@ -1,0 +1,88 @@
+"""Scenes shown one after the other: a picture that is painted over, or a line each."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final, Self
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+
+from headroom.live.ask import NoAnswer, Worker
+from headroom.live.paint import line, picture
+from headroom.live.scene import Scene, with_pace
+from schemas.secrets import Secret
+
+PAUSE_SECONDS: Final = 1.0
+
+
+class Screen:
+    """Where scenes are shown: on a terminal as a picture, else as lines."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Self]:
+        """The picture stands while the block runs; its last state stays."""
+        if not self._console.is_terminal:
+            yield self
+            return
+        with Live(console=self._console, auto_refresh=False) as live:
+            self._live = live
+            try:
+                yield self
+            finally:
+                self._live = None
+
+    def show(self, scene: Scene) -> None:
+        """Show one scene."""
+        if self._live is None:
+            self._console.print(line(scene), markup=False, highlight=False, soft_wrap=True)
+        else:
+            self._live.update(picture(scene), refresh=True)
+
+
+async def scenes(
+    look: Callable[[float], Awaitable[Scene]],
+    show: Callable[[Scene], None],
+    stop: asyncio.Event,
+    *,
+    seconds: float | None = None,
+) -> None:
+    """Look and show once a second until `stop` is set or the time is over."""
+    started, last = time.monotonic(), None
+    while not stop.is_set():
+        elapsed = time.monotonic() - started
+        if seconds is not None and elapsed >= seconds:
+            return
+        scene = with_pace(await look(elapsed), last)
+        show(scene)
+        last = scene
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
+
+
+async def watch(
+    url: str, stop: asyncio.Event, *, console: Console, token: Secret | None = None
+) -> None:
+    """Watch a worker until `stop` is set.
+
+    Raises `NoAnswer` where it does not answer at first; later its last figures stay, and why.
+    """
+    async with Worker(url, token=token) as worker:
+        last = await worker.look(0.0)
+
+        async def look(elapsed: float) -> Scene:
+            nonlocal last
+            try:
+                last = await worker.look(elapsed)
+            except NoAnswer as error:
+                last = msgspec.structs.replace(last, elapsed_seconds=elapsed, problem=str(error))
+            return last
+
+        with Screen(console).open() as screen:
+            await scenes(look, screen.show, stop)

@@ -1,0 +1,128 @@
+"""What a person sees: every figure of a scene, on terminals of any width; elsewhere one line."""
+
+import io
+from decimal import Decimal
+
+import pytest
+from rich.console import Console
+
+from headroom.live.paint import UNKNOWN, line, picture
+from headroom.live.scene import Scene, Used, Venue, with_pace
+from headroom.live.show import Screen
+
+USED = [
+    Used("hercle:user-0001", "hercle", "USDT", "40486.14", "28000", "EUR", Decimal("1.445934")),
+    Used("hercle:user-0002", "hercle", None, "63825", "75000", "EUR", Decimal("0.851000")),
+    Used("hercle:user-0003", "hercle", "BTC", "0", "23500", None, Decimal("0.000000")),
+]
+SCENE = Scene(
+    elapsed_seconds=3_725.9,
+    url="http://127.0.0.1:6066",
+    places={"Kafka": "127.0.0.1:9092"},
+    frames=12_345,
+    raw=12_344,
+    normalised=12_340,
+    normalised_per_second=99.6,
+    dead_letters=2,
+    lag=4,
+    users=220,
+    limits=USED,
+    venues=[
+        Venue(
+            "hercle", connected=19, connections=20, heard_seconds=0.04, frames=6_000, reconnects=1
+        ),
+        Venue("sfox", connected=0, connections=1, heard_seconds=None, frames=0, reconnects=7),
+    ],
+    problem="tables are being moved between workers",
+)
+
+
+def painted(scene: Scene, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False, legacy_windows=False)
+    console.print(picture(scene))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert isinstance(text, str)
+    return text
+
+
+def test_every_figure_is_there_with_its_digits() -> None:
+    text = painted(SCENE)
+    for figure in (
+        *("12,345", "12,344", "12,340", "220", "1:02:05", "http://127.0.0.1:6066"),
+        *("19 of 20 connected", "0.0 s ago", "disconnected", "never"),
+        *("hercle:user-0001", "40486.14", "28000", "1.445934", "(account)", "0.851000"),
+        *("127.0.0.1:9092", "tables are being moved"),
+    ):
+        assert figure in text, figure
+
+
+def test_a_bar_is_as_long_as_what_is_used() -> None:
+    lines = painted(SCENE).splitlines()
+    bars = [next(x for x in lines if used.user in x).count("█") for used in USED]
+    assert bars == [16, 13, 0]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    assert max(map(len, painted(SCENE, width).splitlines())) <= width
+
+
+def test_what_is_not_known_is_no_number() -> None:
+    text = painted(Scene(elapsed_seconds=0.0, url="http://w"))
+    assert UNKNOWN in text
+    assert "0 s ago" not in text
+    assert "frames" not in text
+    assert "no venue has been heard of yet" in text
+
+
+def test_a_users_name_is_text_and_nothing_else() -> None:
+    """Names are the venue's: they may look like rich's markup, or like a terminal's commands."""
+    odd = Used("sfox:[red]x[/red]\x1b[2J", "sfox", "BTC", "1", "2", "EUR", Decimal("0.5"))
+    text = painted(Scene(elapsed_seconds=0.0, url="http://w", limits=[odd]))
+    assert "[red]x[/red]" in text
+    assert "\x1b" not in text
+
+
+def test_a_line_has_the_counts_and_the_venues() -> None:
+    assert line(SCENE) == (
+        " 3726 s  frames 12,345  raw 12,344  normalised 12,340  a second    100  "
+        "dead letters      2  lag      4  users    220  "
+        "hercle 19 of 20 connected 0.0 s ago  sfox disconnected never  "
+        "(tables are being moved between workers)"
+    )
+
+
+def test_the_pace_is_the_difference_to_the_scene_before() -> None:
+    def at(seconds: float, normalised: int | None) -> Scene:
+        return Scene(elapsed_seconds=seconds, url="", normalised=normalised)
+
+    paces = [
+        with_pace(at(*now), None if before is None else at(*before)).normalised_per_second
+        for before, now in (
+            (None, (0.0, 5)),
+            ((0.0, 5), (2.0, 25)),
+            ((0.0, None), (2.0, 25)),
+            ((0.0, 5), (2.0, None)),
+            ((0.0, 5), (2.0, 4)),
+            ((2.0, 5), (2.0, 5)),
+        )
+    ]
+    assert paces == [None, 10.0, None, None, None, None]
+
+
+def test_without_a_terminal_there_are_lines() -> None:
+    out = io.StringIO()
+    with Screen(Console(file=out, width=40)).open() as screen:
+        screen.show(SCENE)
+        screen.show(SCENE)
+    assert out.getvalue() == f"{line(SCENE)}\n" * 2
+
+
+def test_on_a_terminal_a_picture_is_painted_over_the_last() -> None:
+    out = io.StringIO()
+    with Screen(Console(file=out, width=100, force_terminal=True)).open() as screen:
+        screen.show(SCENE)
+        once = out.getvalue()
+        screen.show(SCENE)
+    assert "Headroom" in once
+    assert "\x1b[1A" in out.getvalue()[len(once) :]

@@ -1,0 +1,67 @@
+"""The demo in a terminal: what a person sees, read off the screen by a terminal emulator."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pyte
+import pytest
+
+COLUMNS, LINES = 110, 40
+
+
+@pytest.mark.timeout(180)
+def test_a_person_sees_everything_on_one_screen(tmp_path: Path) -> None:
+    """One picture that is painted over, until the accounting stands under it."""
+    frames = run(tmp_path, "demo", "--for", "8", "--rate", "60", "--users", "40")
+    pictures = [frame for frame in frames if "Headroom" in frame]
+    assert len(pictures) >= 3
+    full = [frame for frame in pictures if "limits used most" in frame]
+    assert full, pictures[-1]
+    seen = full[-1]
+    for word in (
+        *("frames", "raw", "normalised", "dead letters", "lag", "users", "44"),
+        *("sfox", "● connected", "hercle", "4 of 4 connected", "s ago"),
+        *("hercle:user-000", "█", "EUR", "/v1/users", "/metrics", "Kafka"),
+    ):
+        assert word in seen, (word, seen)
+    assert all(frame.count("╭─ Headroom") <= 1 for frame in frames)
+    assert "lost                  0" in frames[-1]
+
+
+def run(folder: Path, *words: str) -> list[str]:
+    """The screens of a command, each after something was written; it has to end well."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+    screen = pyte.Screen(COLUMNS, LINES)
+    stream = pyte.ByteStream(screen)
+    frames: list[str] = []
+    kept = {name: text for name, text in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "headroom", *words],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**kept, "TERM": "xterm-256color", "TMPDIR": str(folder)},
+    ) as process:
+        os.close(theirs)
+        while written := _read(ours):
+            stream.feed(written)
+            frame = "\n".join(row.rstrip() for row in screen.display)
+            if not frames or frame != frames[-1]:
+                frames.append(frame)
+        os.close(ours)
+        assert process.wait() == 0, frames[-1]
+    return frames
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65_536)
+    except OSError:  # Linux says so when the other side is closed
+        return b""
