@@ -19,6 +19,9 @@ COMPILED := $(wildcard processors/compiled/*.pyx processors/compiled/*.pxd) hatc
 UV_VERSION := 0.13.9
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         --no-emit-index-url --no-emit-find-links --extra local --group build
+# What an image holds: nothing that starts a Kafka, so no Java. What builds it stays behind.
+IMAGE_LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        --no-emit-index-url --no-emit-find-links
 # Of what Headroom itself needs only msgspec is taken along, at the very same version.
 BENCH_LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         --no-emit-index-url --no-emit-find-links --group bench -c $(VENV)/bench-constraints.txt
@@ -62,7 +65,9 @@ fmt: $(VENV)/.dev-stamp
 lock: $(VENV)/.uv-stamp
 	$(VENV)/uv/bin/uv pip compile $(LOCK) $(ARGS) pyproject.toml -o requirements.lock
 	$(VENV)/uv/bin/uv pip compile $(LOCK) $(ARGS) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
-	@! grep -nE '://|--(extra-)?index-url|--find-links' requirements.lock requirements-dev.lock \
+	$(VENV)/uv/bin/uv pip compile $(IMAGE_LOCK) $(ARGS) -c requirements.lock pyproject.toml -o requirements-image.lock
+	$(VENV)/uv/bin/uv pip compile $(IMAGE_LOCK) $(ARGS) -c requirements.lock --group build -o requirements-build.lock
+	@! grep -nE '://|--(extra-)?index-url|--find-links' requirements.lock requirements-dev.lock requirements-image.lock requirements-build.lock \
 	  || { echo 'lock: an address in a lock file' >&2; exit 1; }
 
 # pictures: the README's, taken of a demo that runs

@@ -1,0 +1,1 @@
+"""docker-compose.yml and Dockerfile: read, checked, and run without a Docker engine."""
