@@ -52,6 +52,8 @@ def properties(kafka: Mapping[str, Any]) -> dict[str, Any]:
 _PASSING: Final = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - its public name
+        # "No leaders found": what it makes of a broker that has just come back and has none yet.
+        KafkaError._NOENT,  # noqa: SLF001
         KafkaError._TIMED_OUT,  # noqa: SLF001
         KafkaError._TRANSPORT,  # noqa: SLF001
         KafkaError._WAIT_COORD,  # noqa: SLF001
