@@ -53,7 +53,7 @@ def _known(scene: Scene) -> list[tuple[str, int | None]]:
     return [
         *sent,
         ("normalised", scene.normalised),
-        ("a second", _whole(scene.normalised_per_second)),
+        ("per second", _whole(scene.normalised_per_second)),
         ("dead letters", scene.dead_letters),
         ("lag", scene.lag),
         ("users", scene.users),

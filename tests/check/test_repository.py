@@ -67,7 +67,7 @@ def test_the_files_were_looked_at() -> None:
 
 def test_a_module_tells_one_story() -> None:
     """If it needs more lines than this, it tells two: split it."""
-    most = dict.fromkeys(ROOMS, MODULE_LINES_MAX) | {"tests": TEST_MODULE_LINES_MAX}
+    most = dict.fromkeys((*ROOMS, "docs"), MODULE_LINES_MAX) | {"tests": TEST_MODULE_LINES_MAX}
     lines = {
         path.relative_to(ROOT): len(path.read_text("utf-8").splitlines())
         for path in committed()

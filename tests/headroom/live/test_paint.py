@@ -85,7 +85,7 @@ def test_a_users_name_is_text_and_nothing_else() -> None:
 
 def test_a_line_has_the_counts_and_the_venues() -> None:
     assert line(SCENE) == (
-        " 3726 s  frames 12,345  raw 12,344  normalised 12,340  a second    100  "
+        " 3726 s  frames 12,345  raw 12,344  normalised 12,340  per second    100  "
         "dead letters      2  lag      4  users    220  "
         "hercle 19 of 20 connected 0.0 s ago  sfox disconnected never  "
         "(tables are being moved between workers)"
