@@ -8,23 +8,17 @@ import click
 import orjson
 from rich.console import Console
 from rich.table import Table
-from yarl import URL
 
-from headroom.errors import OperatorError
+from headroom.asking import get, session
 from headroom.printable import plain, printable
 from schemas.secrets import Secret
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
 _PATHS: Final = {
     "user": "/v1/users/{}/exposure",
     "asset": "/v1/assets/{}/exposure",
     "base": "/v1/bases/{}/exposure",
 }
 _USERS_PER_PAGE: Final = 1_000
-
-
-class NotAnswered(OperatorError):
-    """The worker said no, or nothing."""
 
 
 async def ask(
@@ -37,15 +31,14 @@ async def ask(
     console: Console | None = None,
 ) -> None:
     """Ask the worker at `url` and print; raises `NotAnswered`."""
-    headers = {} if token is None else {"Authorization": f"Bearer {token.reveal()}"}
-    async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as session:
+    async with session(token) as connections:
         if name is None:
-            await _print_users(session, url, as_json=as_json)
+            await _print_users(connections, url, as_json=as_json)
             return
         quoted = quote(name, safe="")
-        answer = await _get(session, url + _PATHS[subject].format(quoted))
+        answer = await _answer(connections, url, _PATHS[subject].format(quoted))
         if subject == "user":
-            balances = await _get(session, f"{url}/v1/users/{quoted}/balances")
+            balances = await _answer(connections, url, f"/v1/users/{quoted}/balances")
             answer = {"balances": balances, "exposure": answer}
     if as_json:
         click.echo(orjson.dumps(answer["balances"] if subject == "user" else answer))
@@ -55,12 +48,12 @@ async def ask(
         console.print(table)
 
 
-async def _print_users(session: aiohttp.ClientSession, url: str, *, as_json: bool) -> None:
+async def _print_users(connections: aiohttp.ClientSession, url: str, *, as_json: bool) -> None:
     """Page after page, so that any number of users fits into memory."""
     after = ""
     while True:
         path = f"/v1/users?limit={_USERS_PER_PAGE}&after={quote(after, safe='')}"
-        page = await _get(session, url + path)
+        page = await _answer(connections, url, path)
         for user in page["users"]:
             click.echo(orjson.dumps(user) if as_json else printable(user))
         if page["next"] is None:
@@ -68,24 +61,8 @@ async def _print_users(session: aiohttp.ClientSession, url: str, *, as_json: boo
         after = page["next"]
 
 
-async def _get(session: aiohttp.ClientSession, url: str) -> Any:  # noqa: ANN401 - any JSON
-    try:
-        async with session.get(URL(url, encoded=True), allow_redirects=False) as response:
-            body = await response.read()
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        message = (
-            f"no worker answers at {url.split('/v1', maxsplit=1)[0]}: is `headroom work` running?"
-        )
-        raise NotAnswered(message) from error
-    if response.status != 200:  # noqa: PLR2004 - OK
-        try:
-            detail = orjson.loads(body)["detail"]
-        except (ValueError, KeyError):
-            detail = f"status {response.status}"
-        if response.status == 401:  # noqa: PLR2004 - Unauthorized
-            detail += " (HEADROOM_API_TOKEN, or HEADROOM_API_TOKEN_FILE)"
-        raise NotAnswered(printable(detail))
-    return orjson.loads(body)
+async def _answer(connections: aiohttp.ClientSession, url: str, path: str) -> Any:  # noqa: ANN401 - any JSON
+    return orjson.loads(await get(connections, url, path))
 
 
 def _user_tables(answer: dict[str, Any]) -> list[Table]:

@@ -18,7 +18,7 @@ COLUMNS, LINES = 110, 40
 @pytest.mark.timeout(180)
 def test_a_person_sees_everything_on_one_screen(tmp_path: Path) -> None:
     """One picture that is painted over, until the accounting stands under it."""
-    frames = run(tmp_path, "demo", "--for", "8", "--rate", "60", "--users", "40")
+    frames = run(tmp_path, "demo", "--for", "5", "--rate", "60", "--users", "40")
     pictures = [frame for frame in frames if "Headroom" in frame]
     assert len(pictures) >= 3
     full = [frame for frame in pictures if "limits used most" in frame]

@@ -4,28 +4,16 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Self
 
-import aiohttp
 import msgspec
 import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
-from headroom.errors import OperatorError
+from headroom.asking import NotYet, get, session
 from headroom.live.scene import LIMITS_SHOWN, Scene, used_of, venues_of
 from schemas.feeds import FeedStatus
 from schemas.secrets import Secret
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
 _LATENCY: Final = "headroom_socket_to_table_seconds_bucket"
-_OK: Final = 200
-_RETRY: Final = 503
-
-
-class NoAnswer(OperatorError):
-    """The worker said no, or nothing."""
-
-
-class NotYet(NoAnswer):
-    """The worker is there and cannot answer now."""
 
 
 class Worker:
@@ -43,15 +31,14 @@ class Worker:
         self._clock_ns = clock_ns
 
     async def __aenter__(self) -> Self:
-        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token.reveal()}"}
-        self._session = aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers)
+        self._session = session(self._token)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
     async def look(self, elapsed_seconds: float) -> Scene:
-        """The scene as this worker knows it; raises `NoAnswer` where it does not answer at all.
+        """The scene as this worker knows it; raises `NotAnswered` where it does not answer at all.
 
         What it cannot tell while tables are restored is None, and `problem` says why.
         """
@@ -94,7 +81,7 @@ class Worker:
         )
 
     async def _samples(self) -> list[tuple[str, dict[str, str], float]]:
-        text = (await self._get("/metrics")).decode()
+        text = (await get(self._session, self.url, "/metrics")).decode()
         return [
             (sample.name, sample.labels, sample.value)
             for family in text_string_to_metric_families(text)
@@ -102,22 +89,7 @@ class Worker:
         ]
 
     async def _document(self, path: str) -> Any:  # noqa: ANN401 - any JSON
-        return orjson.loads(await self._get(path))
-
-    async def _get(self, path: str) -> bytes:
-        try:
-            async with self._session.get(self.url + path, allow_redirects=False) as response:
-                status, body = response.status, await response.read()
-        except (aiohttp.ClientError, TimeoutError, ValueError):
-            message = f"no worker answers at {self.url}: is `headroom work` running?"
-            raise NoAnswer(message) from None
-        if status == _OK:
-            return body
-        try:
-            detail = str(orjson.loads(body)["detail"])
-        except (ValueError, KeyError, TypeError):
-            detail = f"{path} is answered with status {status}"
-        raise (NotYet if status == _RETRY else NoAnswer)(detail)
+        return orjson.loads(await get(self._session, self.url, path))
 
 
 def _sum(samples: list[tuple[str, dict[str, str], float]], name: str) -> int:

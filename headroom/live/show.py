@@ -10,7 +10,8 @@ import msgspec
 from rich.console import Console
 from rich.live import Live
 
-from headroom.live.ask import NoAnswer, Worker
+from headroom.asking import NotAnswered
+from headroom.live.ask import Worker
 from headroom.live.paint import line, picture
 from headroom.live.scene import Scene, with_pace
 from schemas.secrets import Secret
@@ -71,7 +72,7 @@ async def watch(
 ) -> None:
     """Watch a worker until `stop` is set.
 
-    Raises `NoAnswer` where it does not answer at first; later its last figures stay, and why.
+    Raises `NotAnswered` where it does not answer at first; later its last figures stay, and why.
     """
     async with Worker(url, token=token) as worker:
         last = await worker.look(0.0)
@@ -80,7 +81,7 @@ async def watch(
             nonlocal last
             try:
                 last = await worker.look(elapsed)
-            except NoAnswer as error:
+            except NotAnswered as error:
                 last = msgspec.structs.replace(last, elapsed_seconds=elapsed, problem=str(error))
             return last
 

@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from headroom.query import NotAnswered, ask
+from headroom.asking import NotAnswered
+from headroom.query import ask
 
 BALANCES: dict[str, Any] = {
     "user": "hercle:user 1",

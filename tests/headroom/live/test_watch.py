@@ -11,8 +11,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from rich.console import Console
 
+from headroom.asking import NotAnswered
 from headroom.live import show
-from headroom.live.ask import NoAnswer, Worker
+from headroom.live.ask import Worker
 from headroom.live.show import watch
 from schemas.secrets import Secret
 from schemas.times import time_ns_of
@@ -137,12 +138,12 @@ async def test_while_tables_are_restored_the_venues_are_seen(fake: tuple[FakeWor
 
 async def test_a_token_that_is_missing_is_told(fake: tuple[FakeWorker, str]) -> None:
     _, url = fake
-    with pytest.raises(NoAnswer, match="bearer token"):
+    with pytest.raises(NotAnswered, match="bearer token"):
         await watch(url, asyncio.Event(), console=Console(file=io.StringIO()))
 
 
 async def test_a_worker_that_is_not_there_is_told() -> None:
-    with pytest.raises(NoAnswer, match=r"no worker answers at http://127\.0\.0\.1:9"):
+    with pytest.raises(NotAnswered, match=r"no worker answers at http://127\.0\.0\.1:9"):
         await watch("http://127.0.0.1:9", asyncio.Event(), console=Console(file=io.StringIO()))
 
 
