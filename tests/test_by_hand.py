@@ -5,8 +5,7 @@ import json
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,11 @@ import pytest
 
 from headroom.audit import audit, check_answers, read_world
 from headroom.sandbox import hercle_keys
-from tests.headroom.commands import Started, environment, headroom, started
+from tests.headroom.commands import Started, environment, headroom, started, until
 
 USERS = 12
 HERCLE_USERS = 3
 STALE_AFTER_SECONDS = 4
-PATIENCE_SECONDS = 60.0
 
 
 class System:
@@ -60,14 +58,6 @@ class System:
         """Whether a worker names so many users; not while partitions move to the other."""
         done = headroom("query", "users", "--url", self.urls[worker], **self.settings)
         return done.status == 0 and len(done.out.splitlines()) == users
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from rich.console import Console
 from headroom.demo.children import Child
 from headroom.demo.observe import Observer, Sight, lines
 from headroom.errors import OperatorError
-from headroom.live import Scene, Screen, Worker, scenes
+from headroom.live import Scene, Screen, Worker, keeping, scenes
 from headroom.sandbox import hercle_keys
 from headroom.sandbox.config import HERCLE_DEFAULT_KEY, SFOX_DEFAULT_KEY
 
@@ -81,11 +81,12 @@ class Demo:
 
     async def show(self, observer: Observer, worker: Worker, stop: asyncio.Event) -> None:
         """Show what happens every second, until the time is over."""
+        look_at_worker = keeping(worker)
 
         async def look(elapsed_seconds: float) -> Scene:
             for child in self._children:
                 child.check()
-            scene, sight = await worker.look(elapsed_seconds), await observer.look()
+            scene, sight = await look_at_worker(elapsed_seconds), await observer.look()
             return msgspec.structs.replace(
                 scene, frames=self._frames(), raw=sight.raw, lag=sight.lag, places=self._places
             )

@@ -2,6 +2,6 @@
 
 from headroom.live.ask import Worker
 from headroom.live.scene import Scene
-from headroom.live.show import Screen, scenes, watch
+from headroom.live.show import Screen, keeping, scenes, watch
 
-__all__ = ["Scene", "Screen", "Worker", "scenes", "watch"]
+__all__ = ["Scene", "Screen", "Worker", "keeping", "scenes", "watch"]

@@ -58,12 +58,7 @@ class Worker:
             overview = await self._document(f"/v1/overview?limit={LIMITS_SHOWN}")
         except NotYet as error:
             return msgspec.structs.replace(scene, problem=str(error))
-        return msgspec.structs.replace(
-            scene,
-            users=overview["users"],
-            limits=used_of(overview),
-            as_of=overview["as_of"],
-        )
+        return msgspec.structs.replace(scene, users=overview["users"], limits=used_of(overview))
 
     async def median_latency_seconds(self) -> float | None:
         """The median time from socket to table; None without frames.

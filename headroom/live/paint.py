@@ -105,7 +105,7 @@ def _limits(limits: list[Used]) -> Table:
     table.add_column("used", justify="right")
     table.add_column("", width=_BAR_WIDTH)
     for used in limits:
-        share = used.utilisation or Decimal(0)
+        share = used.utilisation
         style = "red" if share >= 1 else "yellow" if share >= _NEAR else "green"
         filled = int(min(max(share, Decimal(0)), Decimal(1)) * _BAR_STEPS)
         table.add_row(

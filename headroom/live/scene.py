@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.documents import Limit, Time
+from schemas.documents import Limit
 from schemas.feeds import FeedStatus
 from schemas.times import time_ns_of
 
@@ -34,15 +34,15 @@ class Used(msgspec.Struct, frozen=True):
     current: str | None
     max: str | None
     base_currency: str | None
-    utilisation: Decimal | None
+    utilisation: Decimal
 
 
 class Scene(msgspec.Struct, frozen=True):
     """The figures of one moment; None is what nobody could tell.
 
     `normalised`, `dead_letters` and `lag` are one worker's, counted since it started; `users` and
-    `limits` are of all workers, `as_of` when they were read. `frames` and `raw` are what the
-    simulated venues sent and what lies in the raw topics: only a demo knows them.
+    `limits` are of all workers. `frames` and `raw` are what the simulated venues sent and what
+    lies in the raw topics: only a demo knows them.
     """
 
     elapsed_seconds: float
@@ -56,14 +56,13 @@ class Scene(msgspec.Struct, frozen=True):
     lag: int | None = None
     users: int | None = None
     limits: list[Used] = []
-    as_of: Time | None = None
     venues: list[Venue] = []
     problem: str | None = None
 
 
 def with_pace(scene: Scene, last: Scene | None) -> Scene:
     """The scene with how fast it goes, from the one before; not where a worker was started anew."""
-    if last is None or last.normalised is None or scene.normalised is None:
+    if last is None or last.normalised is None or scene.normalised is None or scene.problem:
         return scene
     seconds = scene.elapsed_seconds - last.elapsed_seconds
     count = scene.normalised - last.normalised

@@ -62,7 +62,8 @@ async def scenes(
             return
         scene = with_pace(await look(elapsed), last)
         show(scene)
-        last = scene
+        # What stays of a worker that does not answer is no beginning to count from.
+        last = scene if scene.problem is None else last
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
 
@@ -75,15 +76,29 @@ async def watch(
     Raises `NotAnswered` where it does not answer at first; later its last figures stay, and why.
     """
     async with Worker(url, token=token) as worker:
-        last = await worker.look(0.0)
-
-        async def look(elapsed: float) -> Scene:
-            nonlocal last
-            try:
-                last = await worker.look(elapsed)
-            except NotAnswered as error:
-                last = msgspec.structs.replace(last, elapsed_seconds=elapsed, problem=str(error))
-            return last
-
+        look = keeping(worker)
+        await look(0.0)
         with Screen(console).open() as screen:
             await scenes(look, screen.show, stop)
+
+
+def keeping(worker: Worker) -> Callable[[float], Awaitable[Scene]]:
+    """Look at a worker; while it does not answer its last figures stay, and why.
+
+    Raises `NotAnswered` as long as there are none.
+    """
+    last: Scene | None = None
+
+    async def look(elapsed_seconds: float) -> Scene:
+        nonlocal last
+        try:
+            last = await worker.look(elapsed_seconds)
+        except NotAnswered as error:
+            if last is None:
+                raise
+            return msgspec.structs.replace(
+                last, elapsed_seconds=elapsed_seconds, problem=str(error)
+            )
+        return last
+
+    return look

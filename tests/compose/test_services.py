@@ -11,8 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from headroom.kafka.java import find_java
 from headroom.kafka.probe import free_port
 from headroom.kafka.storage import Storage
 from tests.compose.file import SERVICES, health, image, seconds
-from tests.headroom.commands import headroom
+from tests.headroom.commands import headroom, until
 
 API_VERSIONS = "org.apache.kafka.tools.BrokerApiVersionsCommand"
 STOP_SECONDS = 10.0  # Docker's own, where a service does not say another
@@ -163,7 +162,7 @@ class System:
         check = SERVICES[name]["healthcheck"]
         patience = seconds(check.get("start_period", "0s"))
         patience += check["retries"] * seconds(check["interval"])
-        until(lambda: self.is_healthy(name), patience, lambda: self.log(name))
+        until(lambda: self.is_healthy(name), seconds=patience, why=lambda: self.log(name))
 
     def stop(self, name: str) -> int:
         """Stop a service as Docker would; its exit status."""
@@ -180,16 +179,6 @@ class System:
         """What a worker answers to who has the token."""
         url = f"http://{self.here.at(worker)}"
         return headroom("query", *words, "--url", url, **variables)
-
-
-def until(
-    condition: Callable[[], bool], patience: float = PATIENCE_SECONDS, why: Callable[[], str] = str
-) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -86,6 +87,19 @@ def started(place: Path, *words: str, **variables: object) -> Iterator[Started]:
     finally:
         command.process.kill()
         command.process.wait()
+
+
+def until(
+    condition: Callable[[], bool],
+    *,
+    seconds: float = 60.0,
+    why: Callable[[], str] = str,
+) -> None:
+    """Wait for a condition; `why` says what stood in its way."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, why()
+        time.sleep(0.1)
 
 
 def node() -> Iterator[str]:
