@@ -9,7 +9,6 @@ A file that is not wholly right is refused: half of it would let in whom nobody 
 """
 
 import os
-import re
 import secrets
 import stat
 import tomllib
@@ -31,7 +30,9 @@ _WORKER_LENGTH_MIN: Final = 32
 _PREFIX: Final = "headroom_"
 _RANDOM_BYTES: Final = 32
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+_NAME_LENGTH_MAX: Final = 100
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_NAME_LENGTH_MAX)]
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 User = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 
@@ -103,16 +104,21 @@ def add(path: Path, name: str, users: list[str]) -> Secret:
     The token is returned and kept nowhere. No `users` means all. Raises `OperatorError` where the
     file cannot be written or has the name already.
     """
-    if not re.fullmatch(r"[^\x00-\x1f\x7f]{1,100}", name):
+    if not (0 < len(name) <= _NAME_LENGTH_MAX and name.isprintable()):
         message = "a token's name has 1 to 100 characters, all of them printable"
         raise OperatorError(message)
     if path.exists() and any(grant.name == name for grant in read(path)):
         message = f"{path} has a token {name!r} already"
         raise OperatorError(message)
     token = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
-    named = "[" + ", ".join(map(_quoted, users)) + "]" if users else '"all"'
+    try:
+        named = "[" + ", ".join(map(_quoted, users)) + "]" if users else '"all"'
+    except UnicodeEncodeError:
+        message = "a user's name is not UTF-8"
+        raise OperatorError(message) from None
+    # The line before may lack its end: a person may have written it.
     entry = (
-        f'[[token]]\nname = {_quoted(name)}\nsha256 = "{hashed(token).hex()}"\nusers = {named}\n\n'
+        f'\n[[token]]\nname = {_quoted(name)}\nsha256 = "{hashed(token).hex()}"\nusers = {named}\n'
     )
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -125,5 +131,5 @@ def add(path: Path, name: str, users: list[str]) -> Secret:
 
 
 def _quoted(text: str) -> str:
-    # A JSON string is a TOML string.
-    return msgspec.json.encode(text).decode()
+    # A JSON string is a TOML string, but for one letter.
+    return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")

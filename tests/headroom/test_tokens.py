@@ -50,6 +50,22 @@ def test_a_token_that_was_made_is_known_by_its_hash(tmp_path: Path) -> None:
         add(path, "ri\nsk", [])
 
 
+def test_whatever_a_person_wrote_before_stays_readable(tmp_path: Path) -> None:
+    """A last line without its end, and users of any letters."""
+    path = file(tmp_path, ENTRY.rstrip("\n"))
+    odd = ['sfox:"\\\n\t\x7f\x00', "hercle:🙂"]
+    add(path, "portal", odd)
+    assert [(grant.name, grant.users) for grant in read(path)] == [
+        ("risk", None),
+        ("portal", set(odd)),
+    ]
+    with pytest.raises(OperatorError, match="UTF-8"):
+        add(path, "other", ["sfox:\udcff"])
+    with pytest.raises(OperatorError, match="printable"):
+        add(path, "\udcff", [])
+    assert len(read(path)) == 2
+
+
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o777])
 def test_a_file_that_is_open_to_all_is_refused(tmp_path: Path, mode: int) -> None:
     path = file(tmp_path, ENTRY, mode)
