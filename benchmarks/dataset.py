@@ -8,7 +8,9 @@ from confluent_kafka import Producer
 
 from schemas.headers import Headers, RawHeaders
 from schemas.times import rfc3339
-from schemas.venues import SFOX
+from schemas.venues import VENUES
+
+SFOX = VENUES["sfox"]
 
 ASSETS: Final = ("btc", "eth", "usd", "sol")
 EPOCH: Final = 1_710_367_000_000_000_000

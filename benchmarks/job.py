@@ -27,11 +27,10 @@ from schemas.headers import (
 )
 from schemas.rejections import Rejected
 from schemas.topics import BALANCES, DEAD_LETTERS, EXPOSURE_USER
-from schemas.venues import SFOX
 
 OUTPUTS: Final = (BALANCES, EXPOSURE_USER, DEAD_LETTERS)
 _NS_PER_MS: Final = 1_000_000
-_normalise = NORMALISERS[SFOX.name]
+_normalise = NORMALISERS["sfox"]
 
 
 class Options(NamedTuple):
@@ -108,7 +107,7 @@ def raw_of(message: Any) -> Raw:
 
 def normalised(raw: Raw) -> Out:
     """The snapshot of a raw record for `balances.v1`, or its dead letter."""
-    return _out(raw, tell(SFOX.name, raw.topic, raw.partition, raw, _forget))
+    return _out(raw, tell("sfox", raw.topic, raw.partition, raw, _forget))
 
 
 def normalised_in_python(raw: Raw) -> Out:

@@ -6,7 +6,7 @@ A secret may also come as `…_FILE`, the path of a file that holds it. Nothing 
 import ipaddress
 import ssl
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -197,11 +197,6 @@ def load(variables: Mapping[str, str]) -> Settings:
         guarantee=environment.choice("GUARANTEE", _GUARANTEES[0], _GUARANTEES),
         standby_replicas=environment.number("STANDBY_REPLICAS", 0, int, 0, _STANDBY_REPLICAS_MAX),
     )
-
-
-def poll_seconds(environment: Environment) -> Decimal:
-    """`HEADROOM_HERCLE_POLL_SECONDS`."""
-    return environment.number("HERCLE_POLL_SECONDS", Decimal(1), Decimal, Decimal("0.05"), 3_600)
 
 
 def _kafka(environment: Environment) -> KafkaSettings:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Protocol
 
@@ -44,11 +44,24 @@ class Line(Protocol):
         """A new state machine for a new connection."""
 
 
+class Lines(msgspec.Struct, frozen=True):
+    """All lines of a producer to a venue.
+
+    `attempts` bounds how often the venue is dialled, `requests` what is said to it; both are shared
+    by all lines.
+    """
+
+    venue: Venue
+    lines: Sequence[Line]
+    attempts: RateBound
+    requests: RateBound
+
+
 class World(msgspec.Struct, frozen=True):
     """What a feed is given: clocks, chance and sleep, where frames go, and when to stop.
 
-    `attempts` bounds how often a venue is dialled, `requests` what is said to it; both are shared
-    by all lines to a venue. `tell` gets a line's status at every change of its state.
+    `attempts` and `requests` are those of `Lines`. `tell` gets a line's status at every change of
+    its state.
     """
 
     clock_ns: Callable[[], int]

@@ -13,20 +13,14 @@ from prometheus_client import CollectorRegistry
 from producers.epochs import EpochSource, greatest_epoch
 from producers.errors import WrongKey
 from producers.feed import Feed
-from producers.hercle import HercleLine
 from producers.kafka import partitions_of, reach
-from producers.line import Line, World
+from producers.line import Lines, World
 from producers.logs import quiet_libraries
 from producers.metrics import ProducerMetrics
-from producers.pace import ATTEMPTS_PER_MINUTE, REQUESTS_PER_MINUTE, RateBound
 from producers.publisher import Publisher
-from producers.settings import HercleSettings, SfoxSettings
-from producers.sfox import SfoxLine
 from producers.statuses import Reporter, StatusSettings, StatusWriter
-from schemas.venues import HERCLE, SFOX, Venue
+from schemas.venues import Venue
 
-# Hercle documents no limit: twenty questions a second at the most, and pings.
-_REQUESTS_PER_SECOND: Final = 30
 _STATUSES: Final = StatusSettings()
 
 
@@ -57,53 +51,21 @@ class Surroundings(TypedDict):
     log: logging.Logger
 
 
-async def run_sfox(
-    settings: SfoxSettings,
+async def produce(
+    lines: Lines,
     kafka: Mapping[str, Any],
     *,
     statuses: StatusSettings = _STATUSES,
     **around: Unpack[Surroundings],
 ) -> ProducerReport:
-    """Carry sFOX's balance frames to their raw topic until `stop` is set.
+    """Carry a venue's balance frames to their raw topic until `stop` is set, then flush.
 
     `kafka` are aiokafka's own client arguments. `statuses` is where and how often it is told how
     the connections are. A lost venue is tried again for ever; raises ProducerError (see
-    `producers.errors`) where that cannot help.
+    `producers.errors`) where that cannot help. A refused key ends its own line only; WrongKey is
+    raised when no line is left.
     """
-    attempts, requests = RateBound(ATTEMPTS_PER_MINUTE), RateBound(REQUESTS_PER_MINUTE)
-    lines = [SfoxLine(settings)]
-    return await _produce(SFOX, lines, kafka, attempts, requests, statuses, **around)
-
-
-async def run_hercle(
-    settings: HercleSettings,
-    kafka: Mapping[str, Any],
-    *,
-    statuses: StatusSettings = _STATUSES,
-    **around: Unpack[Surroundings],
-) -> ProducerReport:
-    """Carry Hercle's balance frames to their raw topic until `stop` is set: a line for each key.
-
-    Arguments and errors are those of `run_sfox`. A refused key ends its own line only; WrongKey
-    is raised when no line is left.
-    """
-    keys = len(settings.api_keys)
-    attempts = RateBound(ATTEMPTS_PER_MINUTE * keys)
-    requests = RateBound(_REQUESTS_PER_SECOND * keys, window_seconds=1.0)
-    lines = [HercleLine(settings, number) for number in range(1, keys + 1)]
-    return await _produce(HERCLE, lines, kafka, attempts, requests, statuses, **around)
-
-
-async def _produce(
-    venue: Venue,
-    lines: Sequence[Line],
-    kafka: Mapping[str, Any],
-    attempts: RateBound,
-    requests: RateBound,
-    statuses: StatusSettings,
-    **around: Unpack[Surroundings],
-) -> ProducerReport:
-    """Keep `lines` up until `stop` is set, then flush; raises ProducerError."""
+    venue = lines.venue
     quiet_libraries()
     metrics = ProducerMetrics.of(around["registry"])
     await reach(kafka)
@@ -131,11 +93,11 @@ async def _produce(
             metrics=metrics,
             publisher=publisher,
             epochs=epochs,
-            attempts=attempts,
-            requests=requests,
+            attempts=lines.attempts,
+            requests=lines.requests,
             tell=reporter.tell,
         )
-        feeds = [Feed(line, world) for line in lines]
+        feeds = [Feed(line, world) for line in lines.lines]
         async with reporter.running([feed.status for feed in feeds]):
             refused = await _run_all(feeds, world, venue)
             await publisher.flush()

@@ -1,7 +1,9 @@
-"""What a producer must be told: frozen, checked when made, and silent about secrets."""
+"""What all venues' settings have in common: deadlines, sound URLs, keys that can be sent.
+
+A venue's own settings are in its package: frozen, checked when made, and silent about secrets.
+"""
 
 import ipaddress
-from decimal import Decimal
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -10,10 +12,6 @@ import msgspec
 from producers.errors import ConfigurationError
 from schemas.secrets import Secret
 
-SFOX_URL: Final = "wss://ws.sfox.com/ws"
-HERCLE_URL: Final = "https://publicapi.sandbox.hercle.financial/ExecutionLiveServer/v1"
-POLL_SECONDS_MIN: Final = Decimal("0.05")
-CLIENT_ID_LETTERS_MAX: Final = 36
 _KEY_LETTERS_MAX: Final = 8_192
 _PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 _PLAIN: Final = frozenset({"ws", "http"})
@@ -32,46 +30,6 @@ class Deadlines(msgspec.Struct, frozen=True):
     pong_seconds: float = 10.0
     close_seconds: float = 5.0
     silence_seconds: float = 30.0
-
-
-class SfoxSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One sFOX connection; raises ConfigurationError where a setting cannot be right."""
-
-    api_key: Secret
-    url: str = SFOX_URL
-    deadlines: Deadlines = Deadlines()
-
-    def __post_init__(self) -> None:
-        check_url(self.url, setting="HEADROOM_SFOX_URL", schemes=("wss", "ws"))
-        _check_key(self.api_key, setting="HEADROOM_SFOX_API_KEY")
-
-
-class HercleSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One Hercle connection per API key; raises ConfigurationError for an impossible setting.
-
-    `client_id` is the caller's own tracking id. `poll_seconds` is how often balances are asked for.
-    """
-
-    api_keys: tuple[Secret, ...]
-    client_id: str
-    url: str = HERCLE_URL
-    poll_seconds: Decimal = Decimal(1)
-    deadlines: Deadlines = Deadlines()
-
-    def __post_init__(self) -> None:
-        check_url(self.url, setting="HEADROOM_HERCLE_URL", schemes=("https", "http"))
-        if not self.api_keys:
-            raise ConfigurationError("HEADROOM_HERCLE_API_KEY", "is not set")
-        for key in self.api_keys:
-            _check_key(key, setting="HEADROOM_HERCLE_API_KEY")
-        if len({key.reveal() for key in self.api_keys}) < len(self.api_keys):
-            raise ConfigurationError("HEADROOM_HERCLE_API_KEY", "holds the same key twice")
-        if not 0 < len(self.client_id) <= CLIENT_ID_LETTERS_MAX:
-            problem = f"must have 1 to {CLIENT_ID_LETTERS_MAX} letters"
-            raise ConfigurationError("HEADROOM_HERCLE_CLIENT_ID", problem)
-        if not (self.poll_seconds.is_finite() and self.poll_seconds >= POLL_SECONDS_MIN):
-            problem = f"must be a decimal of at least {POLL_SECONDS_MIN}"
-            raise ConfigurationError("HEADROOM_HERCLE_POLL_SECONDS", problem)
 
 
 def check_url(url: str, *, setting: str, schemes: tuple[str, str]) -> SplitResult:
@@ -110,7 +68,8 @@ def is_header_text(text: str) -> bool:
     return len(text) <= _KEY_LETTERS_MAX and all("!" <= letter <= "~" for letter in text)
 
 
-def _check_key(key: Secret, *, setting: str) -> None:
+def check_key(key: Secret, *, setting: str) -> None:
+    """That a key can be one; raises ConfigurationError, which does not tell the key."""
     text = key.reveal()
     if not text:
         raise ConfigurationError(setting, "is not set")

@@ -1,4 +1,4 @@
-"""The venues that Headroom reads: one line of registration each."""
+"""The venues that Headroom reads: a line each. Whatever else a venue needs is found by its name."""
 
 from typing import Final
 
@@ -6,7 +6,10 @@ import msgspec
 
 
 class Venue(msgspec.Struct, frozen=True):
-    """A venue's name and the feed of it that carries balances."""
+    """A venue's name and the feed of it that carries balances.
+
+    The name stands in topics, commands and settings: small letters and digits, a letter first.
+    """
 
     name: str
     feed: str
@@ -17,7 +20,10 @@ class Venue(msgspec.Struct, frozen=True):
         return f"raw.{self.name}.balances.v1"
 
 
-SFOX: Final = Venue("sfox", feed="private.enterprise.users.balances")
-HERCLE: Final = Venue("hercle", feed="account.balances.snapshot")
-
-VENUES: Final = {venue.name: venue for venue in (SFOX, HERCLE)}
+VENUES: Final = {
+    venue.name: venue
+    for venue in (
+        Venue("sfox", feed="private.enterprise.users.balances"),
+        Venue("hercle", feed="account.balances.snapshot"),
+    )
+}

@@ -16,7 +16,6 @@ from processors.ledger.user_ledger import UserChange, UserLedger
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from schemas import topics
-from schemas.venues import SFOX
 
 
 class Job(Agents):
@@ -28,7 +27,7 @@ class Job(Agents):
         self._prefix = options.prefix
         self._user_ledger = UserLedger(with_shares=False)  # the job has no sums
         self._snapshots = WrittenSnapshots()
-        self._venues = {options.raw: SFOX.name}
+        self._venues = {options.raw: "sfox"}
         balances = options.topic(topics.BALANCES)
         changelog = topics.CHANGELOG.settings(replication_factor=1)
         self.users = app.Table(USERS_TABLE, source=balances, extra_topic_configs=changelog)

@@ -20,6 +20,7 @@ ORDER: Final = (
 )
 """The contract's reasons, in its order."""
 
+ACCOUNT_BYTES_MAX: Final = 1024
 _WHOLE: Final = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -108,6 +109,28 @@ class Fields:
         if plain is None:
             self.problems.add("amount")
         return plain
+
+    def account(self, holder: dict[str, Any] | None, name: str) -> str | None:
+        """Take an account's id."""
+        account = self.text(holder, name)
+        if account is not None and not 1 <= len(account.encode()) <= ACCOUNT_BYTES_MAX:
+            self.problems.add("wrong_type")
+        return account
+
+    def hold(
+        self,
+        assets: dict[str, Any],
+        name: str | None,
+        whole: str | None,
+        available: str | None,
+        held: str | None,
+    ) -> None:
+        """Put an asset among `assets`, where it must not be yet; without a name it is left out."""
+        if name is None:
+            return
+        if name.upper() in assets:
+            self.problems.add("duplicate_asset")
+        assets[name.upper()] = {"total": whole, "available": available, "held": held}
 
     def _take(self, holder: dict[str, Any] | None, name: str, *, needed: bool = True) -> object:
         if holder is None:

@@ -1,6 +1,7 @@
 """The demo's processes: each is the very command that a person would start by hand."""
 
 import asyncio
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -55,6 +56,16 @@ class Child:
                 for line in self._text().splitlines():
                     if line.startswith(prefix):
                         return line.removeprefix(prefix).strip()
+                self.check()
+                await asyncio.sleep(_POLL_SECONDS)
+
+    async def url(self, *, seconds: float) -> str:
+        """The first line of its output that is an address; raises as `line` does."""
+        scheme = re.compile(r"^[a-z]+://\S+$", re.MULTILINE)
+        async with asyncio.timeout(seconds):
+            while True:
+                if found := scheme.search(self._text()):
+                    return found.group()
                 self.check()
                 await asyncio.sleep(_POLL_SECONDS)
 

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -18,19 +18,20 @@ from headroom.demo.children import Child
 from headroom.demo.observe import Observer, Sight, lines
 from headroom.errors import OperatorError
 from headroom.live import Scene, Screen, Worker, keeping, scenes
-from headroom.sandbox import hercle_keys
-from headroom.sandbox.config import HERCLE_DEFAULT_KEY, SFOX_DEFAULT_KEY
+from headroom.venue import Shown, module_of
+from schemas.venues import VENUES
 
 START_SECONDS_MAX: Final = 60.0
 DRAIN_SECONDS_MAX: Final = 120.0
 SPRINT_SECONDS: Final = 2.0
-SPRINT_RATE: Final = 3_000
-HERCLE_USERS_MAX: Final = 20
+SPRINTER: Final = "sfox"
+"""The venue that sends unasked, and so as fast as it is told to."""
+SPRINT_RATE: Final = Decimal(3_000)
 _POLL_SECONDS: Final = 0.1
 
 
 class DemoOptions(msgspec.Struct, frozen=True):
-    """What a person may choose; `rate_per_second` is over both venues."""
+    """What a person may choose; `rate_per_second` is over all venues."""
 
     seconds: float | None
     as_json: bool
@@ -59,17 +60,18 @@ class Demo:
         self._environment = _environment(folder, bootstrap)
         self._children: list[Child] = []
         self._numbers = itertools.count()
-        self.journals = [folder / f"{venue}.journal" for venue in ("sfox", "hercle", "sprint")]
+        self._shown = _shown(options)
+        self.journals = [folder / f"{name}.journal" for name in (*self._shown, "sprint")]
         self._places = {"Kafka": bootstrap, "processes' logs": str(folder)}
         self.url = ""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Both venues, both producers and a worker, in processes of their own."""
+        """The venues, their producers and a worker, in processes of their own."""
         try:
             worker = self._child("work", "--port", "0")
-            sfox_url, hercle_url = await self._start_venues()
-            self._start_producers(sfox_url, hercle_url)
+            for venue, shown in self._shown.items():
+                await self._start_venue(venue, shown, journal=venue)
             self.url = await worker.line("ready", seconds=START_SECONDS_MAX)
             tell(f"the worker answers at {self.url}/v1/users")
             self._places["users"] = f"{self.url}/v1/users"
@@ -105,9 +107,8 @@ class Demo:
     async def sprint(self, observer: Observer) -> float:
         """Send as fast as it goes for a moment: frames a second, up to the last one's table."""
         before = await observer.look()
-        sandbox = self._sandbox("sfox", str(SPRINT_RATE), self._options.users, "sprint")
-        url = await sandbox.line("ws://", seconds=START_SECONDS_MAX)
-        producer = self._child("produce", "sfox", HEADROOM_SFOX_URL=f"ws://{url}")
+        shown = _showing()[SPRINTER](SPRINT_RATE, self._options.users)
+        producer = await self._start_venue(SPRINTER, shown, journal="sprint")
         async with asyncio.timeout(START_SECONDS_MAX):
             while not self._sent("sprint"):
                 producer.check()
@@ -117,36 +118,13 @@ class Demo:
         after = await self.silence(observer)
         return (after.done - before.done) / (time.monotonic() - started)
 
-    async def _start_venues(self) -> tuple[str, str]:
-        share = self._options.rate_per_second / 2
-        sfox = self._sandbox("sfox", str(share), self._options.users, "sfox")
-        # Hercle sends when it is asked, so its rate is that of the questions.
-        hercle = self._sandbox("hercle", str(share), self._hercle_users, "hercle")
-        return (
-            "ws://" + await sfox.line("ws://", seconds=START_SECONDS_MAX),
-            "http://" + await hercle.line("http://", seconds=START_SECONDS_MAX),
-        )
-
-    @property
-    def _hercle_users(self) -> int:
-        return max(1, min(HERCLE_USERS_MAX, self._options.users // 10))
-
-    def _start_producers(self, sfox_url: str, hercle_url: str) -> None:
-        keys = ",".join(hercle_keys(HERCLE_DEFAULT_KEY, self._hercle_users))
-        poll_seconds = self._hercle_users / (self._options.rate_per_second / 2)
-        self._child("produce", "sfox", HEADROOM_SFOX_URL=sfox_url)
-        self._child(
-            "produce",
-            "hercle",
-            HEADROOM_HERCLE_URL=hercle_url,
-            HEADROOM_HERCLE_API_KEY=keys,
-            HEADROOM_HERCLE_POLL_SECONDS=f"{max(Decimal('0.05'), poll_seconds):.3f}",
-        )
-
-    def _sandbox(self, venue: str, rate: str, users: int, journal: str) -> Child:
+    async def _start_venue(self, venue: str, shown: Shown, *, journal: str) -> Child:
+        """A venue's sandbox and, once that listens, its producer, which is returned."""
         path = str(self._folder / f"{journal}.journal")
-        options = ("--rate", rate, "--users", str(users), "--journal", path)
-        return self._child("sandbox", venue, *options)
+        sandbox = self._child("sandbox", venue, *shown.sandbox, "--journal", path)
+        url = await sandbox.url(seconds=START_SECONDS_MAX)
+        address = {f"HEADROOM_{venue.upper()}_URL": url}
+        return self._child("produce", venue, **address, **shown.producer)
 
     def _child(self, *arguments: str, **settings: str) -> Child:
         child = Child(
@@ -181,6 +159,19 @@ class Demo:
             await asyncio.sleep(_POLL_SECONDS)
 
 
+def _showing() -> dict[str, Callable[[Decimal, int], Shown]]:
+    """How each venue is shown, but those that have nothing to show."""
+    found = {venue: module_of(venue).shown for venue in VENUES}
+    return {venue: shown for venue, shown in found.items() if shown is not None}
+
+
+def _shown(options: DemoOptions) -> dict[str, Shown]:
+    """What each venue is started with: all of them have the same share of the rate."""
+    showing = _showing()
+    share = options.rate_per_second / len(showing)
+    return {venue: shown(share, options.users) for venue, shown in showing.items()}
+
+
 def _environment(folder: Path, bootstrap: str) -> Mapping[str, str]:
     """Of our own settings only these: a person's real venue or Kafka has no part in a demo."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("HEADROOM_")}
@@ -189,5 +180,4 @@ def _environment(folder: Path, bootstrap: str) -> Mapping[str, str]:
         "HEADROOM_KAFKA_BOOTSTRAP": bootstrap,
         "HEADROOM_DATA_DIR": str(folder / "data"),
         "HEADROOM_LOG_LEVEL": os.environ.get("HEADROOM_LOG_LEVEL", "INFO"),
-        "HEADROOM_SFOX_API_KEY": SFOX_DEFAULT_KEY,
     }

@@ -6,17 +6,17 @@ with what reads the venues, so that a mistake cannot hide by being made twice.
 
 from headroom.sandbox.config import HercleConfig, SfoxConfig, hercle_keys, read_keys
 from headroom.sandbox.hercle import HercleSandbox
-from headroom.sandbox.runner import SandboxReport, run_hercle, run_sfox
+from headroom.sandbox.runner import Sandbox, SandboxReport, announced
 from headroom.sandbox.sfox import SfoxSandbox
 
 __all__ = [
     "HercleConfig",
     "HercleSandbox",
+    "Sandbox",
     "SandboxReport",
     "SfoxConfig",
     "SfoxSandbox",
+    "announced",
     "hercle_keys",
     "read_keys",
-    "run_hercle",
-    "run_sfox",
 ]

@@ -41,6 +41,8 @@ class HercleSandbox:
     asks or not. Entering raises OSError where the port is taken or the journal cannot be written.
     """
 
+    venue = "hercle"
+
     def __init__(
         self,
         config: HercleConfig,

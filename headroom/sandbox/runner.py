@@ -2,13 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
-
-from headroom.sandbox.config import HercleConfig, SfoxConfig
-from headroom.sandbox.hercle import HercleSandbox
-from headroom.sandbox.sfox import SfoxSandbox
 
 
 class SandboxReport(msgspec.Struct, frozen=True):
@@ -20,41 +16,44 @@ class SandboxReport(msgspec.Struct, frozen=True):
     refused: int
 
 
-async def run_sfox(
-    config: SfoxConfig, *, stop: asyncio.Event, announce: Callable[[str], None]
-) -> SandboxReport:
-    """Run a simulated sFOX until `stop` is set; `announce` gets its URL once it listens.
+class Sandbox(Protocol):
+    """A simulated venue: an asynchronous context, in which it listens at `url`.
 
-    Raises OSError where the port is taken or the journal cannot be written.
+    `producing` makes its frames, and ends with an exception only. `frames_sent` is how many lines
+    its journal has, `refused` how often a key was.
     """
-    async with SfoxSandbox(config) as sandbox:
-        await _run(sandbox, stop, announce)
-    return SandboxReport("sfox", sandbox.frames_sent, sandbox.connections, sandbox.refused)
 
-
-async def run_hercle(
-    config: HercleConfig, *, stop: asyncio.Event, announce: Callable[[str], None]
-) -> SandboxReport:
-    """Run a simulated Hercle until `stop` is set; `announce` gets its URL once it listens.
-
-    Raises OSError where the port is taken or the journal cannot be written.
-    """
-    async with HercleSandbox(config) as sandbox:
-        await _run(sandbox, stop, announce)
-    return SandboxReport("hercle", sandbox.frames_sent, sandbox.connections, sandbox.refused)
-
-
-class _Sandbox(Protocol):
+    venue: str
     url: str
     producing: asyncio.Task[None] | None
+    connections: int
+    refused: int
+
+    @property
+    def frames_sent(self) -> int: ...  # noqa: D102 - see above
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *_: object) -> None: ...
 
 
-async def _run(sandbox: _Sandbox, stop: asyncio.Event, announce: Callable[[str], None]) -> None:
-    announce(sandbox.url)
+async def announced(
+    sandbox: Sandbox, *, stop: asyncio.Event, announce: Callable[[str], None]
+) -> SandboxReport:
+    """Run a simulated venue until `stop` is set; `announce` gets its URL once it listens.
+
+    Raises OSError where the port is taken or the journal cannot be written.
+    """
+    async with sandbox:
+        announce(sandbox.url)
+        await _until(stop, sandbox.producing)
+    return SandboxReport(sandbox.venue, sandbox.frames_sent, sandbox.connections, sandbox.refused)
+
+
+async def _until(stop: asyncio.Event, producing: asyncio.Task[None] | None) -> None:
     stopped = asyncio.create_task(stop.wait())
     waited: set[asyncio.Task[object]] = {stopped}
-    if sandbox.producing is not None:
-        waited.add(sandbox.producing)
+    if producing is not None:
+        waited.add(producing)
     try:
         # Silence by configuration ends the producing task, and is no reason to stop.
         while not stop.is_set():

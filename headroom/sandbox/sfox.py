@@ -42,6 +42,8 @@ class SfoxSandbox:
     Entering raises OSError where the port is taken or the journal cannot be written.
     """
 
+    venue = "sfox"
+
     def __init__(
         self,
         config: SfoxConfig,

@@ -35,7 +35,7 @@ from schemas.codec import Told
 from schemas.identity import ACCOUNT_BYTES_MAX, user_for
 from schemas.rejections import NORMALISED_BYTES_MAX
 from schemas.times import venue_time
-from schemas.venues import SFOX
+from schemas.venues import VENUES
 
 cdef enum:
     # Fields of an update, and how many of them must be there.
@@ -119,9 +119,9 @@ cdef str _second_text = None
 
 cdef Py_ssize_t FRAME_BYTES_MAX = NORMALISED_BYTES_MAX
 cdef Py_ssize_t ACCOUNT_MAX = ACCOUNT_BYTES_MAX
-cdef str FEED = SFOX.feed
+cdef str FEED = VENUES["sfox"].feed
 cdef Piece FEED_PIECE = piece_of(FEED)
-cdef str VENUE = SFOX.name
+cdef str VENUE = VENUES["sfox"].name
 
 # The document that is being written: one at a time, as the interpreter's lock is held.
 cdef Page _page

@@ -1,20 +1,29 @@
-"""Bytes in, a snapshot or a rejection out: one pure function for each venue."""
+"""Bytes in, a snapshot or a rejection out: one pure function for each venue.
+
+A venue's module is the one with its name in here. It has `normalise`, and may have `shortcut`: what
+`normalise` and the codec would say of a raw record, at once, or None where they have to say it.
+"""
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import Final
 
-from processors import compiled
-from processors.normalise import hercle, sfox
 from processors.normalise.frame import RawFrame, RawRecord, raw_frame
 from schemas.codec import Told, encode
 from schemas.documents import BalanceSnapshot
 from schemas.rejections import Rejected
-from schemas.venues import HERCLE, SFOX
+from schemas.venues import VENUES
 
 Normaliser = Callable[[RawFrame], BalanceSnapshot | Rejected]
 
-NORMALISERS: dict[str, Normaliser] = {
-    SFOX.name: sfox.normalise,
-    HERCLE.name: hercle.normalise,
+Shortcut = Callable[[str, int, RawRecord], Told | None]
+
+_MODULES: Final = {venue: import_module(f"{__name__}.{venue}") for venue in VENUES}
+NORMALISERS: Final[dict[str, Normaliser]] = {
+    venue: module.normalise for venue, module in _MODULES.items()
+}
+_SHORTCUTS: Final[dict[str, Shortcut]] = {
+    venue: module.shortcut for venue, module in _MODULES.items() if hasattr(module, "shortcut")
 }
 
 
@@ -29,7 +38,8 @@ def tell(
 
     `remember` gets document and snapshot where the latter had to be made.
     """
-    told = compiled.plain(topic, partition, record) if venue == SFOX.name else None
+    shortcut = _SHORTCUTS.get(venue)
+    told = None if shortcut is None else shortcut(topic, partition, record)
     if told is not None:
         return told
     outcome = NORMALISERS[venue](raw_frame(topic, partition, record))

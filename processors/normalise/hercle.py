@@ -18,10 +18,11 @@ from schemas.amounts import sum_text
 from schemas.documents import AccountExposure, AssetBalance, BalanceSnapshot, Exposure
 from schemas.identity import is_account, user_for
 from schemas.rejections import Reason, Rejected
-from schemas.venues import HERCLE
+from schemas.venues import VENUES
 
 # A frame of 1 MiB with long names and many limits would become a document of 100 MiB, which no
 # topic takes: it is too large for what follows from it.
+_HERCLE: Final = VENUES["hercle"]
 LIMITS_BYTES_MAX: Final = 4 * 1024 * 1024
 _INVOCATION: Final = Number("1")
 _TARGET: Final = "executionevents"
@@ -85,7 +86,7 @@ def _plain(frame: RawFrame) -> BalanceSnapshot | None:
     data = event.data
     strings = _STRINGS_AROUND_ASSETS + _STRINGS_OF_ASSET * len(data.assets)
     strings += data.base_currency is not None
-    if event.subject != HERCLE.feed or not plain.holds_strings(frame.data, strings):
+    if event.subject != _HERCLE.feed or not plain.holds_strings(frame.data, strings):
         return None
     assets = _plain_assets(data.assets)
     totals = plain.numbers((data.current, data.max))
@@ -150,7 +151,7 @@ def _balances_event(message: object) -> dict[str, Any] | None:
             # SignalR's own clients compare a target without regard to case.
             kind == _INVOCATION
             and target.lower() == _TARGET
-            and event.get("subject") == HERCLE.feed
+            and event.get("subject") == _HERCLE.feed
         ):
             return event
         case _:
@@ -222,8 +223,8 @@ def _snapshot(
     exposure: AccountExposure | None,
 ) -> BalanceSnapshot:
     return BalanceSnapshot(
-        user=user_for(HERCLE.name, account),
-        venue=HERCLE.name,
+        user=user_for(_HERCLE.name, account),
+        venue=_HERCLE.name,
         account=account,
         epoch=frame.receipt.epoch,
         sequence=sequence,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from processors import compiled
 from processors.normalise import plain
 from processors.normalise.frame import RawFrame
 from processors.normalise.reading import Reading
@@ -16,8 +17,9 @@ from schemas.documents import AssetBalance, BalanceSnapshot
 from schemas.identity import is_account, user_for
 from schemas.rejections import Reason, Rejected
 from schemas.times import venue_time
-from schemas.venues import SFOX
+from schemas.venues import VENUES
 
+_SFOX: Final = VENUES["sfox"]
 _WALLET: Final = "_wallet"
 # Nanoseconds have 19 digits until the year 2286.
 _TIMESTAMP_DIGITS_MAX: Final = 19
@@ -59,6 +61,9 @@ _STRINGS_OF_UPDATE: Final = 2 * 4
 _WALLETS: Final = ("trading", "collateral", "borrow", "lending", "staking")
 
 
+shortcut = compiled.plain
+
+
 def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
     """The snapshot of one sFOX frame, or why there is none."""
     return _plain(frame) or _any(frame)
@@ -67,7 +72,7 @@ def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
 def _plain(frame: RawFrame) -> BalanceSnapshot | None:
     """The snapshot of a frame that is sound and plain; None for any other."""
     envelope = plain.decode(frame.data, _DECODER)
-    if envelope is None or envelope.recipient != SFOX.feed:
+    if envelope is None or envelope.recipient != _SFOX.feed:
         return None
     sequence, timestamp, account = envelope.sequence, envelope.timestamp, envelope.payload.user_id
     if not plain.is_integer(sequence) or not 0 < timestamp < _TIMESTAMP_END:
@@ -136,8 +141,8 @@ def _snapshot(
     assets: dict[str, AssetBalance],
 ) -> BalanceSnapshot:
     return BalanceSnapshot(
-        user=user_for(SFOX.name, account),
-        venue=SFOX.name,
+        user=user_for(_SFOX.name, account),
+        venue=_SFOX.name,
         account=account,
         epoch=frame.receipt.epoch,
         sequence=sequence,
@@ -156,7 +161,7 @@ def _is_balances(envelope: object) -> bool:
     if not isinstance(envelope, dict):
         return False
     if "recipient" in envelope:
-        return bool(envelope["recipient"] == SFOX.feed)
+        return bool(envelope["recipient"] == _SFOX.feed)
     return "payload" in envelope and "type" not in envelope
 
 

@@ -159,8 +159,10 @@ def test_topics_are_made_before_anything_else() -> None:
     [
         ("worker.replica=2", "replica"),
         ("surprise=1", "surprise"),
-        ("producers.binance.enabled=true", "binance"),
-        ("producers.sfox.enabled=true", "/producers/sfox/key/secret"),
+        ("producers.binance.key.secret=x", "producers.binance: this chart knows no venue"),
+        ("producers.sfox.enabled=true", "producers.sfox.key.secret"),
+        ("producers.sfox.settings.API_KEY=x", "producers.sfox.settings.API_KEY"),
+        ("producers.sfox.clientId=x", "clientId"),
         ("producers.sfox.url=ws://x", "/producers/sfox/url"),
         ("settings.guarantee=at_most_once", "/settings/guarantee"),
         ("settings.partitions=0", "/settings/partitions"),

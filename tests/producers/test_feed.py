@@ -12,8 +12,8 @@ from websockets.frames import Frame, Opcode
 from producers.errors import WrongKey
 from producers.logs import quiet_libraries
 from producers.outcomes import ReconnectReason
-from producers.settings import Deadlines, SfoxSettings
-from producers.sfox import SfoxLine
+from producers.settings import Deadlines
+from producers.sfox import SfoxLine, SfoxSettings
 from schemas.secrets import Secret
 from schemas.topics import FRAME_BYTES_MAX
 from tests.producers import frames

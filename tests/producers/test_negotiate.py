@@ -12,11 +12,10 @@ from aiohttp import web
 
 from producers.connection import KeyRefused, NotOpened
 from producers.errors import WrongKey
-from producers.hercle import HercleLine
+from producers.hercle import HercleLine, HercleSettings
+from producers.hercle.negotiate import Endpoint, negotiate
 from producers.logs import quiet_libraries
-from producers.negotiate import Endpoint, negotiate
 from producers.outcomes import ReconnectReason
-from producers.settings import HercleSettings
 from schemas.secrets import Secret
 from tests.producers import frames
 from tests.producers.worlds import CANARY, SHORT, Given, running, until

@@ -10,12 +10,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from websockets.asyncio.server import ServerConnection
 
+from producers import sfox
 from producers.errors import KafkaUnreachable, SendFailed, TopicMissing, WrongKey
-from producers.hercle import HercleLine
+from producers.hercle import HercleLine, HercleSettings
+from producers.line import Lines
 from producers.pace import RateBound
-from producers.service import ProducerReport, _produce, run_sfox
-from producers.settings import HercleSettings, SfoxSettings
-from producers.sfox import SfoxLine
+from producers.service import ProducerReport
+from producers.service import produce as carry
+from producers.sfox import SfoxLine, SfoxSettings
 from producers.statuses import StatusSettings
 from schemas.headers import read_receipt
 from schemas.secrets import Secret
@@ -44,7 +46,8 @@ async def produce(kafka: Any, at: Venue, lines: list[Any], given: dict[str, Any]
     servers = {"bootstrap_servers": kafka.bootstrap}
     async with asyncio.timeout(30):
         statuses = StatusSettings(topic=topics.feeds_topic(at), every_seconds=0.2)
-        return await _produce(at, lines, servers, RateBound(99), RateBound(999), statuses, **given)
+        together = Lines(at, lines, attempts=RateBound(99), requests=RateBound(999))
+        return await carry(together, servers, statuses=statuses, **given)
 
 
 def sfox_line(url: str, key: str = CANARY) -> SfoxLine:
@@ -148,7 +151,7 @@ async def test_when_kafka_takes_a_frame_no_more_the_producer_ends(
 async def test_without_kafka_or_its_topic_it_does_not_begin(kafka: Any) -> None:
     settings = SfoxSettings(api_key=Secret(CANARY))
     with pytest.raises(KafkaUnreachable):
-        await run_sfox(settings, {"bootstrap_servers": "127.0.0.1:1"}, **around())
+        await carry(sfox.lines(settings), {"bootstrap_servers": "127.0.0.1:1"}, **around())
     nowhere = Venue("nowhere", feed="x")
     with pytest.raises(TopicMissing):
         await produce(kafka, nowhere, [sfox_line("ws://localhost:1/")], around())
@@ -157,7 +160,6 @@ async def test_without_kafka_or_its_topic_it_does_not_begin(kafka: Any) -> None:
 async def test_two_producers_may_share_a_registry() -> None:
     given = around()
     for _ in range(2):
+        lines = sfox.lines(SfoxSettings(api_key=Secret(CANARY)))
         with pytest.raises(KafkaUnreachable):
-            await run_sfox(
-                SfoxSettings(api_key=Secret(CANARY)), {"bootstrap_servers": "127.0.0.1:1"}, **given
-            )
+            await carry(lines, {"bootstrap_servers": "127.0.0.1:1"}, **given)

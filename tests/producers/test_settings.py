@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.errors import ConfigurationError
-from producers.settings import HercleSettings, SfoxSettings
+from producers.hercle import HercleSettings
+from producers.sfox import SfoxSettings
 from schemas.secrets import Secret
 
 CANARY = "canary-0123456789"

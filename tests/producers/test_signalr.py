@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers import signalr
-from producers.signalr import Handshake
+from producers.hercle import signalr
+from producers.hercle.signalr import Handshake
 
 
 @given(st.lists(st.binary().map(lambda record: record.replace(b"\x1e", b"")), min_size=1))

@@ -13,9 +13,9 @@ from aiokafka.errors import KafkaError
 from websockets.asyncio.server import ServerConnection
 
 from producers.errors import TopicMissing, WrongKey
-from producers.hercle import HercleLine
+from producers.hercle import HercleLine, HercleSettings
 from producers.outcomes import ReconnectReason
-from producers.settings import Deadlines, HercleSettings
+from producers.settings import Deadlines
 from producers.sfox import SfoxLine
 from producers.statuses import EVERY_SECONDS, Reporter, StatusSettings
 from schemas.codec import decode

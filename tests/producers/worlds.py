@@ -17,8 +17,8 @@ from producers.feed import Feed
 from producers.line import Line, World
 from producers.metrics import ProducerMetrics
 from producers.pace import RateBound
-from producers.settings import Deadlines, SfoxSettings
-from producers.sfox import SfoxLine
+from producers.settings import Deadlines
+from producers.sfox import SfoxLine, SfoxSettings
 from schemas.headers import RawHeaders
 from schemas.secrets import Secret
 from tests.producers import frames

@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from headroom.sandbox import HercleConfig, HercleSandbox, hercle_keys, run_hercle
+from headroom.sandbox import HercleConfig, HercleSandbox, announced, hercle_keys
 from headroom.sandbox.exposures import Exposures
 from headroom.sandbox.hercle_messages import balances_event
 from headroom.sandbox.holdings import Holding
@@ -394,9 +394,11 @@ async def test_a_taken_port_and_an_impossible_journal_are_said(tmp_path):
 
 
 async def test_the_runner_announces_runs_and_reports():
-    """`run_hercle` tells the URL, runs until it is told to stop, and says what it did."""
+    """`announced` tells the URL, runs until it is told to stop, and says what it did."""
     stop, url = asyncio.Event(), asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(run_hercle(config(), stop=stop, announce=url.set_result))
+    running = asyncio.create_task(
+        announced(HercleSandbox(config()), stop=stop, announce=url.set_result)
+    )
     async with HercleClient(await url, KEY) as client:
         await client.balances()
         stop.set()
@@ -411,7 +413,7 @@ async def test_a_journal_that_cannot_be_written_ends_the_run():
     url = asyncio.get_running_loop().create_future()
     settings = config(journal=Path("/dev/full"))
     running = asyncio.create_task(
-        run_hercle(settings, stop=asyncio.Event(), announce=url.set_result)
+        announced(HercleSandbox(settings), stop=asyncio.Event(), announce=url.set_result)
     )
     async with HercleClient(await url, KEY) as client:
         await client.invoke("me")

@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from headroom.sandbox import SfoxConfig, SfoxSandbox, run_sfox
+from headroom.sandbox import SfoxConfig, SfoxSandbox, announced
 from headroom.sandbox.config import account_ids
 from headroom.sandbox.faults import Faults
 from headroom.sandbox.market import SFOX_ASSETS, Market
@@ -331,9 +331,11 @@ async def test_a_taken_port_and_an_impossible_journal_are_said(tmp_path):
 
 
 async def test_the_runner_announces_runs_and_reports():
-    """`run_sfox` tells the URL, runs until it is told to stop, and says what it did."""
+    """`announced` tells the URL, runs until it is told to stop, and says what it did."""
     stop, url = asyncio.Event(), asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(run_sfox(config(), stop=stop, announce=url.set_result))
+    running = asyncio.create_task(
+        announced(SfoxSandbox(config()), stop=stop, announce=url.set_result)
+    )
     async with connect(await url) as client:
         await sfox_subscribe(client, KEY)
         await frames_of(client, 5)
@@ -349,7 +351,9 @@ async def test_a_journal_that_cannot_be_written_ends_the_run():
     """A venue whose journal is not whole would prove nothing."""
     url = asyncio.get_running_loop().create_future()
     settings = config(journal=Path("/dev/full"))
-    running = asyncio.create_task(run_sfox(settings, stop=asyncio.Event(), announce=url.set_result))
+    running = asyncio.create_task(
+        announced(SfoxSandbox(settings), stop=asyncio.Event(), announce=url.set_result)
+    )
     async with connect(await url) as client:
         await sfox_subscribe(client, KEY)
         with pytest.raises(OSError, match="No space left"):

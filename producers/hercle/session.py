@@ -1,19 +1,17 @@
-"""Hercle: what it says through its SignalR hub, as a pure state machine, and its lines.
+"""What Hercle says through its SignalR hub, as a pure state machine.
 
 Source: Hercle's Execution Live Server documentation (`GetBalances`, `executionEvents`).
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw
-from websockets.exceptions import InvalidStatus
 
-from producers import signalr
-from producers.connection import KeyRefused, Socket, is_key_refusal, open_socket
-from producers.errors import WrongKey
-from producers.negotiate import negotiate
+from producers.hercle import signalr
+from producers.hercle.signalr import HubMessage, MessageType
 from producers.outcomes import (
     Count,
     Established,
@@ -26,12 +24,13 @@ from producers.outcomes import (
     excerpt,
 )
 from producers.reading import Part, is_unambiguous, read, read_account, read_nested
-from producers.settings import POLL_SECONDS_MIN, Deadlines, HercleSettings
-from producers.signalr import HubMessage, MessageType
+from producers.settings import Deadlines
 from schemas.secrets import Secret
-from schemas.venues import HERCLE, Venue
+from schemas.venues import VENUES
 
 PING_SECONDS: Final = 15.0
+POLL_SECONDS_MIN: Final = Decimal("0.05")
+_FEED: Final = VENUES["hercle"].feed
 _EVENTS: Final = "executionevents"
 _EXECUTED: Final = "execution.order.executed"
 _ASK_PAUSE_SECONDS: Final = float(POLL_SECONDS_MIN)
@@ -159,7 +158,7 @@ class HercleSession:
         target = read(message.target, str)
         is_other_target = target is not None and target.lower() != _EVENTS
         # None among the subjects: an event that cannot be told to be something else.
-        is_other_subject = bool(subjects) and None not in subjects and HERCLE.feed not in subjects
+        is_other_subject = bool(subjects) and None not in subjects and _FEED not in subjects
         can_be_told = is_other_target or (target is not None and is_other_subject)
         if not can_be_told or not is_unambiguous(record):
             return (Publish(record, _account(events)),)
@@ -195,59 +194,3 @@ def _account(events: list[_Event]) -> bytes | None:
         if data is not None and (account := read_account(data.user_id)) is not None:
             return account
     return None
-
-
-class HercleLine:
-    """The line to the hub with one of a firm's API keys; `number` tells which, from 1."""
-
-    def __init__(self, settings: HercleSettings, number: int) -> None:
-        self._settings = settings
-        self._number = number
-        self._api_key = settings.api_keys[number - 1]
-
-    @property
-    def venue(self) -> Venue:
-        """Where this line leads: Hercle."""
-        return HERCLE
-
-    @property
-    def name(self) -> str:
-        """The venue's name, with the key's number where there are several."""
-        keys = len(self._settings.api_keys)
-        return HERCLE.name if keys == 1 else f"{HERCLE.name} (key {self._number} of {keys})"
-
-    @property
-    def connection(self) -> str:
-        """The key's number, from 1."""
-        return str(self._number)
-
-    async def open(self) -> Socket:
-        """Negotiate, then a WebSocket; the token is in the Authorization header of both."""
-        deadlines = self._settings.deadlines
-        try:
-            endpoint = await negotiate(
-                self._settings.url, self._api_key, timeout_seconds=deadlines.open_seconds
-            )
-            return await open_socket(
-                endpoint.url,
-                host=endpoint.host,
-                headers=endpoint.headers(),
-                deadlines=deadlines,
-                separator_bytes=len(signalr.SEPARATOR),
-            )
-        except KeyRefused as refused:
-            raise WrongKey(HERCLE.name, self.name, refused.detail) from None
-        except InvalidStatus as error:
-            if not is_key_refusal(error):
-                raise
-            detail = f"HTTP {error.response.status_code} on the WebSocket"
-            raise WrongKey(HERCLE.name, self.name, detail) from None
-
-    def session(self) -> HercleSession:
-        """A new state machine."""
-        return HercleSession(
-            self._settings.client_id,
-            poll_seconds=float(self._settings.poll_seconds),
-            deadlines=self._settings.deadlines,
-            api_key=self._api_key,
-        )

@@ -1,4 +1,4 @@
-"""sFOX: its protocol as a pure state machine, and its line.
+"""sFOX's protocol as a pure state machine.
 
 Source: https://docs.sfox.com/websocket-api (authentication, subscription, enterprise balances).
 """
@@ -7,12 +7,10 @@ import json
 from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET
 
-from producers.connection import Socket, open_socket
 from producers.outcomes import (
     Count,
     Established,
@@ -26,10 +24,11 @@ from producers.outcomes import (
     excerpt,
 )
 from producers.reading import Part, is_unambiguous, read, read_account, read_nested
-from producers.settings import SfoxSettings
 from schemas.secrets import Secret
 from schemas.times import venue_time
-from schemas.venues import SFOX, Venue
+from schemas.venues import VENUES
+
+_FEED: Final = VENUES["sfox"].feed
 
 
 class _Envelope(msgspec.Struct):
@@ -94,7 +93,7 @@ class SfoxSession:
         if envelope is None:
             return (Publish(message, key=None),)
         recipient = read(envelope.recipient, str)
-        if recipient == SFOX.feed:
+        if recipient == _FEED:
             return (self._frame(message, envelope),)
         is_answer = envelope.type is not UNSET
         if not (is_answer or recipient is not None) or not is_unambiguous(message):
@@ -133,7 +132,7 @@ class SfoxSession:
         if self._state is _State.AUTHENTICATING:
             self._state = _State.SUBSCRIBING
             self._deadline = now + self._answer_seconds
-            request = {"type": "subscribe", "feeds": [SFOX.feed]}
+            request = {"type": "subscribe", "feeds": [_FEED]}
             return (Count(Kind.ANSWER), Send(json.dumps(request)))
         self._state = _State.LIVE
         self._deadline = float("inf")
@@ -153,36 +152,3 @@ class SfoxSession:
 def _account(envelope: _Envelope) -> bytes | None:
     payload = read_nested(envelope.payload, _Payload)
     return None if payload is None else read_account(payload.user_id)
-
-
-class SfoxLine:
-    """The line to sFOX: one WebSocket, one key."""
-
-    def __init__(self, settings: SfoxSettings) -> None:
-        self._settings = settings
-
-    @property
-    def venue(self) -> Venue:
-        """Where this line leads: sFOX."""
-        return SFOX
-
-    @property
-    def name(self) -> str:
-        """The venue's name: it has one connection."""
-        return SFOX.name
-
-    @property
-    def connection(self) -> str:
-        """There is one."""
-        return "1"
-
-    async def open(self) -> Socket:
-        """A WebSocket; the key goes in the first message, not in a header."""
-        url, deadlines = self._settings.url, self._settings.deadlines
-        host = urlsplit(url).hostname or ""
-        return await open_socket(url, host=host, headers={}, deadlines=deadlines)
-
-    def session(self) -> SfoxSession:
-        """A new state machine."""
-        answer_seconds = self._settings.deadlines.answer_seconds
-        return SfoxSession(self._settings.api_key, answer_seconds=answer_seconds)

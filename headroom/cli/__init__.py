@@ -1,0 +1,50 @@
+"""The command line: what each command is called and takes; the work is done elsewhere.
+
+Modules are imported by the command that needs them, so that `--help` is quick and a command does
+not fail for a library that another one needs.
+"""
+
+import sys
+
+import click
+
+from headroom.cli.local import broker, demo
+from headroom.cli.query import query
+from headroom.cli.topics import topics
+from headroom.cli.venues import produce, sandbox
+from headroom.cli.worker import token, watch, work
+from headroom.errors import OperatorError
+from headroom.running import one_clear_line
+
+
+def main() -> None:
+    """The command `headroom`."""
+    with one_clear_line():
+        try:
+            sys.exit(headroom.main(standalone_mode=False))
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            raise OperatorError(_with_hint(error)) from None
+        except click.Abort:
+            raise KeyboardInterrupt from None
+
+
+def _with_hint(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = "" if context is None else f" (see `{context.command_path} --help`)"
+    return error.format_message() + hint
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="headroom")
+def headroom() -> None:
+    """Live balances, exposure and headroom under limits, per user, across venues.
+
+    Settings are environment variables HEADROOM_* (see docs/contract.md).
+    """
+
+
+for command in (demo, broker, topics, sandbox, produce, work, watch, token, query):
+    headroom.add_command(command)

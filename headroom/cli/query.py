@@ -1,0 +1,65 @@
+"""Questions to a worker."""
+
+import os
+from typing import Any
+
+import click
+
+from headroom.cli.options import worker_url
+from headroom.running import run
+from headroom.settings import Environment
+
+
+@click.group(no_args_is_help=False)
+def query() -> None:
+    """Ask a worker, and print the answer for a person."""
+
+
+def _query_options(command: Any) -> Any:  # noqa: ANN401 - a decorator
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="The document as it came."),
+        click.option(
+            "--url", help="Any worker [default: from HEADROOM_HTTP_HOST and HEADROOM_HTTP_PORT]."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _ask(subject: str, name: str | None, url: str | None, *, as_json: bool) -> None:
+    from headroom.query import ask
+
+    worker = worker_url(url)
+    token = Environment(os.environ).secret("API_TOKEN")
+    run(lambda _: ask(worker, subject, name, as_json=as_json, token=token))
+
+
+@query.command("user")
+@click.argument("name", metavar="USER")
+@_query_options
+def query_user(name: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """What a user holds, where, how much is free, and how close the limits are."""
+    _ask("user", name, url, as_json=as_json)
+
+
+@query.command("asset")
+@click.argument("name", metavar="ASSET")
+@_query_options
+def query_asset(name: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """What all users hold of an asset."""
+    _ask("asset", name, url, as_json=as_json)
+
+
+@query.command("base")
+@click.argument("name", metavar="CURRENCY")
+@_query_options
+def query_base(name: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """All accounts' totals in a base currency."""
+    _ask("base", name, url, as_json=as_json)
+
+
+@query.command("users")
+@_query_options
+def query_users(url: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """All users."""
+    _ask("users", None, url, as_json=as_json)

@@ -1,0 +1,18 @@
+"""What a person runs of a venue: its producer, and, where there is one, its sandbox.
+
+Each venue is a module in here, with the venue's name. See docs/adding-a-venue.md.
+"""
+
+from headroom.venue.commands import producer
+from headroom.venue.module import Module, Shown, module_of, required
+from headroom.venue.simulated import run_sandbox, sandbox_options
+
+__all__ = [
+    "Module",
+    "Shown",
+    "module_of",
+    "producer",
+    "required",
+    "run_sandbox",
+    "sandbox_options",
+]

@@ -1,0 +1,47 @@
+"""A venue's producer as a command: settings from the environment, the world from this machine."""
+
+import asyncio
+import inspect
+import logging
+import os
+import time
+from random import SystemRandom
+
+import click
+from prometheus_client import CollectorRegistry
+
+from headroom.cli.options import load_settings
+from headroom.running import run
+from headroom.settings import Environment
+from headroom.venue.module import Module
+from producers.service import Surroundings, produce
+
+log = logging.getLogger("headroom.producer")
+
+
+def producer(module: Module) -> click.Command:
+    """The command that runs a venue's producer; its help is what the venue says of its lines."""
+
+    def command() -> None:
+        kafka = load_settings().kafka.arguments()
+        lines = module.lines(Environment(os.environ))
+
+        async def carry(stop: asyncio.Event) -> None:
+            log.info("%s", await produce(lines, kafka, **_surroundings(stop)))
+
+        run(carry)
+
+    name = module.__name__.rpartition(".")[2]
+    return click.Command(name, callback=command, help=inspect.getdoc(module.lines))
+
+
+def _surroundings(stop: asyncio.Event) -> Surroundings:
+    return {
+        "stop": stop,
+        "clock_ns": time.time_ns,
+        "monotonic": time.monotonic,
+        "rng": SystemRandom(),
+        "sleep": asyncio.sleep,
+        "registry": CollectorRegistry(),
+        "log": log,
+    }

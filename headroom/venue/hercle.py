@@ -1,0 +1,61 @@
+"""Hercle: its producer's settings, its sandbox, its part in the demo."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from headroom.sandbox.config import HERCLE_DEFAULT_KEY, HercleConfig, hercle_keys, read_keys
+from headroom.sandbox.hercle import HercleSandbox
+from headroom.settings import Environment
+from headroom.venue.module import Shown, required
+from headroom.venue.simulated import run_sandbox, sandbox_options
+from producers import hercle
+from producers.line import Lines
+from schemas.secrets import Secret
+
+_POLL_SECONDS_MIN: Final = Decimal("0.05")
+_POLL_SECONDS_MAX: Final = 3_600
+_SHOWN_USERS_MAX: Final = 20
+
+
+def lines(environment: Environment) -> Lines:
+    """The producer of Hercle; HEADROOM_HERCLE_API_KEY holds one key, or several with commas."""
+    keys = required(environment, "HERCLE_API_KEY").reveal().replace("\n", ",").split(",")
+    settings = hercle.HercleSettings(
+        api_keys=tuple(Secret(key.strip()) for key in keys if key.strip()),
+        client_id=environment.text("HERCLE_CLIENT_ID") or "headroom",
+        url=environment.text("HERCLE_URL") or hercle.HERCLE_URL,
+        poll_seconds=environment.number(
+            "HERCLE_POLL_SECONDS", Decimal(1), Decimal, _POLL_SECONDS_MIN, _POLL_SECONDS_MAX
+        ),
+    )
+    return hercle.lines(settings)
+
+
+@click.command("hercle")
+@click.option(
+    "--keys",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file of lines `KEY USERID`, instead of derived keys.",
+)
+@sandbox_options
+def sandbox(keys: Path | None, **options: Any) -> None:  # noqa: ANN401 - the options above
+    """A simulated Hercle; the users' keys are sandbox-hercle-key-0001 and on."""
+    run_sandbox(
+        lambda: HercleSandbox(HercleConfig(keys={} if keys is None else read_keys(keys), **options))
+    )
+
+
+def shown(rate_per_second: Decimal, users: int) -> Shown:
+    """A tenth of the users, each with a key. Hercle sends when it is asked: that is the rate."""
+    few = max(1, min(_SHOWN_USERS_MAX, users // 10))
+    poll_seconds = few / rate_per_second if rate_per_second else Decimal(_POLL_SECONDS_MAX)
+    return Shown(
+        ("--rate", str(rate_per_second), "--users", str(few)),
+        {
+            "HEADROOM_HERCLE_API_KEY": ",".join(hercle_keys(HERCLE_DEFAULT_KEY, few)),
+            "HEADROOM_HERCLE_POLL_SECONDS": f"{max(_POLL_SECONDS_MIN, poll_seconds):.3f}",
+        },
+    )

@@ -1,0 +1,48 @@
+"""A venue's sandbox as a command: the options that all have, and its life until a signal."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headroom.cli.options import Rate
+from headroom.errors import OperatorError
+from headroom.running import run
+from headroom.sandbox.runner import Sandbox, announced
+
+
+def sandbox_options(command: Any) -> Any:  # noqa: ANN401 - a decorator
+    """The options of every sandbox: port, users, rate_per_second, seed, journal."""
+    for option in (
+        click.option(
+            "--journal",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="A file for each balance frame it sent, one JSON object a line.",
+        ),
+        click.option("--seed", type=int, default=1, show_default=True),
+        click.option(
+            "--rate",
+            "rate_per_second",
+            type=Rate(),
+            default="10",
+            show_default=True,
+            help="Balance frames a second over all users (where a venue is asked: changes).",
+        ),
+        click.option("--users", type=int, default=10, show_default=True),
+        click.option("--port", type=int, default=0, help="0: a free one."),
+    ):
+        command = option(command)
+    return command
+
+
+def run_sandbox(make: Callable[[], Sandbox]) -> None:
+    """Run a simulated venue until a signal; its URL is the first line on standard output.
+
+    `make` may raise ValueError for options that cannot be: one clear line for the person.
+    """
+    try:
+        report = run(lambda stop: announced(make(), stop=stop, announce=click.echo))
+    except (ValueError, OSError) as error:
+        raise OperatorError(str(error)) from error
+    click.echo(f"{report.venue}: {report.frames_sent} balance frames sent", err=True)

@@ -1,0 +1,119 @@
+"""The lines to Hercle's hub, one for each key: what they must be told, and how they are opened."""
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+from websockets.exceptions import InvalidStatus
+
+from producers.connection import KeyRefused, Socket, is_key_refusal, open_socket
+from producers.errors import ConfigurationError, WrongKey
+from producers.hercle import signalr
+from producers.hercle.negotiate import negotiate
+from producers.hercle.session import POLL_SECONDS_MIN, HercleSession
+from producers.line import Lines
+from producers.pace import ATTEMPTS_PER_MINUTE, RateBound
+from producers.settings import Deadlines, check_key, check_url
+from schemas.secrets import Secret
+from schemas.venues import VENUES, Venue
+
+HERCLE: Final = VENUES["hercle"]
+HERCLE_URL: Final = "https://publicapi.sandbox.hercle.financial/ExecutionLiveServer/v1"
+CLIENT_ID_LETTERS_MAX: Final = 36
+# Hercle documents no limit: twenty questions a second at the most, and pings.
+_REQUESTS_PER_SECOND: Final = 30
+
+
+class HercleSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One Hercle connection per API key; raises ConfigurationError for an impossible setting.
+
+    `client_id` is the caller's own tracking id. `poll_seconds` is how often balances are asked for.
+    """
+
+    api_keys: tuple[Secret, ...]
+    client_id: str
+    url: str = HERCLE_URL
+    poll_seconds: Decimal = Decimal(1)
+    deadlines: Deadlines = Deadlines()
+
+    def __post_init__(self) -> None:
+        check_url(self.url, setting="HEADROOM_HERCLE_URL", schemes=("https", "http"))
+        if not self.api_keys:
+            raise ConfigurationError("HEADROOM_HERCLE_API_KEY", "is not set")
+        for key in self.api_keys:
+            check_key(key, setting="HEADROOM_HERCLE_API_KEY")
+        if len({key.reveal() for key in self.api_keys}) < len(self.api_keys):
+            raise ConfigurationError("HEADROOM_HERCLE_API_KEY", "holds the same key twice")
+        if not 0 < len(self.client_id) <= CLIENT_ID_LETTERS_MAX:
+            problem = f"must have 1 to {CLIENT_ID_LETTERS_MAX} letters"
+            raise ConfigurationError("HEADROOM_HERCLE_CLIENT_ID", problem)
+        if not (self.poll_seconds.is_finite() and self.poll_seconds >= POLL_SECONDS_MIN):
+            problem = f"must be a decimal of at least {POLL_SECONDS_MIN}"
+            raise ConfigurationError("HEADROOM_HERCLE_POLL_SECONDS", problem)
+
+
+class HercleLine:
+    """The line to the hub with one of a firm's API keys; `number` tells which, from 1."""
+
+    def __init__(self, settings: HercleSettings, number: int) -> None:
+        self._settings = settings
+        self._number = number
+        self._api_key = settings.api_keys[number - 1]
+
+    @property
+    def venue(self) -> Venue:
+        """Where this line leads: Hercle."""
+        return HERCLE
+
+    @property
+    def name(self) -> str:
+        """The venue's name, with the key's number where there are several."""
+        keys = len(self._settings.api_keys)
+        return HERCLE.name if keys == 1 else f"{HERCLE.name} (key {self._number} of {keys})"
+
+    @property
+    def connection(self) -> str:
+        """The key's number, from 1."""
+        return str(self._number)
+
+    async def open(self) -> Socket:
+        """Negotiate, then a WebSocket; the token is in the Authorization header of both."""
+        deadlines = self._settings.deadlines
+        try:
+            endpoint = await negotiate(
+                self._settings.url, self._api_key, timeout_seconds=deadlines.open_seconds
+            )
+            return await open_socket(
+                endpoint.url,
+                host=endpoint.host,
+                headers=endpoint.headers(),
+                deadlines=deadlines,
+                separator_bytes=len(signalr.SEPARATOR),
+            )
+        except KeyRefused as refused:
+            raise WrongKey(HERCLE.name, self.name, refused.detail) from None
+        except InvalidStatus as error:
+            if not is_key_refusal(error):
+                raise
+            detail = f"HTTP {error.response.status_code} on the WebSocket"
+            raise WrongKey(HERCLE.name, self.name, detail) from None
+
+    def session(self) -> HercleSession:
+        """A new state machine."""
+        return HercleSession(
+            self._settings.client_id,
+            poll_seconds=float(self._settings.poll_seconds),
+            deadlines=self._settings.deadlines,
+            api_key=self._api_key,
+        )
+
+
+def lines(settings: HercleSettings) -> Lines:
+    """A line for each key; a refused key ends its own line only."""
+    keys = len(settings.api_keys)
+    return Lines(
+        HERCLE,
+        [HercleLine(settings, number) for number in range(1, keys + 1)],
+        attempts=RateBound(ATTEMPTS_PER_MINUTE * keys),
+        requests=RateBound(_REQUESTS_PER_SECOND * keys, window_seconds=1.0),
+    )

@@ -1,0 +1,72 @@
+"""The line to sFOX: what it must be told, and how it is opened."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from producers.connection import Socket, open_socket
+from producers.line import Lines
+from producers.pace import ATTEMPTS_PER_MINUTE, REQUESTS_PER_MINUTE, RateBound
+from producers.settings import Deadlines, check_key, check_url
+from producers.sfox.session import SfoxSession
+from schemas.secrets import Secret
+from schemas.venues import VENUES, Venue
+
+SFOX: Final = VENUES["sfox"]
+SFOX_URL: Final = "wss://ws.sfox.com/ws"
+
+
+class SfoxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One sFOX connection; raises ConfigurationError where a setting cannot be right."""
+
+    api_key: Secret
+    url: str = SFOX_URL
+    deadlines: Deadlines = Deadlines()
+
+    def __post_init__(self) -> None:
+        check_url(self.url, setting="HEADROOM_SFOX_URL", schemes=("wss", "ws"))
+        check_key(self.api_key, setting="HEADROOM_SFOX_API_KEY")
+
+
+class SfoxLine:
+    """The line to sFOX: one WebSocket, one key."""
+
+    def __init__(self, settings: SfoxSettings) -> None:
+        self._settings = settings
+
+    @property
+    def venue(self) -> Venue:
+        """Where this line leads: sFOX."""
+        return SFOX
+
+    @property
+    def name(self) -> str:
+        """The venue's name: it has one connection."""
+        return SFOX.name
+
+    @property
+    def connection(self) -> str:
+        """There is one."""
+        return "1"
+
+    async def open(self) -> Socket:
+        """A WebSocket; the key goes in the first message, not in a header."""
+        url, deadlines = self._settings.url, self._settings.deadlines
+        host = urlsplit(url).hostname or ""
+        return await open_socket(url, host=host, headers={}, deadlines=deadlines)
+
+    def session(self) -> SfoxSession:
+        """A new state machine."""
+        answer_seconds = self._settings.deadlines.answer_seconds
+        return SfoxSession(self._settings.api_key, answer_seconds=answer_seconds)
+
+
+def lines(settings: SfoxSettings) -> Lines:
+    """The one line to sFOX, within the limits that it documents."""
+    return Lines(
+        SFOX,
+        [SfoxLine(settings)],
+        attempts=RateBound(ATTEMPTS_PER_MINUTE),
+        requests=RateBound(REQUESTS_PER_MINUTE),
+    )
