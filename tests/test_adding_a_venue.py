@@ -11,7 +11,6 @@ import pytest
 
 from headroom.venue import module_of
 from schemas.venues import VENUES
-from tests.chart import tools
 from tests.headroom.commands import environment
 
 HERE = Path(__file__).parents[1]
@@ -26,8 +25,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Headroom, and in it what the guide says and nothing else."""
     place = tmp_path_factory.mktemp("copy")
     built = shutil.ignore_patterns("__pycache__", "*.so", "*.c")
-    for name in (*ROOMS, "helm"):
+    for name in ROOMS:
         shutil.copytree(HERE / name, place / name, ignore=built)
+    shutil.copytree(HERE / "helm", place / "helm")
     shutil.copy(HERE / "pyproject.toml", place)
     for kind, path, text in BLOCKS.findall(GUIDE):
         file = place / path
@@ -83,16 +83,6 @@ def test_it_has_its_commands(copy: Path) -> None:
         shown = command(copy, word, "--help")
         assert re.findall(r"^  (\w+)  ", shown.stdout, re.MULTILINE) == [*VENUES, "kiosk"]
         assert command(copy, word, "nowhere").returncode == 2
-
-
-@pytest.mark.skipif(not (tools.TOOLS / "helm").exists(), reason="no Helm here: `make chart`")
-def test_the_chart_has_a_producer_of_it(copy: Path) -> None:
-    small = tools.CHART / "ci/small-values.yaml"
-    given = ("--set", "producers.kiosk.key.secret=k,producers.kiosk.url=wss://kiosk.example/")
-    for chart, status in ((copy / "helm/headroom", 0), (tools.CHART, 1)):
-        done = tools.run("helm", "template", "prod", chart, "-f", small, *given)
-        assert done.returncode == status, done.stderr
-        assert ("args: [produce, kiosk]" in done.stdout) is (status == 0)
 
 
 @pytest.mark.parametrize("venue", VENUES)

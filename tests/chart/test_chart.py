@@ -181,6 +181,22 @@ def test_values_that_the_chart_does_not_know_are_refused(setting: str, word: str
     assert word in done.stderr
 
 
+def test_a_venue_is_a_file_of_its_own(tmp_path: Path) -> None:
+    """The one of docs/adding-a-venue.md."""
+    guide = (CHART.parents[1] / "docs/adding-a-venue.md").read_text("utf-8")
+    ((path, text),) = re.findall(
+        r"^```yaml file=helm/headroom/(.*?)\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL
+    )
+    chart = tmp_path / "headroom"
+    shutil.copytree(CHART, chart)
+    (chart / path).write_text(text, "utf-8")
+    given = ("--set", "producers.kiosk.key.secret=k,producers.kiosk.url=wss://kiosk.example/")
+    for place, status in ((chart, 0), (CHART, 1)):
+        done = run("helm", "template", "prod", place, "-f", SMALL, *given)
+        assert done.returncode == status, done.stderr
+        assert ("args: [produce, kiosk]" in done.stdout) is (status == 0)
+
+
 def test_the_notes_say_how_to_ask_a_worker(tmp_path: Path) -> None:
     """Helm shows notes only to who has a cluster: here they are rendered as a comment."""
     chart = tmp_path / "headroom"
