@@ -1,14 +1,13 @@
 """The settings: each has its meaning, and each mistake is one clear line without a secret."""
 
 import ssl
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headroom.errors import SettingsError
-from headroom.settings import Environment, KafkaSettings, Settings, load, poll_seconds
+from headroom.settings import Environment, KafkaSettings, Settings, load
 from schemas.secrets import Secret
 
 CANARY = "canary-0123456789"
@@ -36,7 +35,6 @@ def test_without_a_variable_everything_has_its_default() -> None:
         guarantee="exactly_once",
         standby_replicas=0,
     )
-    assert poll_seconds(Environment({})) == Decimal(1)
 
 
 @pytest.mark.parametrize(
@@ -93,13 +91,6 @@ def test_a_bad_value_is_one_line_that_names_the_variable(variable: str, text: st
     assert str(caught.value).startswith(f"HEADROOM_{variable} ")
     assert caught.value.name == f"HEADROOM_{variable}"
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("text", ["0.04", "x", "NaN", "sNaN", "Infinity", "-1", "1e9"])
-def test_hercle_is_asked_at_a_sound_pace_only(text: str) -> None:
-    with pytest.raises(SettingsError, match="HEADROOM_HERCLE_POLL_SECONDS"):
-        poll_seconds(Environment({"HEADROOM_HERCLE_POLL_SECONDS": text}))
-    assert poll_seconds(Environment({"HEADROOM_HERCLE_POLL_SECONDS": "0.05"})) == Decimal("0.05")
 
 
 # Secrets.
