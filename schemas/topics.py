@@ -40,15 +40,18 @@ FEEDS: Final = "headroom-feeds.v1"
 class Topic(msgspec.Struct, frozen=True):
     """One topic: what its key and value are, and how long it is kept.
 
-    `value` is the document's type, or None where the bytes are the venue's own. `public` topics
-    are for other teams; the others begin with `headroom-` and may change.
+    `value` is the document's type, or None where the bytes are the venue's own; with `tombstones` a
+    key can also lose its value. `public` topics are for other teams; the others begin with
+    `headroom-` and may change. `about` is a sentence for readers.
     """
 
     name: str
     key: str
     value: type[msgspec.Struct] | None
     cleanup: Literal["delete", "compact"]
+    about: str = ""
     public: bool = True
+    tombstones: bool = False
     bytes_max: int = RECORD_BYTES_MAX
 
     def settings(self, *, replication_factor: int) -> dict[str, str]:
@@ -72,15 +75,70 @@ class Topic(msgspec.Struct, frozen=True):
 
 
 _ALL: Final = (
-    *(Topic(venue.raw_topic, "account", None, "delete") for venue in VENUES.values()),
-    Topic(BALANCES, "user", documents.BalanceSnapshot, "delete"),
-    Topic(BALANCES_LATEST, "user", documents.UserBalances, "compact"),
-    Topic(EXPOSURE_USER, "user", documents.UserExposure, "compact"),
-    Topic(EXPOSURE_ASSET, "asset", documents.AssetExposure, "compact"),
-    Topic(EXPOSURE_BASE, "base currency", documents.BaseExposure, "compact"),
-    Topic(ALERTS, "user", documents.LimitAlert, "delete"),
+    *(
+        Topic(
+            venue.raw_topic,
+            "account's id, or null where it cannot be read",
+            None,
+            "delete",
+            about=f"Every frame of {venue.name}, byte for byte.",
+        )
+        for venue in VENUES.values()
+    ),
+    Topic(
+        BALANCES,
+        "user",
+        documents.BalanceSnapshot,
+        "delete",
+        about="Every frame that could be read, as a snapshot of its account; in order for an "
+        "account, once repetitions (the same `ce_id`) are dropped.",
+    ),
+    Topic(
+        BALANCES_LATEST,
+        "user",
+        documents.UserBalances,
+        "compact",
+        about="What each user holds now.",
+        tombstones=True,
+    ),
+    Topic(
+        EXPOSURE_USER,
+        "user",
+        documents.UserExposure,
+        "compact",
+        about="Each user's exposure by asset, and how close every limit is.",
+        tombstones=True,
+    ),
+    Topic(
+        EXPOSURE_ASSET,
+        "asset",
+        documents.AssetExposure,
+        "compact",
+        about="What all users hold of each asset; it stays, with zeros, when nobody holds it.",
+    ),
+    Topic(
+        EXPOSURE_BASE,
+        "base currency",
+        documents.BaseExposure,
+        "compact",
+        about="All accounts' own totals in each base currency; it stays, with zeros.",
+    ),
+    Topic(
+        ALERTS,
+        "user",
+        documents.LimitAlert,
+        "delete",
+        about="A limit was approached, crossed or left behind. Nothing writes here yet.",
+    ),
     # Whatever fits into raw fits in here with the headers that tell why.
-    Topic(DEAD_LETTERS, "the original key", None, "delete", bytes_max=DEAD_LETTER_BYTES_MAX),
+    Topic(
+        DEAD_LETTERS,
+        "raw record's key",
+        None,
+        "delete",
+        about="Every frame that could not be read, byte for byte, and why.",
+        bytes_max=DEAD_LETTER_BYTES_MAX,
+    ),
     Topic(CONTRIBUTIONS, "asset or base currency", None, "delete", public=False),
     Topic(FEEDS, "venue and connection", None, "compact", public=False),
 )

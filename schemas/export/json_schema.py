@@ -1,20 +1,16 @@
-"""The JSON Schemas that other teams read, made from the structs: `python -m schemas.export`.
+"""The JSON Schemas that other teams read, made from the structs.
 
 One file for each public topic whose value is a document of ours. Unknown further fields are
 allowed: readers ignore what they do not know, so that a field may be added.
 """
 
 import inspect
-import json
-import sys
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from schemas.topics import TOPICS
 
-DIRECTORY: Final = Path(__file__).parent / "json"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -38,25 +34,6 @@ def schemas() -> dict[str, dict[str, Any]]:
     }
 
 
-def text_of(schema: dict[str, Any]) -> str:
-    """A schema as it stands in its file."""
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-
-
-def write(directory: Path = DIRECTORY) -> list[Path]:
-    """Write all schemas, remove those of topics that are no more; the paths that were written."""
-    directory.mkdir(exist_ok=True)
-    written = []
-    for name, schema in schemas().items():
-        path = directory / name
-        path.write_text(text_of(schema), encoding="utf-8")
-        written.append(path)
-    for path in directory.glob("*.schema.json"):
-        if path not in written:
-            path.unlink()
-    return written
-
-
 def _tidy(part: dict[str, Any]) -> dict[str, Any]:
     """The same part, its docstring without the indentation of the source, its pattern last."""
     tidy = {
@@ -69,8 +46,3 @@ def _tidy(part: dict[str, Any]) -> dict[str, Any]:
     for parts in (value for value in tidy.values() if isinstance(value, list)):
         parts[:] = [_tidy(value) if isinstance(value, dict) else value for value in parts]
     return tidy
-
-
-if __name__ == "__main__":
-    for written_path in write():
-        sys.stdout.write(f"{written_path.name}\n")
