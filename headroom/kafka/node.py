@@ -56,7 +56,6 @@ class KafkaNode:
         start_seconds_max: float = START_SECONDS_MAX,
     ) -> None:
         self._data_dir = data_dir
-        self._port_wanted = port
         self._log_path_wanted = log_path
         self._heap_bytes_max = heap_bytes_max
         self._start_seconds_max = start_seconds_max

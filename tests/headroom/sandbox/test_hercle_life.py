@@ -9,38 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from headroom.sandbox import HercleConfig, HercleSandbox, announced, hercle_keys
-from tests.headroom.sandbox.clients import (
-    HercleClient,
-    bearer,
-    journal_lines,
-    negotiate,
-)
-
-KEYS = {"canary-key-1": "user-123", "canary-key-2": "fund/alpha 🙂"}
-KEY = "canary-key-1"
-
-
-def config(**changes):
-    values = {"keys": KEYS, "rate_per_second": Decimal(0)}
-    return HercleConfig(**(values | changes))
-
-
-def data_of(message):
-    """The `data` of an event, its numbers as the digits that stand there."""
-    event = json.loads(message, parse_int=str, parse_float=str)
-    (argument,) = event["arguments"]
-    return argument["data"]
-
-
-async def open_socket(url, key):
-    token = (await negotiate(url, key))["connectionToken"]
-    return await connect(
-        f"{url.replace('http:', 'ws:', 1)}?id={token}", additional_headers=bearer(key)
-    )
+from tests.headroom.sandbox.clients import HercleClient, journal_lines
+from tests.headroom.sandbox.test_hercle import KEY, KEYS, config, data_of
 
 
 async def test_a_client_that_reads_to_the_close_has_read_the_journal(tmp_path):
