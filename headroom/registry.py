@@ -5,6 +5,7 @@ serializers use. Source: Confluent's Schema Registry API (`POST /subjects/SUBJEC
 its clients' `HeaderSchemaIdSerializer`.
 """
 
+import base64
 import struct
 import uuid
 from collections.abc import Mapping
@@ -44,17 +45,22 @@ async def registered(settings: Settings) -> dict[str, bytes]:
     address = settings.schema_registry_url
     if address is None:
         return {}
-    auth = None
-    if settings.schema_registry_username is not None:
-        password = settings.schema_registry_password
-        secret = "" if password is None else password.reveal()
-        auth = aiohttp.BasicAuth(settings.schema_registry_username, secret)
+    headers = {"Content-Type": _CONTENT_TYPE, **_authorization(settings)}
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout, auth=auth) as connections:
+    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as connections:
         return {
             topic: _header(await _register(connections, address, topic, schema))
             for topic, schema in _by_topic().items()
         }
+
+
+def _authorization(settings: Settings) -> dict[str, str]:
+    if settings.schema_registry_username is None:
+        return {}
+    password = settings.schema_registry_password
+    secret = "" if password is None else password.reveal()
+    both = f"{settings.schema_registry_username}:{secret}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(both).decode('ascii')}"}
 
 
 def _by_topic() -> Mapping[str, Mapping[str, Any]]:
@@ -67,11 +73,10 @@ async def _register(
     subject = f"{topic}-value"
     # The shortest text is one that no editor and no version of ours changes.
     body = {"schemaType": "JSON", "schema": msgspec.json.encode(schema).decode()}
-    headers = {"Content-Type": _CONTENT_TYPE}
     try:
         url = URL(address) / "subjects" / subject / "versions"
         async with connections.post(
-            url, data=msgspec.json.encode(body), headers=headers, allow_redirects=False
+            url, data=msgspec.json.encode(body), allow_redirects=False
         ) as response:
             status, answer = response.status, await response.read()
     except (aiohttp.ClientError, TimeoutError) as error:

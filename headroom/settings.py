@@ -105,6 +105,9 @@ class Settings(msgspec.Struct, frozen=True):
     store: str
     guarantee: str
     standby_replicas: int
+    schema_registry_url: str | None
+    schema_registry_username: str | None
+    schema_registry_password: Secret | None
 
     def check_listening(self) -> None:
         """That a worker may listen where it is told to; raises `SettingsError`."""
@@ -189,13 +192,16 @@ def load(variables: Mapping[str, str]) -> Settings:
         http_port=environment.number("HTTP_PORT", 6066, int, 0, _PORT_MAX),
         api_tokens_file=None if tokens is None else Path(tokens),
         worker_token=environment.secret("WORKER_TOKEN"),
-        http_advertised_url=_http_url(environment),
+        http_advertised_url=_http_url(environment, "HTTP_ADVERTISED_URL"),
         stale_after_seconds=environment.number(
             "STALE_AFTER_SECONDS", 60.0, float, 1, _STALE_SECONDS_MAX
         ),
         store=environment.choice("STORE", "rocksdb", _STORES),
         guarantee=environment.choice("GUARANTEE", _GUARANTEES[0], _GUARANTEES),
         standby_replicas=environment.number("STANDBY_REPLICAS", 0, int, 0, _STANDBY_REPLICAS_MAX),
+        schema_registry_url=_http_url(environment, "SCHEMA_REGISTRY_URL"),
+        schema_registry_username=environment.text("SCHEMA_REGISTRY_USERNAME"),
+        schema_registry_password=environment.secret("SCHEMA_REGISTRY_PASSWORD"),
     )
 
 
@@ -223,11 +229,15 @@ def _bootstrap(environment: Environment) -> str | None:
     return text
 
 
-def _http_url(environment: Environment) -> str | None:
-    text = environment.text("HTTP_ADVERTISED_URL")
-    if text is not None and not text.startswith(("http://", "https://")):
-        problem = "is a URL that begins with http:// or https://"
-        raise SettingsError("HEADROOM_HTTP_ADVERTISED_URL", problem)
+def _http_url(environment: Environment, name: str) -> str | None:
+    """A URL; what a person could have put a password into is never told."""
+    text = environment.text(name)
+    if text is None:
+        return None
+    if not text.startswith(("http://", "https://")):
+        raise SettingsError(_PREFIX + name, "is a URL that begins with http:// or https://")
+    if "@" in text:
+        raise SettingsError(_PREFIX + name, "must not hold a user or a password")
     return text
 
 

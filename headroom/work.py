@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from headroom.errors import OperatorError
+from headroom.registry import registered
 from headroom.settings import Settings
 from headroom.tokens import access_of
 from headroom.topics import require
@@ -32,6 +33,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
     kafka = settings.kafka.arguments()
     with _listening(settings.http_host, port) as listener, _own_folder(settings) as folder:
         await require(kafka, partitions=settings.partitions)
+        schema_ids = await registered(settings)
         host, bound = listener.getsockname()[:2]
         url = settings.http_advertised_url or f"http://{host}:{bound}"
         engine = EngineSettings(
@@ -51,7 +53,12 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
             store="memory" if settings.store == "memory" else "rocksdb",
         )
         worker = Worker(
-            WorkerSettings(engine, stale_after_seconds=settings.stale_after_seconds, access=access),
+            WorkerSettings(
+                engine,
+                stale_after_seconds=settings.stale_after_seconds,
+                access=access,
+                schema_ids=schema_ids,
+            ),
             listener,
         )
         collect_rarely()

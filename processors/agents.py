@@ -1,6 +1,6 @@
 """The Faust agents: they read batches, call the folds, and say what to write and to send."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -15,7 +15,7 @@ from processors.normalise import NORMALISERS, tell
 from schemas import topics
 from schemas.codec import NotADocument, Told, encode
 from schemas.documents import AssetExposure
-from schemas.headers import DeadLetterOrigin, Headers, dead_letter
+from schemas.headers import VALUE_SCHEMA_ID, DeadLetterOrigin, Headers, dead_letter
 from schemas.rejections import Rejected
 from schemas.times import time_ns_of
 from schemas.venues import VENUES
@@ -36,6 +36,7 @@ class Agents:
         *,
         clock_ns: Callable[[], int],
         topic_prefix: str = "",
+        schema_ids: Mapping[str, bytes] = {},
     ) -> None:
         replicas = app.conf.topic_replication_factor
         changelogs = topics.CHANGELOG.settings(replication_factor=replicas)
@@ -52,6 +53,10 @@ class Agents:
         self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)
         self._prefix = topic_prefix
+        self._schema_id: dict[str, Headers] = {
+            topic: [(VALUE_SCHEMA_ID, schema_ids[topic])] if topic in schema_ids else []
+            for topic in topics.TOPICS
+        }
         self._venues = {topic_prefix + venue.raw_topic: venue.name for venue in VENUES.values()}
         app.agent(app.topic(*self._venues), name="normalise")(self.normalise)
         app.agent(app.topic(topic_prefix + topics.BALANCES), name="users")(self.fold_users)
@@ -136,16 +141,18 @@ class Agents:
         )
 
     def _send_snapshot(self, batch: Batch, record: Record, told: Told) -> None:
+        headers = cloud_event(
+            topic=topics.BALANCES,
+            subject=told.user,
+            event_id=f"{batch.topic}/{batch.partition}/{record.offset}",
+            time=told.received_time,
+        )
+        headers += self._schema_id[topics.BALANCES]
         batch.send(
             self._prefix + topics.BALANCES,
             key=told.user.encode(),
             value=told.document,
-            headers=cloud_event(
-                topic=topics.BALANCES,
-                subject=told.user,
-                event_id=f"{batch.topic}/{batch.partition}/{record.offset}",
-                time=told.received_time,
-            ),
+            headers=headers,
         )
 
     def _send_user(self, batch: Batch, change: UserChange) -> None:
@@ -175,4 +182,6 @@ class Agents:
 
     def _table_headers(self, topic: str, key: str, version: int, time: str) -> Headers:
         event_id = f"{self._prefix}{topic}/{key}/{version}"
-        return cloud_event(topic=topic, subject=key, event_id=event_id, time=time)
+        headers = cloud_event(topic=topic, subject=key, event_id=event_id, time=time)
+        headers += self._schema_id[topic]
+        return headers

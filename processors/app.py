@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -28,13 +28,15 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     """What a worker needs beside its engine.
 
     `topic_prefix` keeps several systems apart on one Kafka: it stands before every topic's name.
-    `access` says who may ask; None: whoever reaches the listener.
+    `access` says who may ask; None: whoever reaches the listener. `schema_ids` are the values of
+    the header that tells a registry's id of a public topic's schema, by topic.
     """
 
     engine: EngineSettings
     topic_prefix: str = ""
     stale_after_seconds: float = 60.0
     access: Access | None = None
+    schema_ids: Mapping[str, bytes] = {}
 
 
 class Worker:
@@ -55,7 +57,13 @@ class Worker:
         self.app = EngineApp(engine)
         self.metrics.registry.register(EngineCollector(self.app))
         prefix = settings.topic_prefix
-        self.agents = Agents(self.app, self.metrics, clock_ns=clock_ns, topic_prefix=prefix)
+        self.agents = Agents(
+            self.app,
+            self.metrics,
+            clock_ns=clock_ns,
+            topic_prefix=prefix,
+            schema_ids=settings.schema_ids,
+        )
         self._feeds = Feeds(
             engine.kafka,
             topic=prefix + FEEDS,

@@ -14,6 +14,8 @@ from schemas.times import rfc3339, time_ns_of
 
 Headers = list[tuple[str, bytes]]
 
+VALUE_SCHEMA_ID: Final = "__value_schema_id"
+"""Where Confluent's clients look for the id of a value's schema, if it is not in the value."""
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 _SPEC_VERSION: Final = ("ce_specversion", b"1.0")
 _SOURCE: Final = ("ce_source", b"/headroom")
