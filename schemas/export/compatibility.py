@@ -65,9 +65,12 @@ class _Comparison:
             if pair in self._under_way:
                 return
             self._under_way.add(pair)
+        mixed = any(map(_is_mixed, (written, read)))
         written, read = _resolved(written, self._written), _resolved(read, self._read)
         unknown = (written.keys() | read.keys()) - _KNOWN - _TELLING
-        if unknown:
+        if mixed or any(map(_is_mixed, (written, read))):
+            yield f"{at}: nobody has taught this check what a choice with more beside it means"
+        elif unknown:
             yield f"{at}: nobody has taught this check what {', '.join(sorted(unknown))} means"
         elif "anyOf" in written:
             for one in written["anyOf"]:
@@ -127,6 +130,12 @@ def _bounds(written: Schema, read: Schema, at: str) -> Iterator[str]:
         yield f"{at}: may be less than {least}"
     if most is not None and ("maximum" not in written or written["maximum"] > most):
         yield f"{at}: may be more than {most}"
+
+
+def _is_mixed(part: Schema) -> bool:
+    """Whether a reference or a choice has something beside it that must be true as well."""
+    judged = part.keys() & _KNOWN
+    return len(judged) > 1 and bool(judged & {"$ref", "anyOf"})
 
 
 def _resolved(part: Schema, root: Schema) -> Schema:

@@ -72,6 +72,7 @@ def test_a_topic_that_is_gone_is_noticed_and_one_that_is_new_is_not() -> None:
         (("properties", "epoch"), {"maximum": 9}, "$.epoch: may be more than 9"),
         (("$defs", "Source"), {"additionalProperties": False}, "$.source: has fields that are"),
         (("properties", "user"), {"format": "uuid"}, "taught this check what format means"),
+        (("properties", "exposure"), {"required": ["x"]}, "a choice with more beside it"),
     ],
     ids=str,
 )
@@ -121,8 +122,8 @@ def mutate(data: st.DataObject, schema: Part) -> Part:
             case "type" if "type" in part:
                 part["type"] = data.draw(st.sampled_from(["string", "integer", "number", "object"]))
             case "null":
-                inner = dict(part)
-                part.clear()
+                # References lead to the root, where they stay.
+                inner = {word: part.pop(word) for word in list(part) if word[0] != "$"}
                 part["anyOf"] = [inner, {"type": "null"}]
             case "bound":
                 part[data.draw(st.sampled_from(["minimum", "maximum"]))] = 5
