@@ -7,6 +7,7 @@ import logging
 import socket
 import uuid
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import click
@@ -58,6 +59,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                 stale_after_seconds=settings.stale_after_seconds,
                 access=access,
                 schema_ids=schema_ids,
+                version=metadata.version("headroom"),
             ),
             listener,
         )

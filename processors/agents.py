@@ -37,6 +37,7 @@ class Agents:
         clock_ns: Callable[[], int],
         topic_prefix: str = "",
         schema_ids: Mapping[str, bytes] = {},
+        version: str = "",
     ) -> None:
         replicas = app.conf.topic_replication_factor
         changelogs = topics.CHANGELOG.settings(replication_factor=replicas)
@@ -53,6 +54,7 @@ class Agents:
         self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)
         self._prefix = topic_prefix
+        self._version = version
         self._schema_id: dict[str, Headers] = {
             topic: [(VALUE_SCHEMA_ID, schema_ids[topic])] if topic in schema_ids else []
             for topic in topics.TOPICS
@@ -132,6 +134,7 @@ class Agents:
             offset=record.offset,
             stage=stage,
             class_name=class_name,
+            version=self._version,
         )
         batch.send(
             self._prefix + topics.DEAD_LETTERS,

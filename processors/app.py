@@ -29,7 +29,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
 
     `topic_prefix` keeps several systems apart on one Kafka: it stands before every topic's name.
     `access` says who may ask; None: whoever reaches the listener. `schema_ids` are the values of
-    the header that tells a registry's id of a public topic's schema, by topic.
+    the header that tells a registry's id of a public topic's schema, by topic. `version` is that
+    of the code, for whoever looks at a dead letter.
     """
 
     engine: EngineSettings
@@ -37,6 +38,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     stale_after_seconds: float = 60.0
     access: Access | None = None
     schema_ids: Mapping[str, bytes] = {}
+    version: str = ""
 
 
 class Worker:
@@ -63,6 +65,7 @@ class Worker:
             clock_ns=clock_ns,
             topic_prefix=prefix,
             schema_ids=settings.schema_ids,
+            version=settings.version,
         )
         self._feeds = Feeds(
             engine.kafka,

@@ -16,6 +16,10 @@ Headers = list[tuple[str, bytes]]
 
 VALUE_SCHEMA_ID: Final = "__value_schema_id"
 """Where Confluent's clients look for the id of a value's schema, if it is not in the value."""
+RETRY_OF: Final = "headroom.retry.of"
+"""On a raw record: the place of the one that could not be read, which this is again."""
+VERSION: Final = "headroom.version"
+"""On a dead letter: the version of the code that could not read it."""
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 _SPEC_VERSION: Final = ("ce_specversion", b"1.0")
 _SOURCE: Final = ("ce_source", b"/headroom")
@@ -115,12 +119,14 @@ class DeadLetterOrigin(msgspec.Struct, frozen=True, gc=False):
     offset: int
     stage: str
     class_name: str
+    version: str = ""
 
 
 def dead_letter(
     origin: DeadLetterOrigin, *, reason: str, detail: str, own: Iterable[tuple[str, bytes]]
 ) -> Headers:
     """The headers of a dead letter: the record's own, then why and where it failed."""
+    version = [(VERSION, origin.version.encode())] if origin.version else []
     return [
         *own,
         ("__connect.errors.topic", origin.topic.encode()),
@@ -131,4 +137,5 @@ def dead_letter(
         ("__connect.errors.exception.class.name", b"schemas.rejections.Rejected"),
         ("__connect.errors.exception.message", detail.encode()),
         ("headroom.reason", reason.encode()),
+        *version,
     ]

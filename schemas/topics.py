@@ -33,6 +33,8 @@ ALERTS: Final = "alerts.v1"
 DEAD_LETTERS: Final = "deadletters.v1"
 CONTRIBUTIONS: Final = "headroom-contributions.v1"
 """Private: what each user holds of each asset, on its way to the sums over all users."""
+RETRIES: Final = "headroom-retries.v1"
+"""Private: which dead letters were sent again, and where they lie now."""
 FEEDS: Final = "headroom-feeds.v1"
 """Private: how each venue's connections are, told by their producers."""
 
@@ -140,6 +142,7 @@ _ALL: Final = (
         bytes_max=DEAD_LETTER_BYTES_MAX,
     ),
     Topic(CONTRIBUTIONS, "asset or base currency", None, "delete", public=False),
+    Topic(RETRIES, "dead letter's origin", None, "compact", public=False),
     Topic(FEEDS, "venue and connection", None, "compact", public=False),
 )
 CHANGELOG: Final = Topic("headroom-…-changelog", "the table's", None, "compact", public=False)

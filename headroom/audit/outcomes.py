@@ -193,7 +193,7 @@ def _own_headers(record: Record) -> list[tuple[str, bytes | None]]:
     return [
         (name, value)
         for name, value in record.headers
-        if not name.startswith(_ERRORS) and name != "headroom.reason"
+        if not name.startswith(_ERRORS) and name not in ("headroom.reason", "headroom.version")
     ]
 
 

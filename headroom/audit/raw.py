@@ -6,6 +6,7 @@ from hashlib import blake2b
 from headroom.audit.findings import Findings
 from headroom.audit.frames import belongs_in_raw
 from headroom.audit.world import Record, World
+from schemas.headers import RETRY_OF
 
 DECIMAL_DIGITS_MAX = 30
 
@@ -14,6 +15,7 @@ def check_raw(world: World, findings: Findings) -> tuple[int, int]:
     """Check I1; returns how many frames were sent and how many of them are not in raw."""
     for venue, records in _by_venue(world).items():
         _check_receipts(venue, records, findings, is_cut=world.is_cut(records))
+        _check_retries(records, findings)
     return _check_journals(world, findings)
 
 
@@ -21,6 +23,22 @@ def order_of(record: Record) -> tuple[int, int] | None:
     """Read `epoch` and `receipt`; None where one is missing or no decimal text."""
     epoch, receipt = _natural(record.header("epoch")), _natural(record.header("receipt"))
     return None if epoch is None or receipt is None else (epoch, receipt)
+
+
+def _check_retries(records: list[Record], findings: Findings) -> None:
+    """What was sent again is what could not be read, byte for byte, and once."""
+    by_place = {record.place: record for record in records}
+    again: dict[str, Record] = {}
+    for record in records:
+        origin = record.header(RETRY_OF)
+        if origin is None:
+            continue
+        first = again.setdefault(origin, record)
+        if first is not record:
+            findings.add("I1", record.place, f"{origin} was sent again twice: {first.place}")
+        before = by_place.get(origin)
+        if before is not None and (before.key, before.value) != (record.key, record.value):
+            findings.add("I1", record.place, f"is not what lies at {origin}")
 
 
 def _natural(text: str | None) -> int | None:
@@ -40,7 +58,8 @@ def _check_receipts(venue: str, records: list[Record], findings: Findings, *, is
     epochs: dict[int, dict[int, Record]] = defaultdict(dict)
     for record in records:
         order = order_of(record)
-        if order is None:
+        if order is None or record.header(RETRY_OF) is not None:
+            # What was sent again keeps its receipt: `_check_retries` looks at it.
             continue
         epoch, receipt = order
         first = epochs[epoch].setdefault(receipt, record)

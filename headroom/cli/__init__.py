@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from headroom.cli.deadletters import deadletters
 from headroom.cli.local import broker, demo
 from headroom.cli.query import query
 from headroom.cli.topics import topics
@@ -46,5 +47,5 @@ def headroom() -> None:
     """
 
 
-for command in (demo, broker, topics, sandbox, produce, work, watch, token, query):
+for command in (demo, broker, topics, sandbox, produce, work, watch, token, query, deadletters):
     headroom.add_command(command)

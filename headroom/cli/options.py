@@ -1,6 +1,9 @@
 """What several commands take: kinds of values, and the settings behind them."""
 
 import os
+import re
+import time
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -11,6 +14,10 @@ from headroom.settings import Settings, load
 
 # Ten years.
 _SECONDS_MAX: Final = 10 * 366 * 24 * 60 * 60
+_NS_PER_MS: Final = 1_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_AGO: Final = re.compile(r"([0-9]{1,9})([smhd])(?: ago)?")
+_UNIT_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 class Rate(click.ParamType):
@@ -43,6 +50,27 @@ class Seconds(click.ParamType):
         if not 1 <= seconds <= _SECONDS_MAX:
             self.fail(f"{value!r} is not a number of at least 1", param, ctx)
         return seconds
+
+
+class Moment(click.ParamType):
+    """A moment in the past, in milliseconds since 1970: a date, a time, or how long ago."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:  # noqa: ANN401 - click's own signature
+        """The moment; click's own error for what is none, or has not come yet."""
+        now_ms = time.time_ns() // _NS_PER_MS
+        if ago := _AGO.fullmatch(value):
+            return now_ms - int(ago[1]) * _UNIT_MS[ago[2]]
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time: 2026-11-25T10:00Z, 2026-11-25, 90m ago", param, ctx)
+        utc = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        moment_ms = (utc - _EPOCH) // timedelta(milliseconds=1)
+        if not 0 <= moment_ms <= now_ms:
+            self.fail(f"{value!r} has not come yet, or is before 1970", param, ctx)
+        return moment_ms
 
 
 def load_settings() -> Settings:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from headroom.settings import load
 from tests.chart.tools import CHART, TOOLS, VALUES, objects, render, run, write_schemas
@@ -198,6 +199,19 @@ def test_a_venue_is_a_file_of_its_own(tmp_path: Path) -> None:
         )
         assert done.returncode == status, done.stderr
         assert ("args: [produce, kiosk]" in done.stdout) is (status == 0)
+
+
+def test_alarms_are_installed_where_that_is_asked_for() -> None:
+    """An object of the Prometheus operator, whose schema no cluster has by itself."""
+    assert "PrometheusRule" not in render("-f", SMALL).stdout
+    given = ("--set", "alerts.enabled=true,alerts.labels.release=prometheus")
+    found = render("-f", SMALL, *given)
+    assert found.returncode == 0, found.stderr
+    (rules,) = [
+        each for each in yaml.safe_load_all(found.stdout) if each["kind"] == "PrometheusRule"
+    ]
+    assert rules["metadata"]["labels"]["release"] == "prometheus"
+    assert rules["spec"] == yaml.safe_load((CHART / "alerts.yaml").read_text("utf-8"))
 
 
 def test_the_notes_say_how_to_ask_a_worker(tmp_path: Path) -> None:

@@ -1,0 +1,107 @@
+"""One dead letter, as it lies in Kafka: the frame, and why nobody could read it."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from headroom.errors import OperatorError
+from schemas.headers import RETRY_OF, VERSION
+from schemas.times import rfc3339
+
+_ERRORS: Final = "__connect.errors."
+_NS_PER_MS: Final = 1_000_000
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """Where a record lies; as text `TOPIC/PARTITION/OFFSET`."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+class NoPlace(OperatorError):
+    """A text that names no record."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text!r} is not TOPIC/PARTITION/OFFSET, as `deadletters list` shows it")
+
+
+def place_of(text: str) -> Place:
+    """The place that a text names; raises `NoPlace`."""
+    topic, _, rest = text.partition("/")
+    partition, _, offset = rest.partition("/")
+    numbers = [n for n in (partition, offset) if n.isascii() and n.isdigit() and len(n) < 20]  # noqa: PLR2004 - 64 bits
+    if not topic or len(numbers) != 2:  # noqa: PLR2004 - partition and offset
+        raise NoPlace(text)
+    return Place(topic, int(partition), int(offset))
+
+
+class Record(Protocol):
+    """A record as aiokafka gives it."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    timestamp: int
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A frame that could not be read.
+
+    `origin` is the raw record's place, and the letter's identity; `headers` are the raw record's
+    own. `appended_time` is when it was buried. `code` could not read it, of `version`. `retry_of`
+    is the place of the dead letter that was sent again, where this is one.
+    """
+
+    origin: Place
+    venue: str
+    reason: str
+    detail: str
+    code: str
+    version: str
+    key: bytes | None
+    frame: bytes
+    headers: tuple[tuple[str, bytes], ...]
+    appended_time: str
+    retry_of: str | None
+
+    @property
+    def account(self) -> str:
+        """The account's id, as far as it is known."""
+        return "" if self.key is None else self.key.decode("utf-8", "replace")
+
+
+def read(record: Record) -> DeadLetter | None:
+    """The dead letter of a record; None where nobody of us wrote it."""
+    told = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    try:
+        origin = place_of(
+            f"{told[_ERRORS + 'topic']}/{told[_ERRORS + 'partition']}/{told[_ERRORS + 'offset']}"
+        )
+        reason, detail = told["headroom.reason"], told[_ERRORS + "exception.message"]
+    except (KeyError, NoPlace):
+        return None
+    own = tuple(
+        (name, value)
+        for name, value in record.headers
+        if not name.startswith(_ERRORS) and name not in ("headroom.reason", VERSION)
+    )
+    return DeadLetter(
+        origin=origin,
+        # A frame without headers lies in its venue's topic all the same.
+        venue=told.get("venue") or origin.topic.removeprefix("raw.").partition(".")[0],
+        reason=reason,
+        detail=detail,
+        code=told.get(_ERRORS + "class.name", ""),
+        version=told.get(VERSION, ""),
+        key=record.key,
+        frame=record.value or b"",
+        headers=own,
+        appended_time=rfc3339(max(0, record.timestamp) * _NS_PER_MS),
+        retry_of=told.get(RETRY_OF),
+    )

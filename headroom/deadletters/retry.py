@@ -1,0 +1,76 @@
+"""Sending dead letters to their raw topic again, each once, whatever happens in between.
+
+The frame and the note that it was sent are one transaction, under a name that all who retry share:
+who begins ends what another left open, and sees what another has done. A frame keeps its epoch and
+receipt, so that one that is old by now changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ProducerFenced
+
+from headroom.deadletters.letter import DeadLetter, Place
+from headroom.deadletters.wanted import retried
+from headroom.errors import OperatorError
+from schemas.headers import RETRY_OF
+from schemas.topics import RECORD_BYTES_MAX, RETRIES
+
+TRANSACTIONAL_ID: Final = "headroom-deadletters"
+_AT_ONCE: Final = 500
+_REQUEST_BYTES_MAX: Final = RECORD_BYTES_MAX + 64 * 1024
+
+
+class RetriedElsewhere(OperatorError):
+    """Somebody else began to retry: what was not sent yet is theirs."""
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What became of a dead letter: where it lies now in raw, None where it was sent before."""
+
+    origin: Place
+    place: Place | None
+
+
+async def send_again(
+    kafka: Mapping[str, Any], letters: Sequence[DeadLetter], *, partitions: int, again: bool = False
+) -> list[Sent]:
+    """Send dead letters again; those that were sent before only with `again`.
+
+    Raises `RetriedElsewhere`, KafkaError. Whatever is raised, each letter was sent whole or not.
+    """
+    producer = AIOKafkaProducer(
+        **kafka, transactional_id=TRANSACTIONAL_ID, max_request_size=_REQUEST_BYTES_MAX
+    )
+    # From here on nobody else's transaction under this name can be committed.
+    await producer.start()
+    try:
+        done = {} if again else await retried(kafka, partitions=partitions)
+        found = [Sent(letter.origin, None) for letter in letters if str(letter.origin) in done]
+        left = [letter for letter in letters if str(letter.origin) not in done]
+        for begin in range(0, len(left), _AT_ONCE):
+            async with producer.transaction():
+                found += [await _send(producer, each) for each in left[begin : begin + _AT_ONCE]]
+    except ProducerFenced:
+        raise RetriedElsewhere("somebody else retries dead letters at this moment") from None
+    finally:
+        await producer.stop()
+    return found
+
+
+async def _send(producer: AIOKafkaProducer, letter: DeadLetter) -> Sent:
+    origin = letter.origin
+    headers = [header for header in letter.headers if header[0] != RETRY_OF]
+    placed = await producer.send_and_wait(
+        origin.topic,
+        letter.frame,
+        key=letter.key,
+        # The same one, also where a key that cannot be read leaves it to chance.
+        partition=origin.partition,
+        headers=[*headers, (RETRY_OF, str(origin).encode())],
+    )
+    place = Place(placed.topic, placed.partition, placed.offset)
+    await producer.send_and_wait(RETRIES, str(place).encode(), key=str(origin).encode())
+    return Sent(origin, place)

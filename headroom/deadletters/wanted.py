@@ -1,0 +1,53 @@
+"""Which dead letters are meant, and reading those."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+
+from headroom.deadletters.letter import DeadLetter, Place, read
+from headroom.reading import Span, records
+from schemas.topics import DEAD_LETTERS, RETRIES
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What is asked for; what is not said does not matter. `places` are origins."""
+
+    reason: str | None = None
+    venue: str | None = None
+    span: Span = Span()
+    places: frozenset[Place] = frozenset()
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is said."""
+        return self == Wanted()
+
+    def takes(self, letter: DeadLetter) -> bool:
+        """Whether a letter of the time that is meant is meant."""
+        return (
+            self.reason in (None, letter.reason)
+            and self.venue in (None, letter.venue)
+            and (not self.places or letter.origin in self.places)
+        )
+
+
+async def letters(
+    kafka: Mapping[str, Any], wanted: Wanted, *, partitions: int
+) -> AsyncIterator[DeadLetter]:
+    """The dead letters that are meant, each once: a worker may have buried one again."""
+    seen: set[Place] = set()
+    async for record in records(kafka, DEAD_LETTERS, partitions=partitions, span=wanted.span):
+        letter = read(record)
+        if letter is not None and wanted.takes(letter) and letter.origin not in seen:
+            seen.add(letter.origin)
+            yield letter
+
+
+async def retried(kafka: Mapping[str, Any], *, partitions: int) -> dict[str, str]:
+    """Where each letter that was sent again lies now in raw, by its origin."""
+    found = {}
+    async for record in records(kafka, RETRIES, partitions=partitions):
+        if record.key and record.value:
+            found[record.key.decode()] = record.value.decode()
+    return found

@@ -1,0 +1,36 @@
+"""The rules for Prometheus ask for metrics and labels that a worker has."""
+
+import re
+from pathlib import Path
+
+import yaml
+from prometheus_client import CollectorRegistry, generate_latest
+
+from processors.metrics import Metrics
+
+RULES = Path(__file__).parents[2] / "helm/headroom/alerts.yaml"
+# Told by the engine, of a worker that runs: tests/processors/test_workers.py looks at those.
+OF_THE_ENGINE = {"headroom_lag_records"}
+
+
+def test_every_rule_asks_for_what_there_is() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.dead_letters.labels("sfox", "amount").inc()
+    metrics.normalised.labels("sfox").inc()
+    shown = generate_latest(metrics.registry).decode()
+    (group,) = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
+    assert group["rules"]
+    for rule in group["rules"]:
+        assert set(rule) >= {"alert", "expr", "labels", "annotations"}
+        names = set(re.findall(r"headroom_\w+", rule["expr"]))
+        assert names
+        for name in names - OF_THE_ENGINE:
+            assert re.search(rf"^{name}[{{ ]", shown, re.MULTILINE), name
+        for label in re.findall(r"by \(([^)]*)\)", rule["expr"]):
+            assert set(label.split(", ")) <= {"venue", "reason"}
+
+
+def test_the_engines_metric_is_the_one_that_it_tells() -> None:
+    text = (RULES.parents[2] / "processors/metrics.py").read_text("utf-8")
+    for name in OF_THE_ENGINE:
+        assert f'"{name}"' in text
