@@ -91,6 +91,8 @@ def _check_journals(world: World, findings: Findings) -> tuple[int, int]:
         places.setdefault(_digest(sent.frame), sent.place)
     there: dict[str, Counter[bytes]] = defaultdict(Counter)
     for venue, record in world.raw():
+        if record.header(RETRY_OF) is not None:
+            continue
         digest = _digest(record.value or b"")
         there[venue][digest] += 1
         places.setdefault(digest, record.place)
