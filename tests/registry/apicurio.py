@@ -5,9 +5,9 @@ Optional, since it is 158 MB: `.ci/run` brings it, and tests are skipped where i
 
 import contextlib
 import hashlib
+import os
 import shutil
 import socket
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -16,9 +16,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headroom.kafka.jars import Jar, _maven, cache_directory
 from headroom.kafka.java import find_java
+from headroom.kafka.process import spawn
+
+if TYPE_CHECKING:
+    import subprocess
 
 VERSION = "3.3.3"
 SHA256 = "8bc6751c76d963734224b01d5e7f84ccb3cb61c87d3bd77c36c35f10a5cbed63"
@@ -44,13 +49,13 @@ def bring() -> None:
 @contextlib.contextmanager
 def running(log: Path) -> Iterator[str]:
     """A registry with nothing in it; its URL is that of Confluent's API."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    settings = {"http.host": "127.0.0.1", "http.port": port, "management.enabled": "false"}
+    port, other = _free_ports()
+    settings = {"http.host": "127.0.0.1", "http.port": port}
+    settings |= {"management.host": "127.0.0.1", "management.port": other}
     words = [f"-Dquarkus.{name}={value}" for name, value in settings.items()]
-    command = [find_java(), "-Xmx300m", *words, "-jar", HOME / "quarkus-run.jar"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+    command = [find_java(), "-Xmx400m", *words, "-jar", HOME / "quarkus-run.jar"]
+    # It ends with this process, however that ends.
+    process = spawn([str(word) for word in command], output=log, environment=os.environ)
     try:
         url = f"http://127.0.0.1:{port}/apis/ccompat/v7"
         _wait(f"{url}/subjects", process, log)
@@ -60,14 +65,22 @@ def running(log: Path) -> Iterator[str]:
         process.wait()
 
 
+def _free_ports() -> tuple[int, int]:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as other,
+    ):
+        return one.getsockname()[1], other.getsockname()[1]
+
+
 def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
             urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own process
         except (urllib.error.URLError, OSError):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
+            assert process.poll() is None, log.read_text()[-3_000:]
+            assert time.monotonic() < deadline, log.read_text()[-3_000:]
             time.sleep(0.1)
         else:
             return
