@@ -25,6 +25,8 @@ class Job(Agents):
         self._metrics = Metrics()
         self._clock_ns = time.time_ns
         self._prefix = options.prefix
+        self._version = ""
+        self._schema_id = {topic: [] for topic in topics.TOPICS}
         self._user_ledger = UserLedger(with_shares=False)  # the job has no sums
         self._snapshots = WrittenSnapshots()
         self._venues = {options.raw: "sfox"}
