@@ -1,0 +1,113 @@
+"""What all users held of each asset over a day, drawn: `python day.py HOST:PORT 2026-11-25`.
+
+Takes `balances.v1` of the day into DuckDB (kept in day.duckdb to ask more), works out what was held
+at the end of each hour, and draws it. Needs: pip install confluent-kafka duckdb
+"""
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+TOPIC = "balances.v1"
+# A picture may round; books may not: DuckDB's decimals end at 38 digits in all, amounts do not.
+PICTURE = "DECIMAL(38, 8)"
+WIDTH = 40
+
+HOURLY = f"""
+    WITH hours AS (
+        SELECT unnest(generate_series(min(date_trunc('hour', time)), max(date_trunc('hour', time)),
+                                      INTERVAL 1 HOUR)) AS hour
+        FROM snapshots
+    ),
+    -- The newest snapshot of each account until the end of each hour: a quiet account still holds.
+    newest AS (
+        SELECT hour, account, arg_max(assets, (epoch, sequence, receipt)) AS assets
+        FROM hours JOIN snapshots ON time < hour + INTERVAL 1 HOUR
+        GROUP BY hour, account
+    )
+    SELECT hour, asset, sum(CAST(json_extract_string(assets, ['$."' || asset || '".total'])[1] AS {PICTURE}))
+    FROM (SELECT hour, assets, unnest(json_keys(assets)) AS asset FROM newest)
+    GROUP BY hour, asset ORDER BY asset, hour
+"""
+
+
+def records(bootstrap, begin, end):
+    """The records that Kafka took from `begin` to before `end`."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "day.py",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+        }
+    )
+    try:
+        numbers = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions
+        begin_ms, end_ms = (int(moment.timestamp() * 1000) for moment in (begin, end))
+        places = [TopicPartition(TOPIC, number, begin_ms) for number in numbers]
+        left = {place.partition for place in places}
+        consumer.assign(consumer.offsets_for_times(places, timeout=10))
+        while left:
+            message = consumer.poll(10)
+            if message is None:
+                raise RuntimeError(f"{TOPIC} gives no more records, and must have some")
+            if message.error() is not None:
+                if message.error().code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(message.error())
+                left.discard(message.partition())
+            elif message.timestamp()[1] >= end_ms:
+                left.discard(message.partition())
+            else:
+                yield message
+    finally:
+        consumer.close()
+
+
+def load(database, messages):
+    """Each snapshot once: the primary key is the record's `ce_id`."""
+    database.execute("""
+        CREATE OR REPLACE TABLE snapshots (
+            ce_id TEXT PRIMARY KEY, account TEXT, time TIMESTAMP,
+            epoch BIGINT, sequence BIGINT, receipt BIGINT, assets JSON
+        )""")
+    for message in messages:
+        told = json.loads(message.value())
+        row = (
+            dict(message.headers())["ce_id"].decode(),
+            f"{told['venue']}:{told['account']}",
+            told["received_time"][:26],  # DuckDB's timestamps have microseconds
+            *(told[name] for name in ("epoch", "sequence", "receipt")),
+            json.dumps({} if told["deleted"] else told["assets"]),
+        )
+        database.execute("INSERT OR IGNORE INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def draw(rows):
+    """A bar for each hour, as long as its part of the asset's greatest."""
+    most = {}
+    for _, asset, total in rows:
+        most[asset] = max(most.get(asset, 0), abs(total))
+    shown = None
+    for hour, asset, total in rows:
+        if asset != shown:
+            print(f"\n{asset}")
+            shown = asset
+        bar = "█" * int(WIDTH * abs(total) / most[asset]) if most[asset] else ""
+        print(f"{hour:%H:%M} {bar:<{WIDTH}} {total:>24}")
+
+
+def main():
+    begin = datetime.fromisoformat(sys.argv[2]).replace(tzinfo=UTC)
+    with duckdb.connect("day.duckdb") as database:
+        load(database, records(sys.argv[1], begin, begin + timedelta(days=1)))
+        (number,) = database.execute("SELECT count(*) FROM snapshots").fetchone()
+        print(f"{number} snapshots")
+        draw(database.execute(HOURLY).fetchall())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The readers of docs/consumers, as other teams would run them."""

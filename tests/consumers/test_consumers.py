@@ -1,0 +1,202 @@
+"""docs/consumers, run as they stand against a real Kafka with venues, producers and a worker."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+
+from benchmarks.streams.java import COMPILER_LOCK
+from headroom.kafka.jars import CONSOLE_LOCK, ensure
+from headroom.kafka.java import find_java
+from schemas.headers import RawHeaders, cloud_event
+from schemas.topics import BALANCES
+from tests.headroom import commands
+from tests.headroom.commands import headroom, started, until
+
+HERE = Path(__file__).parents[2] / "docs/consumers"
+FRAMES = 40
+EPOCH = 1_710_367_000_000_000_000
+
+
+def frame(number: int) -> bytes:
+    amount = f'"{number}.10"'
+    update = f'{{"currency":"btc","balance":{amount},"available":{amount},"held":"0"}}'
+    return (
+        f'{{"sequence":{number},"recipient":"private.enterprise.users.balances",'
+        f'"timestamp":1710367225302228171,"payload":{{"user_id":"user-{number % 5}",'
+        f'"updates":[{update}]}}}}'
+    ).encode()
+
+
+class House:
+    """A Kafka with a worker, and some frames."""
+
+    def __init__(self, bootstrap: str, folder: Path) -> None:
+        self.bootstrap = bootstrap
+        self.settings: dict[str, object] = {"KAFKA_BOOTSTRAP": bootstrap, "DATA_DIR": folder}
+        self._sent = 0
+
+    def send(self, frames: int) -> None:
+        producer = Producer({"bootstrap.servers": self.bootstrap})
+        for number in range(self._sent, self._sent + frames):
+            time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000000000Z"
+            headers = RawHeaders("sfox", "f", EPOCH, number + 1, time).encode()
+            key = f"user-{number % 5}".encode()
+            producer.produce("raw.sfox.balances.v1", frame(number), key=key, headers=headers)
+        self._sent += frames
+        assert producer.flush(30) == 0
+
+    def total(self) -> Decimal:
+        done = headroom("query", "asset", "BTC", "--json", "--url", self.url, **self.settings)
+        return Decimal(json.loads(done.out)["total"]) if done.status == 0 else Decimal(-1)
+
+
+def expected(frames: int) -> Decimal:
+    """The newest frame of each of five users."""
+    return sum((Decimal(f"{n}.10") for n in range(frames - 5, frames)), Decimal(0))
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    with ExitStack() as stack:
+        node = commands.node()
+        made = House(next(node), folder)
+        stack.callback(node.close)
+        assert headroom("topics", "apply", **made.settings).status == 0
+        work = started(folder / "worker", "work", "--port", "0", **made.settings)
+        worker = stack.enter_context(work)
+        until(lambda: "ready " in worker.output)
+        (made.url,) = re.findall(r"ready (\S+)", worker.output)
+        made.send(FRAMES)
+        until(lambda: made.total() == expected(FRAMES), why=lambda: worker.output)
+        yield made
+
+
+def python(name: str, *words: str, cwd: Path | None = None) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, HERE / name, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+    )
+
+
+def finished(process: "subprocess.Popen[str]") -> str:
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return out
+
+
+def lines_of(process: "subprocess.Popen[str]", number: int) -> list[str]:
+    """The next lines of something that goes on; it is ended."""
+    assert process.stdout is not None
+    return [process.stdout.readline().rstrip("\n") for _ in range(number)]
+
+
+def end(process: "subprocess.Popen[str]") -> None:
+    process.kill()
+    process.communicate()
+
+
+def test_latest_py_has_the_table_and_stays_live(house: House) -> None:
+    assert finished(python("latest.py", house.bootstrap, "--once")) == (
+        f"5 users hold {expected(FRAMES)} BTC\n"
+    )
+    process = python("latest.py", house.bootstrap)
+    try:
+        assert lines_of(process, 1)[0].startswith("5 users hold")
+        house.send(5)
+        changed = lines_of(process, 5)
+    finally:
+        end(process)
+    assert {line.split(": version ")[0] for line in changed} == {f"sfox:user-{n}" for n in range(5)}
+
+
+def test_since_py_tells_every_snapshot_once(house: House) -> None:
+    sent = house._sent
+    process = python("since.py", house.bootstrap, f"{datetime.now(UTC):%Y-%m-%d}")
+    try:
+        told = lines_of(process, sent)
+        # A repetition, as a worker in at_least_once would leave one after a crash.
+        repeat(house, told[0].split(" ")[0])
+        house.send(1)
+        told += lines_of(process, 1)
+    finally:
+        end(process)
+    assert len({line.split(" ")[0] for line in told}) == len(told) == sent + 1
+
+
+def repeat(house: House, identity: str) -> None:
+    """The record of this identity, written a second time to the same partition."""
+    from tests.producers import topics
+
+    found = asyncio.run(topics.records(house.bootstrap, BALANCES))
+    (record,) = [r for r in found if dict(r.headers)["ce_id"].decode() == identity]
+    user = record.key.decode()
+    headers = cloud_event(topic=BALANCES, subject=user, event_id=identity, time="x")
+    producer = Producer({"bootstrap.servers": house.bootstrap})
+    producer.produce(
+        BALANCES, record.value, key=record.key, partition=record.partition, headers=headers
+    )
+    assert producer.flush(30) == 0
+
+
+def test_since_py_begins_at_its_moment(house: House) -> None:
+    process = python("since.py", house.bootstrap, "2100-01-01")
+    try:
+        until(lambda: process.poll() is None)
+        house.send(1)
+    finally:
+        end(process)
+
+
+def test_latest_java_has_the_table(house: House, tmp_path: Path) -> None:
+    jars = ensure(CONSOLE_LOCK)
+    class_path = os.pathsep.join(map(str, jars))
+    compiler: list[Any] = [find_java(), "-jar", ensure(COMPILER_LOCK)[0], "-17", "-proc:none"]
+    options = ["-encoding", "UTF-8", "-d", tmp_path, "-cp", class_path]
+    done = subprocess.run(
+        [*compiler, *options, HERE / "Latest.java"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    command = [find_java(), "-cp", f"{tmp_path}{os.pathsep}{class_path}", "Latest"]
+    process = subprocess.Popen(
+        [*command, house.bootstrap, "--once"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert finished(process) == "5 users\n"
+
+
+def test_the_console_consumer_reads_as_the_page_says(house: House) -> None:
+    text = (HERE / "README.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    words = shown.replace("\\\n", " ").replace("HOST:PORT", house.bootstrap).split()
+    assert words[0] == "python"
+    words = [sys.executable, *words[1:], "--max-messages", "5", "--timeout-ms", "30000"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    rows = done.stdout.splitlines()
+    assert len(rows) == 5
+    assert all("ce_id:balances.latest.v1/sfox:user-" in row for row in rows)
+
+
+def test_day_py_draws_what_was_held(house: House, tmp_path: Path) -> None:
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    drawn = finished(python("day.py", house.bootstrap, today, cwd=tmp_path))
+    assert drawn.startswith(f"{house._sent} snapshots\n")
+    *_, last = [line for line in drawn.splitlines() if line]
+    assert Decimal(last.split()[-1]) == house.total()
+    # A day of which there is nothing.
+    assert finished(python("day.py", house.bootstrap, "2001-01-01", cwd=tmp_path)) == "0 snapshots\n"
