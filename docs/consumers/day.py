@@ -24,12 +24,12 @@ HOURLY = f"""
     ),
     -- The newest snapshot of each account until the end of each hour: a quiet account still holds.
     newest AS (
-        SELECT hour, account, arg_max(assets, (epoch, sequence, receipt)) AS assets
+        SELECT hour, arg_max(ce_id, (epoch, sequence, receipt)) AS ce_id
         FROM hours JOIN snapshots ON time < hour + INTERVAL 1 HOUR
         GROUP BY hour, account
     )
-    SELECT hour, asset, sum(CAST(json_extract_string(assets, ['$."' || asset || '".total'])[1] AS {PICTURE}))
-    FROM (SELECT hour, assets, unnest(json_keys(assets)) AS asset FROM newest)
+    SELECT hour, asset, sum(CAST(total AS {PICTURE}))
+    FROM newest JOIN holdings USING (ce_id)
     GROUP BY hour, asset ORDER BY asset, hour
 """
 
@@ -68,22 +68,31 @@ def records(bootstrap, begin, end):
 
 
 def load(database, messages):
-    """Each snapshot once: the primary key is the record's `ce_id`."""
+    """Each snapshot once, by its record's `ce_id`, and what it says of each asset."""
     database.execute("""
         CREATE OR REPLACE TABLE snapshots (
             ce_id TEXT PRIMARY KEY, account TEXT, time TIMESTAMP,
-            epoch BIGINT, sequence BIGINT, receipt BIGINT, assets JSON
+            epoch BIGINT, sequence BIGINT, receipt BIGINT
         )""")
+    database.execute("CREATE OR REPLACE TABLE holdings (ce_id TEXT, asset TEXT, total TEXT)")
+    seen = set()
     for message in messages:
+        identity = dict(message.headers())["ce_id"].decode()
+        if identity in seen:
+            continue
+        seen.add(identity)
         told = json.loads(message.value())
         row = (
-            dict(message.headers())["ce_id"].decode(),
+            identity,
             f"{told['venue']}:{told['account']}",
             told["received_time"][:26],  # DuckDB's timestamps have microseconds
             *(told[name] for name in ("epoch", "sequence", "receipt")),
-            json.dumps({} if told["deleted"] else told["assets"]),
         )
-        database.execute("INSERT OR IGNORE INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        database.execute("INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?)", row)
+        for asset, held in ({} if told["deleted"] else told["assets"]).items():
+            database.execute(
+                "INSERT INTO holdings VALUES (?, ?, ?)", (identity, asset, held["total"])
+            )
 
 
 def draw(rows):

@@ -8,7 +8,7 @@ import json
 import sys
 from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 TOPIC = "balances.v1"
 
@@ -16,18 +16,16 @@ TOPIC = "balances.v1"
 async def snapshots(bootstrap, since_ms):
     """Yield (ce_id, snapshot) from `since_ms` (milliseconds since 1970) on, without an end."""
     consumer = AIOKafkaConsumer(
+        TOPIC,
         bootstrap_servers=bootstrap,
-        group_id=None,
+        group_id=None,  # all partitions are ours
         # Without this, records of transactions that were aborted would come as well.
         isolation_level="read_committed",
     )
     await consumer.start()
     try:
-        await consumer.topics()  # asks for the partitions
-        numbers = consumer.partitions_for_topic(TOPIC)
-        places = [TopicPartition(TOPIC, number) for number in numbers]
-        consumer.assign(places)
-        found = await consumer.offsets_for_times(dict.fromkeys(places, since_ms))
+        places = dict.fromkeys(consumer.assignment(), since_ms)
+        found = await consumer.offsets_for_times(places)
         for place, at in found.items():
             if at is None:  # nothing that new yet
                 await consumer.seek_to_end(place)

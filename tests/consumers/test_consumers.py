@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,6 +24,7 @@ from schemas.headers import RawHeaders, cloud_event
 from schemas.topics import BALANCES
 from tests.headroom import commands
 from tests.headroom.commands import headroom, started, until
+from tests.producers import topics
 
 HERE = Path(__file__).parents[2] / "docs/consumers"
 FRAMES = 40
@@ -103,7 +105,9 @@ def finished(process: "subprocess.Popen[str]") -> str:
 def lines_of(process: "subprocess.Popen[str]", number: int) -> list[str]:
     """The next lines of something that goes on; it is ended."""
     assert process.stdout is not None
-    return [process.stdout.readline().rstrip("\n") for _ in range(number)]
+    found = [process.stdout.readline().rstrip("\n") for _ in range(number)]
+    assert all(found), process.communicate()[1]
+    return found
 
 
 def end(process: "subprocess.Popen[str]") -> None:
@@ -139,11 +143,13 @@ def test_since_py_tells_every_snapshot_once(house: House) -> None:
     assert len({line.split(" ")[0] for line in told}) == len(told) == sent + 1
 
 
+async def balances(house: House) -> list[Any]:
+    return await topics.records(house.bootstrap, BALANCES)
+
+
 def repeat(house: House, identity: str) -> None:
     """The record of this identity, written a second time to the same partition."""
-    from tests.producers import topics
-
-    found = asyncio.run(topics.records(house.bootstrap, BALANCES))
+    found = asyncio.run(balances(house))
     (record,) = [r for r in found if dict(r.headers)["ce_id"].decode() == identity]
     user = record.key.decode()
     headers = cloud_event(topic=BALANCES, subject=user, event_id=identity, time="x")
@@ -155,12 +161,17 @@ def repeat(house: House, identity: str) -> None:
 
 
 def test_since_py_begins_at_its_moment(house: House) -> None:
+    """One that has not come yet: what lies there is not told, what comes is."""
+    before = {dict(r.headers)["ce_id"].decode() for r in asyncio.run(balances(house))}
     process = python("since.py", house.bootstrap, "2100-01-01")
     try:
-        until(lambda: process.poll() is None)
-        house.send(1)
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(lines_of, process, 1)
+            until(lambda: house.send(1) or first.done())
+            (line,) = first.result()
     finally:
         end(process)
+    assert line.split(" ")[0] not in before
 
 
 def test_latest_java_has_the_table(house: House, tmp_path: Path) -> None:
@@ -174,7 +185,10 @@ def test_latest_java_has_the_table(house: House, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     command = [find_java(), "-cp", f"{tmp_path}{os.pathsep}{class_path}", "Latest"]
     process = subprocess.Popen(
-        [*command, house.bootstrap, "--once"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, house.bootstrap, "--once"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert finished(process) == "5 users\n"
 
@@ -199,4 +213,6 @@ def test_day_py_draws_what_was_held(house: House, tmp_path: Path) -> None:
     *_, last = [line for line in drawn.splitlines() if line]
     assert Decimal(last.split()[-1]) == house.total()
     # A day of which there is nothing.
-    assert finished(python("day.py", house.bootstrap, "2001-01-01", cwd=tmp_path)) == "0 snapshots\n"
+    assert (
+        finished(python("day.py", house.bootstrap, "2001-01-01", cwd=tmp_path)) == "0 snapshots\n"
+    )
