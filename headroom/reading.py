@@ -1,7 +1,7 @@
-"""Everything that lies in a topic between two moments, read once and without a group."""
+"""Everything that lies in topics, read once and without a group: by position, to where they end."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -28,7 +28,19 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Stalled(OperatorError):
-    """Kafka gave no record for a while although there must be more."""
+    """Kafka gave no record for a while although there must be more: is it still up?"""
+
+
+def reader(kafka: Mapping[str, Any], *, read_committed: bool = True) -> AIOKafkaConsumer:
+    """A consumer without a group; `kafka` are aiokafka's own settings."""
+    return AIOKafkaConsumer(
+        **kafka,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed" if read_committed else "read_uncommitted",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+    )
 
 
 async def records(
@@ -37,60 +49,53 @@ async def records(
     *,
     partitions: int,
     span: Span = Span(),  # noqa: B008 - frozen
-    monotonic: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[ConsumerRecord]:
     """The committed records that Kafka took within `span`, up to where the topic ends now.
 
     In order within a partition; across partitions as they come. Memory does not grow with them.
     Raises `Stalled`, KafkaError.
     """
-    consumer = AIOKafkaConsumer(
-        **kafka,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=_FETCH_BYTES,
-    )
     places = [TopicPartition(topic, number) for number in range(partitions)]
-    await consumer.start()
-    try:
+    async with reader(kafka) as consumer:
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
-        left = await _to_read(consumer, places, ends, span)
-        heard = monotonic()
-        while left:
-            before = {place: await consumer.position(place) for place in left}
-            found = await consumer.getmany(*left, timeout_ms=_POLL_MS)
-            for place, batch in found.items():
-                for record in batch:
-                    if record.offset < ends[place] and span.holds(record.timestamp):
-                        yield record
-            # By position: the last offsets may hold no record (a transaction's marker).
-            after = {place: await consumer.position(place) for place in left}
-            left = {place for place in left if after[place] < ends[place]}
-            consumer.pause(*(after.keys() - left))
-            if after != before:
-                heard = monotonic()
-            elif monotonic() - heard > STALLED_SECONDS:
-                raise Stalled(f"{topic} gives no more records, and must have some")
-    finally:
-        await consumer.stop()
+        starts = await consumer.beginning_offsets(places)
+        if span.since_ms is not None:
+            found = await consumer.offsets_for_times(dict.fromkeys(places, span.since_ms))
+            starts = {p: ends[p] if at is None else at.offset for p, at in found.items()}
+        async for _, batch in batches(consumer, starts, ends):
+            for record in batch:
+                if span.holds(record.timestamp):
+                    yield record
 
 
-async def _to_read(
+async def batches(
     consumer: AIOKafkaConsumer,
-    places: Sequence[TopicPartition],
+    starts: Mapping[TopicPartition, int],
     ends: Mapping[TopicPartition, int],
-    span: Span,
-) -> set[TopicPartition]:
-    """Go to where each partition's part of the span begins; those that have any of it."""
-    starts = dict(await consumer.beginning_offsets(places))
-    if span.since_ms is not None:
-        found = await consumer.offsets_for_times(dict.fromkeys(places, span.since_ms))
-        starts = {place: ends[place] if at is None else at.offset for place, at in found.items()}
+    *,
+    stalled_seconds: float = STALLED_SECONDS,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[tuple[TopicPartition, list[ConsumerRecord]]]:
+    """The records of assigned partitions from an offset to before another, as they come.
+
+    Each batch comes with its partition. Raises `Stalled` where nothing comes for `stalled_seconds`.
+    """
     for place, offset in starts.items():
         consumer.seek(place, offset)
-    left = {place for place in places if starts[place] < ends[place]}
-    consumer.pause(*(set(places) - left))
-    return left
+    left = {place for place in starts if starts[place] < ends[place]}
+    consumer.pause(*(starts.keys() - left))
+    heard = monotonic()
+    while left:
+        before = {place: await consumer.position(place) for place in left}
+        found = await consumer.getmany(*left, timeout_ms=_POLL_MS)
+        for place, batch in found.items():
+            yield place, [record for record in batch if record.offset < ends[place]]
+        after = {place: await consumer.position(place) for place in left}
+        # By position: the last offsets may hold no record (compaction, a transaction's marker).
+        left = {place for place in left if after[place] < ends[place]}
+        consumer.pause(*(after.keys() - left))
+        if after != before:
+            heard = monotonic()
+        elif monotonic() - heard > stalled_seconds:
+            raise Stalled(f"{len(left)} partitions have no more records, and must have")

@@ -17,7 +17,7 @@ from yarl import URL
 
 from headroom.errors import OperatorError
 from headroom.printable import printable
-from headroom.settings import Settings
+from headroom.settings import RegistrySettings
 from schemas.export import schemas
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -37,29 +37,27 @@ class _Registered(msgspec.Struct):
     guid: str | None = None
 
 
-async def registered(settings: Settings) -> dict[str, bytes]:
+async def registered(settings: RegistrySettings | None) -> dict[str, bytes]:
     """Register every public document's schema under `TOPIC-value`: the header's value by topic.
 
     Empty where no registry is set; raises `RegistryRefuses`. Registering again changes nothing.
     """
-    address = settings.schema_registry_url
-    if address is None:
+    if settings is None:
         return {}
     headers = {"Content-Type": _CONTENT_TYPE, **_authorization(settings)}
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout, headers=headers) as connections:
         return {
-            topic: _header(await _register(connections, address, topic, schema))
+            topic: _header(await _register(connections, settings.url, topic, schema))
             for topic, schema in _by_topic().items()
         }
 
 
-def _authorization(settings: Settings) -> dict[str, str]:
-    if settings.schema_registry_username is None:
+def _authorization(settings: RegistrySettings) -> dict[str, str]:
+    if settings.username is None:
         return {}
-    password = settings.schema_registry_password
-    secret = "" if password is None else password.reveal()
-    both = f"{settings.schema_registry_username}:{secret}".encode()
+    secret = "" if settings.password is None else settings.password.reveal()
+    both = f"{settings.username}:{secret}".encode()
     return {"Authorization": f"Basic {base64.b64encode(both).decode('ascii')}"}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from decimal import InvalidOperation
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -88,6 +89,14 @@ class KafkaSettings(msgspec.Struct, frozen=True):
         return context
 
 
+class RegistrySettings(msgspec.Struct, frozen=True):
+    """How to reach a schema registry; without a `username` nobody has to say who they are."""
+
+    url: str
+    username: str | None = None
+    password: Secret | None = None
+
+
 class Settings(msgspec.Struct, frozen=True):
     """All settings but those of the venues, which only a producer needs."""
 
@@ -105,9 +114,7 @@ class Settings(msgspec.Struct, frozen=True):
     store: str
     guarantee: str
     standby_replicas: int
-    schema_registry_url: str | None
-    schema_registry_username: str | None
-    schema_registry_password: Secret | None
+    registry: RegistrySettings | None
 
     def check_listening(self) -> None:
         """That a worker may listen where it is told to; raises `SettingsError`."""
@@ -199,9 +206,7 @@ def load(variables: Mapping[str, str]) -> Settings:
         store=environment.choice("STORE", "rocksdb", _STORES),
         guarantee=environment.choice("GUARANTEE", _GUARANTEES[0], _GUARANTEES),
         standby_replicas=environment.number("STANDBY_REPLICAS", 0, int, 0, _STANDBY_REPLICAS_MAX),
-        schema_registry_url=_http_url(environment, "SCHEMA_REGISTRY_URL"),
-        schema_registry_username=environment.text("SCHEMA_REGISTRY_USERNAME"),
-        schema_registry_password=environment.secret("SCHEMA_REGISTRY_PASSWORD"),
+        registry=_registry(environment),
     )
 
 
@@ -227,6 +232,19 @@ def _bootstrap(environment: Environment) -> str | None:
             problem = f"is host:port, several with commas between them, not {text!r}"
             raise SettingsError("HEADROOM_KAFKA_BOOTSTRAP", problem)
     return text
+
+
+def _registry(environment: Environment) -> RegistrySettings | None:
+    url = _http_url(environment, "SCHEMA_REGISTRY_URL")
+    if url is None:
+        return None
+    username = environment.text("SCHEMA_REGISTRY_USERNAME")
+    if username is not None and url.startswith("http:"):
+        host = urlsplit(url).hostname or ""
+        if not _is_loopback(host):
+            problem = f"must begin with https:// for {host}: a password would travel in the clear"
+            raise SettingsError("HEADROOM_SCHEMA_REGISTRY_URL", problem)
+    return RegistrySettings(url, username, environment.secret("SCHEMA_REGISTRY_PASSWORD"))
 
 
 def _http_url(environment: Environment, name: str) -> str | None:

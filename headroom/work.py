@@ -34,7 +34,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
     kafka = settings.kafka.arguments()
     with _listening(settings.http_host, port) as listener, _own_folder(settings) as folder:
         await require(kafka, partitions=settings.partitions)
-        schema_ids = await registered(settings)
+        schema_ids = await registered(settings.registry)
         host, bound = listener.getsockname()[:2]
         url = settings.http_advertised_url or f"http://{host}:{bound}"
         engine = EngineSettings(

@@ -14,13 +14,12 @@ from headroom.audit.findings import Audit, Finding, Findings
 from headroom.audit.identities import check_identities, check_secrets
 from headroom.audit.outcomes import check_outcomes
 from headroom.audit.raw import check_raw
-from headroom.audit.reading import AuditStalled, read_journals, read_world
+from headroom.audit.reading import read_journals, read_world
 from headroom.audit.tables import check_tables, compare_answers
 from headroom.audit.world import Record, Sent, World
 
 __all__ = [
     "Audit",
-    "AuditStalled",
     "Finding",
     "Record",
     "Sent",

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,14 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from headroom.audit.world import READ, Record, Sent, World
-
-STALLED_SECONDS: Final = 60.0
-_FETCH_BYTES: Final = 4 * 1024 * 1024
-_POLL_MS: Final = 500
-
-
-class AuditStalled(Exception):
-    """Kafka gave no record for a while although there must be more: is it still up?"""
+from headroom.reading import STALLED_SECONDS, batches, reader
 
 
 async def read_world(
@@ -34,7 +26,7 @@ async def read_world(
     """Read every topic from its beginning to where it ended at the start, and the journals.
 
     `kafka` are aiokafka's own settings (`bootstrap_servers`, security). Topics that do not exist
-    are empty. With canaries, the cluster's other topics are read too. Raises `AuditStalled`,
+    are empty. With canaries, the cluster's other topics are read too. Raises `Stalled`,
     KafkaError, OSError.
     """
     sent = await asyncio.to_thread(lambda: list(read_journals(journals)))
@@ -52,20 +44,9 @@ async def read_world(
     partitions = [partition for name in targets for partition in there[name]]
     starts = {}
     if partitions:
-        async with _consumer(kafka, read_committed=read_committed) as consumer:
+        async with reader(kafka, read_committed=read_committed) as consumer:
             starts = await _read(consumer, partitions, targets, stalled_seconds)
     return World(records, starts, sent, canaries, others)
-
-
-def _consumer(kafka: Mapping[str, Any], *, read_committed: bool) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
-        **kafka,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed" if read_committed else "read_uncommitted",
-        max_partition_fetch_bytes=_FETCH_BYTES,
-    )
 
 
 async def _partitions(kafka: Mapping[str, Any]) -> dict[str, list[TopicPartition]]:
@@ -98,27 +79,9 @@ async def _read(
     consumer.assign(partitions)
     ends = await consumer.end_offsets(partitions)
     starts = await consumer.beginning_offsets(partitions)
-    for partition, offset in starts.items():
-        consumer.seek(partition, offset)
-    open_ = {partition for partition in partitions if starts[partition] < ends[partition]}
-    consumer.pause(*(set(partitions) - open_))
     headers = _Headers()
-    heard = time.monotonic()
-    while open_:
-        positions = {partition: await consumer.position(partition) for partition in open_}
-        batches = await consumer.getmany(*open_, timeout_ms=_POLL_MS)
-        for partition, found in batches.items():
-            kept = targets[partition.topic]
-            kept.extend(_record(item, headers) for item in found if item.offset < ends[partition])
-        moved = {p for p in open_ if await consumer.position(p) > positions[p]}
-        # By position: the last offsets may hold no record (compaction, a transaction's marker).
-        done = {p for p in moved if await consumer.position(p) >= ends[p]}
-        consumer.pause(*done)
-        open_ -= done
-        if moved:
-            heard = time.monotonic()
-        elif time.monotonic() - heard > stalled_seconds:
-            raise AuditStalled(f"{len(open_)} partitions have no more records, and must have")
+    async for place, batch in batches(consumer, starts, ends, stalled_seconds=stalled_seconds):
+        targets[place.topic].extend(_record(item, headers) for item in batch)
     return {(p.topic, p.partition): offset for p, offset in starts.items() if offset > 0}
 
 

@@ -1,5 +1,6 @@
 """One dead letter, as it lies in Kafka: the frame, and why nobody could read it."""
 
+import re
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -11,6 +12,7 @@ from schemas.times import rfc3339
 
 _ERRORS: Final = "__connect.errors."
 _NS_PER_MS: Final = 1_000_000
+_PLACE: Final = re.compile(r"([^/]+)/([0-9]{1,19})/([0-9]{1,19})")
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
@@ -33,12 +35,10 @@ class NoPlace(OperatorError):
 
 def place_of(text: str) -> Place:
     """The place that a text names; raises `NoPlace`."""
-    topic, _, rest = text.partition("/")
-    partition, _, offset = rest.partition("/")
-    numbers = [n for n in (partition, offset) if n.isascii() and n.isdigit() and len(n) < 20]  # noqa: PLR2004 - 64 bits
-    if not topic or len(numbers) != 2:  # noqa: PLR2004 - partition and offset
+    found = _PLACE.fullmatch(text)
+    if found is None:
         raise NoPlace(text)
-    return Place(topic, int(partition), int(offset))
+    return Place(found[1], int(found[2]), int(found[3]))
 
 
 class Record(Protocol):

@@ -17,6 +17,7 @@ from headroom.deadletters.wanted import retried
 from headroom.errors import OperatorError
 from schemas.headers import RETRY_OF
 from schemas.topics import RECORD_BYTES_MAX, RETRIES
+from schemas.venues import VENUES
 
 TRANSACTIONAL_ID: Final = "headroom-deadletters"
 _AT_ONCE: Final = 500
@@ -25,6 +26,10 @@ _REQUEST_BYTES_MAX: Final = RECORD_BYTES_MAX + 64 * 1024
 
 class RetriedElsewhere(OperatorError):
     """Somebody else began to retry: what was not sent yet is theirs."""
+
+
+class NotRaw(OperatorError):
+    """A dead letter that says it came from a topic that holds no frames."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -39,8 +44,10 @@ async def send_again(
 ) -> list[Sent]:
     """Send dead letters again; those that were sent before only with `again`.
 
-    Raises `RetriedElsewhere`, KafkaError. Whatever is raised, each letter was sent whole or not.
+    Raises `NotRaw`, `RetriedElsewhere`, KafkaError. Whatever is raised, each letter was sent whole
+    or not at all.
     """
+    _check_origins(letters)
     producer = AIOKafkaProducer(
         **kafka, transactional_id=TRANSACTIONAL_ID, max_request_size=_REQUEST_BYTES_MAX
     )
@@ -58,6 +65,14 @@ async def send_again(
     finally:
         await producer.stop()
     return found
+
+
+def _check_origins(letters: Sequence[DeadLetter]) -> None:
+    """That they go to raw topics: the headers of a record that somebody forged may name any."""
+    raw = {venue.raw_topic for venue in VENUES.values()}
+    for letter in letters:
+        if letter.origin.topic not in raw:
+            raise NotRaw(f"{letter.origin} names no raw topic: nothing was sent")
 
 
 async def _send(producer: AIOKafkaProducer, letter: DeadLetter) -> Sent:

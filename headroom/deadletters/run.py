@@ -1,8 +1,10 @@
 """`headroom deadletters`: each command's work."""
 
+import heapq
 import json
 import sys
-from collections import Counter, deque
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -23,44 +25,37 @@ class NotThere(OperatorError):
 
 async def run_list(settings: Settings, wanted: Wanted, *, limit: int, as_json: bool) -> None:
     """Counts first, then the newest letters."""
-    kafka = settings.kafka.arguments()
-    await require(kafka, partitions=settings.partitions)
-    again = await retried(kafka, partitions=settings.partitions)
+    again = await _sent_again(settings)
     counted: Counter[tuple[str, str]] = Counter()
-    newest: deque[DeadLetter] = deque(maxlen=limit)
-    async for letter in letters(kafka, wanted, partitions=settings.partitions):
+    newest: list[tuple[str, Place, DeadLetter]] = []
+    async for letter in _letters(settings, wanted):
         counted[letter.venue, letter.reason] += 1
-        newest.append(letter)
+        heapq.heappush(newest, (letter.appended_time, letter.origin, letter))
+        if len(newest) > limit:
+            heapq.heappop(newest)
+    shown = [letter for *_, letter in sorted(newest)]
     if as_json:
         rows = [{"venue": v, "reason": r, "count": n} for (v, r), n in sorted(counted.items())]
-        shown = [show.exported(letter, again) for letter in newest]
-        sys.stdout.write(json.dumps({"counts": rows, "letters": shown}, ensure_ascii=False) + "\n")
+        told = {"counts": rows, "letters": [show.exported(letter, again) for letter in shown]}
+        _print([json.dumps(told, ensure_ascii=False)])
         return
-    for text in show.counts(counted):
-        sys.stdout.write(f"{text}\n")
-    for letter in sorted(newest, key=lambda each: each.appended_time):
-        sys.stdout.write(f"{show.line(letter, again)}\n")
+    _print([*show.counts(counted), *(show.line(letter, again) for letter in shown)])
 
 
 async def run_show(settings: Settings, place: Place) -> None:
     """One letter with all that is known of it; raises `NotThere`."""
-    kafka = settings.kafka.arguments()
-    await require(kafka, partitions=settings.partitions)
-    again = await retried(kafka, partitions=settings.partitions)
+    again = await _sent_again(settings)
     (letter,) = await _found(settings, Wanted(places=frozenset({place})))
-    for text in show.whole(letter, again):
-        sys.stdout.write(f"{text}\n")
+    _print(show.whole(letter, again))
 
 
 async def run_export(settings: Settings, wanted: Wanted, path: Path) -> None:
     """All that are meant into a new file, one JSON object a line."""
-    kafka = settings.kafka.arguments()
-    await require(kafka, partitions=settings.partitions)
-    again = await retried(kafka, partitions=settings.partitions)
+    again = await _sent_again(settings)
     number = 0
     try:
         with path.open("x", encoding="utf-8") as file:
-            async for letter in letters(kafka, wanted, partitions=settings.partitions):
+            async for letter in _letters(settings, wanted):
                 file.write(json.dumps(show.exported(letter, again), ensure_ascii=False) + "\n")
                 number += 1
     except OSError as error:
@@ -70,25 +65,39 @@ async def run_export(settings: Settings, wanted: Wanted, path: Path) -> None:
 
 async def run_retry(settings: Settings, wanted: Wanted, *, again: bool, dry_run: bool) -> None:
     """Send all that are meant to raw again; raises `NotThere`."""
-    kafka = settings.kafka.arguments()
-    await require(kafka, partitions=settings.partitions)
+    await require(settings.kafka.arguments(), partitions=settings.partitions)
     found = await _found(settings, wanted)
     if dry_run:
-        done = {} if again else await retried(kafka, partitions=settings.partitions)
+        done = {} if again else await _sent_again(settings)
         before = sum(1 for letter in found if str(letter.origin) in done)
-        sys.stdout.write(f"would send {len(found) - before} again, {before} had been already\n")
+        _print([f"would send {len(found) - before} again, {before} had been already"])
         return
+    kafka = settings.kafka.arguments()
     sent = await send_again(kafka, found, partitions=settings.partitions, again=again)
-    for each in sent:
-        if each.place is not None:
-            sys.stdout.write(f"{each.origin}  now {each.place}\n")
+    _print(f"{each.origin}  now {each.place}" for each in sent if each.place is not None)
     before = sum(1 for each in sent if each.place is None)
     sys.stderr.write(f"{len(sent) - before} sent again, {before} had been already\n")
 
 
+def _letters(settings: Settings, wanted: Wanted) -> AsyncIterator[DeadLetter]:
+    return letters(settings.kafka.arguments(), wanted, partitions=settings.partitions)
+
+
+async def _sent_again(settings: Settings) -> dict[str, str]:
+    """The first question of each command: that Kafka is as it should be, and what was retried."""
+    kafka = settings.kafka.arguments()
+    await require(kafka, partitions=settings.partitions)
+    return await retried(kafka, partitions=settings.partitions)
+
+
+def _print(lines: Iterable[str]) -> None:
+    for text in lines:
+        sys.stdout.write(f"{text}\n")
+
+
 async def _found(settings: Settings, wanted: Wanted) -> list[DeadLetter]:
-    kafka, found, size = settings.kafka.arguments(), [], 0
-    async for letter in letters(kafka, wanted, partitions=settings.partitions):
+    found, size = [], 0
+    async for letter in _letters(settings, wanted):
         found.append(letter)
         size += len(letter.frame)
         if size > BYTES_AT_ONCE_MAX:

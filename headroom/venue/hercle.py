@@ -15,7 +15,6 @@ from producers import hercle
 from producers.line import Lines
 from schemas.secrets import Secret
 
-_POLL_SECONDS_MIN: Final = Decimal("0.05")
 _POLL_SECONDS_MAX: Final = 3_600
 _SHOWN_USERS_MAX: Final = 20
 
@@ -28,7 +27,7 @@ def lines(environment: Environment) -> Lines:
         client_id=environment.text("HERCLE_CLIENT_ID") or "headroom",
         url=environment.text("HERCLE_URL") or hercle.HERCLE_URL,
         poll_seconds=environment.number(
-            "HERCLE_POLL_SECONDS", Decimal(1), Decimal, _POLL_SECONDS_MIN, _POLL_SECONDS_MAX
+            "HERCLE_POLL_SECONDS", Decimal(1), Decimal, hercle.POLL_SECONDS_MIN, _POLL_SECONDS_MAX
         ),
     )
     return hercle.lines(settings)
@@ -56,6 +55,6 @@ def shown(rate_per_second: Decimal, users: int) -> Shown:
         ("--rate", str(rate_per_second), "--users", str(few)),
         {
             "HEADROOM_HERCLE_API_KEY": ",".join(hercle_keys(HERCLE_DEFAULT_KEY, few)),
-            "HEADROOM_HERCLE_POLL_SECONDS": f"{max(_POLL_SECONDS_MIN, poll_seconds):.3f}",
+            "HEADROOM_HERCLE_POLL_SECONDS": f"{max(hercle.POLL_SECONDS_MIN, poll_seconds):.3f}",
         },
     )

@@ -20,9 +20,9 @@ from schemas.identity import is_account, user_for
 from schemas.rejections import Reason, Rejected
 from schemas.venues import VENUES
 
+_HERCLE: Final = VENUES["hercle"]
 # A frame of 1 MiB with long names and many limits would become a document of 100 MiB, which no
 # topic takes: it is too large for what follows from it.
-_HERCLE: Final = VENUES["hercle"]
 LIMITS_BYTES_MAX: Final = 4 * 1024 * 1024
 _INVOCATION: Final = Number("1")
 _TARGET: Final = "executionevents"

@@ -19,7 +19,9 @@ def main(words: list[str]) -> int:
     if kept.exists():
         sys.stderr.write(f"{words[1]} is released: what it promised stays\n")
         return 2
-    shutil.copytree(DIRECTORY, kept)
+    kept.mkdir(parents=True)
+    for path in DIRECTORY.glob("*.schema.json"):
+        shutil.copy(path, kept)
     sys.stdout.write(f"{kept.relative_to(ROOT)}\n")
     return 0
 

@@ -6,6 +6,7 @@ Source: AsyncAPI 3.0.0, and its Kafka bindings 0.5.0.
 from typing import Any, Final
 
 from schemas.export.examples import Example, examples
+from schemas.headers import RETRY_OF, VALUE_SCHEMA_ID, VERSION
 from schemas.topics import DEAD_LETTERS, PARTITIONS_DEFAULT, TOPICS, Topic
 
 CONTRACT_VERSION: Final = "1"
@@ -18,6 +19,8 @@ _RAW_HEADERS: Final = {
     "epoch": "One unbroken run of a connection: a decimal number that only grows.",
     "receipt": "1, 2, 3 … within the epoch.",
     "received_time": "When it came, RFC 3339 in UTC.",
+    RETRY_OF: "Only on one that was sent again: `TOPIC/PARTITION/OFFSET` of the first, whose epoch "
+    "and receipt it has.",
 }
 _EVENT_HEADERS: Final = {
     "ce_specversion": "CloudEvents' version.",
@@ -28,6 +31,8 @@ _EVENT_HEADERS: Final = {
     "ce_subject": "The key.",
     "ce_dataschema": "The `$id` of the value's JSON Schema.",
     "content-type": "`application/json`",
+    VALUE_SCHEMA_ID: "Only where a schema registry is used: the id of the value's schema, as "
+    "Confluent's clients write it (not a text).",
 }
 _DEAD_LETTER_HEADERS: Final = {
     "__connect.errors.topic": "Where the raw record lies: its topic,",
@@ -38,6 +43,7 @@ _DEAD_LETTER_HEADERS: Final = {
     "__connect.errors.exception.class.name": "The kind of error.",
     "__connect.errors.exception.message": "Where in the frame; never what stands there.",
     "headroom.reason": "Why: one of the contract's reasons.",
+    VERSION: "The version of the code that could not.",
 }
 _NOT_OURS: Final = {"description": "The venue's own text, byte for byte. It may be anything."}
 

@@ -131,7 +131,8 @@ class Example(msgspec.Struct, frozen=True):
 def examples() -> dict[str, Example]:
     """An example record by the topic's name."""
     place = f"{SOURCE.topic}/{SOURCE.partition}/{SOURCE.offset}"
-    origin = DeadLetterOrigin(SOURCE.topic, 1, 8, "normalise", "processors.normalise.hercle")
+    code = "processors.normalise.hercle"
+    origin = DeadLetterOrigin(SOURCE.topic, 1, 8, "normalise", code, version="0.1.0")
     why = "Expecting property name enclosed in double quotes at character 40"
     cut = dead_letter(origin, reason=Reason.NOT_JSON, detail=why, own=RAW.encode())
     found = {

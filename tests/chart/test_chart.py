@@ -201,6 +201,15 @@ def test_a_venue_is_a_file_of_its_own(tmp_path: Path) -> None:
         assert ("args: [produce, kiosk]" in done.stdout) is (status == 0)
 
 
+def test_a_schema_registry_is_told_with_its_secret() -> None:
+    given = environment(pods(LARGE)["prod-headroom-worker"])
+    assert given["HEADROOM_SCHEMA_REGISTRY_URL"] == "https://registry:8081"
+    assert given["HEADROOM_SCHEMA_REGISTRY_PASSWORD"] == {
+        "secretKeyRef": {"name": "registry-user", "key": "password"}
+    }
+    assert "HEADROOM_SCHEMA_REGISTRY_URL" not in environment(pods(SMALL)["prod-headroom-worker"])
+
+
 def test_alarms_are_installed_where_that_is_asked_for() -> None:
     """An object of the Prometheus operator, whose schema no cluster has by itself."""
     assert "PrometheusRule" not in render("-f", SMALL).stdout

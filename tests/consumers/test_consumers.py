@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,8 +21,8 @@ from headroom.kafka.jars import CONSOLE_LOCK, ensure
 from headroom.kafka.java import find_java
 from schemas.headers import RawHeaders, cloud_event
 from schemas.topics import BALANCES
-from tests.headroom import commands
-from tests.headroom.commands import headroom, started, until
+from tests.headroom.commands import headroom, until
+from tests.headroom.house import House, house
 from tests.producers import topics
 
 HERE = Path(__file__).parents[2] / "docs/consumers"
@@ -41,26 +40,26 @@ def frame(number: int) -> bytes:
     ).encode()
 
 
-class House:
-    """A Kafka with a worker, and some frames."""
+class Told:
+    """A house, and frames of five users in it."""
 
-    def __init__(self, bootstrap: str, folder: Path) -> None:
-        self.bootstrap = bootstrap
-        self.settings: dict[str, object] = {"KAFKA_BOOTSTRAP": bootstrap, "DATA_DIR": folder}
-        self._sent = 0
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.bootstrap = house.bootstrap
+        self.sent = 0
 
     def send(self, frames: int) -> None:
-        producer = Producer({"bootstrap.servers": self.bootstrap})
-        for number in range(self._sent, self._sent + frames):
+        records = []
+        for number in range(self.sent, self.sent + frames):
             time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000000000Z"
             headers = RawHeaders("sfox", "f", EPOCH, number + 1, time).encode()
-            key = f"user-{number % 5}".encode()
-            producer.produce("raw.sfox.balances.v1", frame(number), key=key, headers=headers)
-        self._sent += frames
-        assert producer.flush(30) == 0
+            records.append((f"user-{number % 5}".encode(), frame(number), headers))
+        self.sent += frames
+        self.house.produce("raw.sfox.balances.v1", *records)
 
     def total(self) -> Decimal:
-        done = headroom("query", "asset", "BTC", "--json", "--url", self.url, **self.settings)
+        words = ("query", "asset", "BTC", "--json", "--url", self.house.url)
+        done = headroom(*words, **self.house.settings)
         return Decimal(json.loads(done.out)["total"]) if done.status == 0 else Decimal(-1)
 
 
@@ -70,19 +69,11 @@ def expected(frames: int) -> Decimal:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("house")
-    with ExitStack() as stack:
-        node = commands.node()
-        made = House(next(node), folder)
-        stack.callback(node.close)
-        assert headroom("topics", "apply", **made.settings).status == 0
-        work = started(folder / "worker", "work", "--port", "0", **made.settings)
-        worker = stack.enter_context(work)
-        until(lambda: "ready " in worker.output)
-        (made.url,) = re.findall(r"ready (\S+)", worker.output)
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    with house(tmp_path_factory.mktemp("house")) as its:
+        made = Told(its)
         made.send(FRAMES)
-        until(lambda: made.total() == expected(FRAMES), why=lambda: worker.output)
+        until(lambda: made.total() == expected(FRAMES), why=lambda: its.worker.output)
         yield made
 
 
@@ -115,66 +106,66 @@ def end(process: "subprocess.Popen[str]") -> None:
     process.communicate()
 
 
-def test_latest_py_has_the_table_and_stays_live(house: House) -> None:
-    assert finished(python("latest.py", house.bootstrap, "--once")) == (
+def test_latest_py_has_the_table_and_stays_live(told: Told) -> None:
+    assert finished(python("latest.py", told.bootstrap, "--once")) == (
         f"5 users hold {expected(FRAMES)} BTC\n"
     )
-    process = python("latest.py", house.bootstrap)
+    process = python("latest.py", told.bootstrap)
     try:
         assert lines_of(process, 1)[0].startswith("5 users hold")
-        house.send(5)
+        told.send(5)
         changed = lines_of(process, 5)
     finally:
         end(process)
     assert {line.split(": version ")[0] for line in changed} == {f"sfox:user-{n}" for n in range(5)}
 
 
-def test_since_py_tells_every_snapshot_once(house: House) -> None:
-    sent = house._sent
-    process = python("since.py", house.bootstrap, f"{datetime.now(UTC):%Y-%m-%d}")
+def test_since_py_tells_every_snapshot_once(told: Told) -> None:
+    sent = told.sent
+    process = python("since.py", told.bootstrap, f"{datetime.now(UTC):%Y-%m-%d}")
     try:
-        told = lines_of(process, sent)
+        rows = lines_of(process, sent)
         # A repetition, as a worker in at_least_once would leave one after a crash.
-        repeat(house, told[0].split(" ")[0])
-        house.send(1)
-        told += lines_of(process, 1)
+        repeat(told, rows[0].split(" ")[0])
+        told.send(1)
+        rows += lines_of(process, 1)
     finally:
         end(process)
-    assert len({line.split(" ")[0] for line in told}) == len(told) == sent + 1
+    assert len({line.split(" ")[0] for line in rows}) == len(rows) == sent + 1
 
 
-async def balances(house: House) -> list[Any]:
-    return await topics.records(house.bootstrap, BALANCES)
+async def balances(told: Told) -> list[Any]:
+    return await topics.records(told.bootstrap, BALANCES)
 
 
-def repeat(house: House, identity: str) -> None:
+def repeat(told: Told, identity: str) -> None:
     """The record of this identity, written a second time to the same partition."""
-    found = asyncio.run(balances(house))
+    found = asyncio.run(balances(told))
     (record,) = [r for r in found if dict(r.headers)["ce_id"].decode() == identity]
     user = record.key.decode()
     headers = cloud_event(topic=BALANCES, subject=user, event_id=identity, time="x")
-    producer = Producer({"bootstrap.servers": house.bootstrap})
+    producer = Producer({"bootstrap.servers": told.bootstrap})
     producer.produce(
         BALANCES, record.value, key=record.key, partition=record.partition, headers=headers
     )
     assert producer.flush(30) == 0
 
 
-def test_since_py_begins_at_its_moment(house: House) -> None:
+def test_since_py_begins_at_its_moment(told: Told) -> None:
     """One that has not come yet: what lies there is not told, what comes is."""
-    before = {dict(r.headers)["ce_id"].decode() for r in asyncio.run(balances(house))}
-    process = python("since.py", house.bootstrap, "2100-01-01")
+    before = {dict(r.headers)["ce_id"].decode() for r in asyncio.run(balances(told))}
+    process = python("since.py", told.bootstrap, "2100-01-01")
     try:
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(lines_of, process, 1)
-            until(lambda: house.send(1) or first.done())
+            until(lambda: told.send(1) or first.done())
             (line,) = first.result()
     finally:
         end(process)
     assert line.split(" ")[0] not in before
 
 
-def test_latest_java_has_the_table(house: House, tmp_path: Path) -> None:
+def test_latest_java_has_the_table(told: Told, tmp_path: Path) -> None:
     jars = ensure(CONSOLE_LOCK)
     class_path = os.pathsep.join(map(str, jars))
     compiler: list[Any] = [find_java(), "-jar", ensure(COMPILER_LOCK)[0], "-17", "-proc:none"]
@@ -185,7 +176,7 @@ def test_latest_java_has_the_table(house: House, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     command = [find_java(), "-cp", f"{tmp_path}{os.pathsep}{class_path}", "Latest"]
     process = subprocess.Popen(
-        [*command, house.bootstrap, "--once"],
+        [*command, told.bootstrap, "--once"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -193,10 +184,10 @@ def test_latest_java_has_the_table(house: House, tmp_path: Path) -> None:
     assert finished(process) == "5 users\n"
 
 
-def test_the_console_consumer_reads_as_the_page_says(house: House) -> None:
+def test_the_console_consumer_reads_as_the_page_says(told: Told) -> None:
     text = (HERE / "README.md").read_text("utf-8")
     (shown,) = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    words = shown.replace("\\\n", " ").replace("HOST:PORT", house.bootstrap).split()
+    words = shown.replace("\\\n", " ").replace("HOST:PORT", told.bootstrap).split()
     assert words[0] == "python"
     words = [sys.executable, *words[1:], "--max-messages", "5", "--timeout-ms", "30000"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
@@ -206,13 +197,11 @@ def test_the_console_consumer_reads_as_the_page_says(house: House) -> None:
     assert all("ce_id:balances.latest.v1/sfox:user-" in row for row in rows)
 
 
-def test_day_py_draws_what_was_held(house: House, tmp_path: Path) -> None:
+def test_day_py_draws_what_was_held(told: Told, tmp_path: Path) -> None:
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    drawn = finished(python("day.py", house.bootstrap, today, cwd=tmp_path))
-    assert drawn.startswith(f"{house._sent} snapshots\n")
+    drawn = finished(python("day.py", told.bootstrap, today, cwd=tmp_path))
+    assert drawn.startswith(f"{told.sent} snapshots\n")
     *_, last = [line for line in drawn.splitlines() if line]
-    assert Decimal(last.split()[-1]) == house.total()
+    assert Decimal(last.split()[-1]) == told.total()
     # A day of which there is nothing.
-    assert (
-        finished(python("day.py", house.bootstrap, "2001-01-01", cwd=tmp_path)) == "0 snapshots\n"
-    )
+    assert finished(python("day.py", told.bootstrap, "2001-01-01", cwd=tmp_path)) == "0 snapshots\n"

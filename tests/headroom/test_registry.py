@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 from confluent_kafka.schema_registry.serde import SchemaId
 
+from headroom.errors import SettingsError
 from headroom.registry import RegistryRefuses, registered
-from headroom.settings import Settings, load
+from headroom.settings import RegistrySettings, load
 from schemas.export import schemas
 
 CANARY = "canary-0123456789"
@@ -37,9 +38,9 @@ async def registry(answer: Answer) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def settings(url: str, **variables: str) -> Settings:
+def settings(url: str, **variables: str) -> RegistrySettings | None:
     given = {"SCHEMA_REGISTRY_URL": url} | variables
-    return load({f"HEADROOM_{name}": text for name, text in given.items()})
+    return load({f"HEADROOM_{name}": text for name, text in given.items()}).registry
 
 
 def says(status: int = 200, **document: Any) -> Answer:
@@ -85,7 +86,7 @@ async def test_confluents_own_code_reads_both_kinds_of_ids() -> None:
 
 
 async def test_without_a_registry_nobody_is_asked() -> None:
-    assert await registered(load({})) == {}
+    assert await registered(load({}).registry) == {}
 
 
 @pytest.mark.parametrize(
@@ -112,3 +113,19 @@ async def test_a_registry_that_does_not_take_them_is_one_clear_line(
 async def test_a_registry_that_is_not_there_is_one_clear_line() -> None:
     with pytest.raises(RegistryRefuses, match="HEADROOM_SCHEMA_REGISTRY_URL"):
         await registered(settings("http://127.0.0.1:1"))
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://registry.example/", "https:// for registry.example"),
+        ("ftp://registry.example/", "begins with http:// or https://"),
+        (f"https://me:{CANARY}@registry.example/", "must not hold a user or a password"),
+    ],
+)
+def test_a_url_that_would_tell_a_password_is_refused(url: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words) as caught:
+        settings(url, SCHEMA_REGISTRY_USERNAME="me", SCHEMA_REGISTRY_PASSWORD=CANARY)
+    assert CANARY not in str(caught.value)
+    assert settings("http://registry.example/") is not None
+    assert CANARY not in repr(settings("http://[::1]/", SCHEMA_REGISTRY_USERNAME="me"))

@@ -34,9 +34,7 @@ def test_without_a_variable_everything_has_its_default() -> None:
         store="rocksdb",
         guarantee="exactly_once",
         standby_replicas=0,
-        schema_registry_url=None,
-        schema_registry_username=None,
-        schema_registry_password=None,
+        registry=None,
     )
 
 

@@ -4,9 +4,10 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry import topic_subject_name_strategy as by_topic
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer
@@ -15,19 +16,14 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from schemas.export import schemas
 from schemas.export.examples import RAW, SOURCE, examples
 from schemas.headers import VALUE_SCHEMA_ID
-from tests.headroom import commands
-from tests.headroom.commands import headroom, started, until
+from tests.headroom.commands import until
+from tests.headroom.house import House, house
 from tests.registry import apicurio
 
 pytestmark = pytest.mark.skipif(
     not apicurio.HOME.exists(), reason="no Apicurio here: `python -m tests.registry.apicurio`"
 )
 READ = ("balances.v1", "balances.latest.v1", "exposure.user.v1", "exposure.asset.v1")
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[str]:
-    yield from commands.node()
 
 
 @pytest.fixture
@@ -44,29 +40,12 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_a_reader_finds_the_schema_of_every_record(
-    own: str, registry: str, client: SchemaRegistryClient, tmp_path: Path
+    registry: str, client: SchemaRegistryClient, tmp_path: Path
 ) -> None:
-    settings = {"KAFKA_BOOTSTRAP": own, "DATA_DIR": tmp_path, "SCHEMA_REGISTRY_URL": registry}
-    assert headroom("topics", "apply", **settings).status == 0
-    producer = Producer({"bootstrap.servers": own})
-    frame = examples()[SOURCE.topic].value
-    producer.produce(SOURCE.topic, frame, key="user-123", headers=RAW.encode())
-    assert producer.flush(30) == 0
-    consumer = Consumer(
-        {"bootstrap.servers": own, "group.id": "reader", "auto.offset.reset": "earliest"}
-    )
-    consumer.subscribe(list(READ))
-    found = {}
-    with started(tmp_path / "work", "work", "--port", "0", **settings) as worker:
-
-        def all_read() -> bool:
-            message = consumer.poll(1.0)
-            if message is not None and message.error() is None:
-                found[message.topic()] = message
-            return found.keys() == set(READ)
-
-        until(all_read, why=lambda: worker.output)
-    consumer.close()
+    with house(tmp_path, SCHEMA_REGISTRY_URL=registry) as its:
+        frame = examples()[SOURCE.topic].value.encode()
+        its.produce(SOURCE.topic, (b"user-123", frame, RAW.encode()))
+        found = newest(its)
     for topic, message in found.items():
         # The deserializer is given no schema: it asks the registry for that of the header's id.
         read = JSONDeserializer(
@@ -77,6 +56,25 @@ def test_a_reader_finds_the_schema_of_every_record(
         assert VALUE_SCHEMA_ID in dict(message.headers())
         registered = client.get_latest_version(f"{topic}-value").schema.schema_str
         assert json.loads(registered) == schemas()[f"{topic}.schema.json"]
+
+
+def newest(its: House) -> dict[str, Any]:
+    """A record of each topic."""
+    consumer = Consumer(
+        {"bootstrap.servers": its.bootstrap, "group.id": "r", "auto.offset.reset": "earliest"}
+    )
+    consumer.subscribe(list(READ))
+    found: dict[str, Any] = {}
+
+    def all_read() -> bool:
+        message = consumer.poll(1.0)
+        if message is not None and message.error() is None:
+            found[message.topic()] = message
+        return found.keys() == set(READ)
+
+    until(all_read, why=lambda: its.worker.output)
+    consumer.close()
+    return found
 
 
 def test_a_worker_that_starts_again_registers_nothing_new(

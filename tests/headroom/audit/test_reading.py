@@ -3,7 +3,9 @@
 import pytest
 from aiokafka import ConsumerRecord
 
-from headroom.audit import AuditStalled, audit, read_journals, read_world, reading
+from headroom import reading
+from headroom.audit import audit, read_journals, read_world
+from headroom.audit import reading as audits
 from headroom.sandbox.journal import Journal, Sent
 from tests.headroom.audit.frames import sfox
 from tests.headroom.audit.pipeline import PARTITIONS, Pipeline
@@ -104,7 +106,7 @@ def given(monkeypatch):
     """Puts a cluster in the place of Kafka."""
 
     def put(topics, **how):
-        monkeypatch.setattr(reading, "AIOKafkaAdminClient", FakeAdmin(topics))
+        monkeypatch.setattr(audits, "AIOKafkaAdminClient", FakeAdmin(topics))
         monkeypatch.setattr(reading, "AIOKafkaConsumer", FakeConsumer(topics, **how))
 
     return put
@@ -144,7 +146,7 @@ async def test_where_partitions_begin_is_remembered(pipeline, given):
 
 async def test_a_kafka_that_gives_nothing_more_is_said_to_stall(pipeline, given):
     given(pipeline.records, grows=False, stuck=True)
-    with pytest.raises(AuditStalled):
+    with pytest.raises(reading.Stalled):
         await read_world({}, stalled_seconds=0)
 
 

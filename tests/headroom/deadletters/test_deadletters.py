@@ -8,21 +8,19 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from headroom.audit import audit
-from headroom.deadletters.letter import NoPlace, Place, place_of
 from schemas.headers import RawHeaders
-from schemas.topics import DEAD_LETTERS, TOPICS
 from schemas.venues import VENUES
 from tests.data import documented_frame
 from tests.headroom import commands
-from tests.headroom.commands import environment, headroom, started, until
+from tests.headroom.commands import environment, headroom, until
+from tests.headroom.house import House, house
 
 EPOCH = 1_710_367_000_000_000_000
 TIME = "2024-03-13T22:00:25.310000000Z"
@@ -30,22 +28,21 @@ PARTITIONS = 8
 BROKEN = 7
 
 
-class House:
-    """A Kafka with the contract's topics, a worker, and frames of which some cannot be read."""
+class Letters:
+    """A house, and frames in it of which some cannot be read."""
 
-    def __init__(self, bootstrap: str, folder: Path) -> None:
-        self.settings: dict[str, object] = {"KAFKA_BOOTSTRAP": bootstrap, "DATA_DIR": folder}
-        self.kafka = {"bootstrap_servers": bootstrap}
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.settings = house.settings
         self._receipts: Counter[str] = Counter()
 
     def send(self, venue: str, *frames: bytes) -> None:
-        producer = Producer({"bootstrap.servers": str(self.settings["KAFKA_BOOTSTRAP"])})
+        records = []
         for frame in frames:
             self._receipts[venue] += 1
             headers = RawHeaders(venue, VENUES[venue].feed, EPOCH, self._receipts[venue], TIME)
-            topic = VENUES[venue].raw_topic
-            producer.produce(topic, frame, key=b"test3", headers=headers.encode())
-        assert producer.flush(30) == 0
+            records.append((b"test3", frame, headers.encode()))
+        self.house.produce(VENUES[venue].raw_topic, *records)
 
     def run(self, *words: str) -> commands.Ended:
         return headroom("deadletters", *words, **self.settings)
@@ -59,30 +56,23 @@ class House:
         return sum(row["count"] for row in self.listed()["counts"])
 
     def audit(self) -> Any:
-        return asyncio.run(audit(self.kafka))
+        return asyncio.run(audit(self.house.kafka))
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("house")
-    with ExitStack() as stack:
-        node = commands.node()
-        made = House(next(node), folder)
-        stack.callback(node.close)
-        assert headroom("topics", "apply", **made.settings).status == 0
-        worker = stack.enter_context(
-            started(folder / "worker", "work", "--port", "0", **made.settings)
-        )
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Letters]:
+    with house(tmp_path_factory.mktemp("house")) as its:
+        made = Letters(its)
         good = documented_frame("sfox")
         made.send("sfox", good, good[:40], good.replace(b'"9.99850081"', b'"1e5"'))
         made.send("sfox", *[good.replace(b'"held"', b'"gone"')] * 4)
         made.send("hercle", b'\xff{"type": 1}')
-        until(lambda: made.count() == BROKEN, why=lambda: worker.output)
+        until(lambda: made.count() == BROKEN, why=lambda: its.worker.output)
         yield made
 
 
-def test_counts_come_first_and_each_letter_has_its_reason(house: House) -> None:
-    found = house.listed()
+def test_counts_come_first_and_each_letter_has_its_reason(letters: Letters) -> None:
+    found = letters.listed()
     assert {(row["venue"], row["reason"]): row["count"] for row in found["counts"]} == {
         ("hercle", "not_utf8"): 1,
         ("sfox", "amount"): 1,
@@ -90,20 +80,20 @@ def test_counts_come_first_and_each_letter_has_its_reason(house: House) -> None:
         ("sfox", "not_json"): 1,
     }
     assert len(found["letters"]) == BROKEN
-    shown = house.run("list", "--reason", "amount").out.splitlines()
+    shown = letters.run("list", "--reason", "amount").out.splitlines()
     assert shown[0] == "1 dead letters"
     assert "payload.updates[0].balance" in shown[-1]
-    assert house.run("list", "--limit", "0").out.splitlines()[1].split() == [
+    assert letters.run("list", "--limit", "0").out.splitlines()[1].split() == [
         *("4", "sfox", "missing_field")
     ]
-    assert house.listed("--since", "1970-01-02", "--venue", "hercle")["counts"][0]["count"] == 1
-    assert house.listed("--until", "1970-01-02")["counts"] == []
-    assert house.listed("--since", "1h")["counts"] == found["counts"]
+    assert letters.listed("--since", "1970-01-02", "--venue", "hercle")["counts"][0]["count"] == 1
+    assert letters.listed("--until", "1970-01-02")["counts"] == []
+    assert letters.listed("--since", "1h")["counts"] == found["counts"]
 
 
-def test_one_is_shown_with_all_that_is_known_of_it(house: House) -> None:
-    (letter,) = house.listed("--reason", "amount")["letters"]
-    shown = house.run("show", letter["origin"]).out
+def test_one_is_shown_with_all_that_is_known_of_it(letters: Letters) -> None:
+    (letter,) = letters.listed("--reason", "amount")["letters"]
+    shown = letters.run("show", letter["origin"]).out
     assert f"raw record   {letter['origin']}" in shown
     assert "amount: payload.updates[0].balance" in shown
     assert re.search(r"code +processors\.normalise\.sfox 0\.1\.0", shown)
@@ -111,18 +101,18 @@ def test_one_is_shown_with_all_that_is_known_of_it(house: House) -> None:
     text, mark = re.search(r"^(.*\"1e5\".*)\n( *\^+)$", shown, re.MULTILINE).groups()  # type: ignore[union-attr]
     assert text[mark.index("^") : len(mark)] == '"1e5"'
     assert "00000000  7b 22 73 65 71" in shown
-    (odd,) = house.listed("--reason", "not_utf8")["letters"]
+    (odd,) = letters.listed("--reason", "not_utf8")["letters"]
     assert odd["frame_base64"]
-    assert "00000000  ff 7b 22 74" in house.run("show", odd["origin"]).out
+    assert "00000000  ff 7b 22 74" in letters.run("show", odd["origin"]).out
 
 
-def test_export_writes_all_of_them_once(house: House, tmp_path: Path) -> None:
+def test_export_writes_all_of_them_once(letters: Letters, tmp_path: Path) -> None:
     path = tmp_path / "letters.jsonl"
-    assert house.run("export", "--to", str(path), "--reason", "missing_field").status == 0
+    assert letters.run("export", "--to", str(path), "--reason", "missing_field").status == 0
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     assert len({line["origin"] for line in lines}) == len(lines) == 4
     assert lines[0]["frame"].encode() == documented_frame("sfox").replace(b'"held"', b'"gone"')
-    house.run("export", "--to", str(path)).is_one_line("File exists")
+    letters.run("export", "--to", str(path)).is_one_line("File exists")
 
 
 @pytest.mark.parametrize(
@@ -142,27 +132,33 @@ def test_export_writes_all_of_them_once(house: House, tmp_path: Path) -> None:
     ids=" ".join,
 )
 def test_what_cannot_be_meant_is_one_clear_line(
-    house: House, words: tuple[str, ...], says: str
+    letters: Letters, words: tuple[str, ...], says: str
 ) -> None:
-    house.run(*words).is_one_line(says)
+    letters.run(*words).is_one_line(says)
 
 
-def test_a_retry_is_once_and_the_accounting_closes(house: House) -> None:
-    before = house.audit()
+def test_the_newest_are_shown_in_the_order_of_their_burial(letters: Letters) -> None:
+    every = letters.listed()["letters"]
+    assert [each["buried"] for each in every] == sorted(each["buried"] for each in every)
+    assert letters.listed("--limit", "3")["letters"] == every[-3:]
+
+
+def test_a_retry_is_once_and_the_accounting_closes(letters: Letters) -> None:
+    before = letters.audit()
     words = ("retry", "--reason", "missing_field")
-    assert house.run(*words, "--dry-run").out == "would send 4 again, 0 had been already\n"
-    first = house.run(*words)
+    assert letters.run(*words, "--dry-run").out == "would send 4 again, 0 had been already\n"
+    first = letters.run(*words)
     assert first.err == "4 sent again, 0 had been already\n"
     # Again nobody can read them: four more, each of which says what it is a retry of.
-    until(lambda: house.count() == BROKEN + 4)
-    second = house.run("retry", *[line.split()[0] for line in first.out.splitlines()])
+    until(lambda: letters.count() == BROKEN + 4)
+    second = letters.run("retry", *[line.split()[0] for line in first.out.splitlines()])
     assert (second.out, second.err) == ("", "0 sent again, 4 had been already\n")
-    retries = [letter for letter in house.listed()["letters"] if letter["retry_of"]]
+    retries = [letter for letter in letters.listed()["letters"] if letter["retry_of"]]
     assert len(retries) == 4
     origins = {line.split()[0]: line.split()[-1] for line in first.out.splitlines()}
     assert {letter["retry_of"]: letter["origin"] for letter in retries} == origins
-    assert house.run("show", next(iter(origins))).out.count("sent again") == 1
-    after = house.audit()
+    assert letters.run("show", next(iter(origins))).out.count("sent again") == 1
+    after = letters.audit()
     assert after.findings == []
     assert after.raw == before.raw + 4
     assert after.normalised + after.dead_lettered == after.raw
@@ -186,34 +182,38 @@ main()
 """
 
 
-def test_a_retry_that_is_killed_anywhere_sends_each_once(house: House) -> None:
+def test_a_retry_that_is_killed_anywhere_sends_each_once(letters: Letters) -> None:
     """Killed behind a frame, behind its note, and in the second of two transactions."""
     good = documented_frame("sfox")
-    before = house.count()
-    house.send("sfox", *[good.replace(b'"9.99850081"', b'"NaN"')] * 600)
-    until(lambda: house.count() == before + 600)
-    amounts = house.listed("--reason", "amount", "--limit", "1000")["letters"]
+    before = letters.count()
+    letters.send("sfox", *[good.replace(b'"9.99850081"', b'"NaN"')] * 600)
+    until(lambda: letters.count() == before + 600)
+    amounts = letters.listed("--reason", "amount", "--limit", "1000")["letters"]
     places = [letter["origin"] for letter in amounts]
     assert len(places) == 601
     for sends in (1, 2, 3, 999, 1_000, 1_001, 0):
         command = [sys.executable, "-c", KILLED_AFTER, str(sends), "deadletters", "retry", *places]
         done = subprocess.run(
-            command, env=environment(**house.settings), capture_output=True, text=True, check=False
+            command,
+            env=environment(**letters.settings),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == (-signal.SIGKILL if sends else 0), done.stderr
-    found = house.audit()
+    found = letters.audit()
     assert [finding for finding in found.findings if "twice" in finding.problem] == []
-    raw = read(house, "raw.sfox.balances.v1")
+    raw = read(letters, "raw.sfox.balances.v1")
     again = [dict(m.headers()).get("headroom.retry.of") for m in raw]
     sent = [origin for origin in again if origin is not None]
     assert len(sent) == len(set(sent)) == 4 + 601
 
 
-def read(house: House, topic: str) -> list[Any]:
+def read(letters: Letters, topic: str) -> list[Any]:
     """Every committed record of a topic."""
     consumer = Consumer(
         {
-            "bootstrap.servers": str(house.settings["KAFKA_BOOTSTRAP"]),
+            "bootstrap.servers": letters.house.bootstrap,
             "group.id": "all",
             "enable.partition.eof": True,
         }
@@ -229,26 +229,3 @@ def read(house: House, topic: str) -> list[Any]:
             found.append(message)
     consumer.close()
     return found
-
-
-def test_a_place_is_written_and_read() -> None:
-    place = Place("raw.sfox.balances.v1", 3, 17)
-    assert place_of(str(place)) == place
-    for text in (
-        "",
-        "a",
-        "a/b/c",
-        "a/1",
-        "a/1/2/3",
-        "/1/2",
-        "a/-1/2",
-        "a/1/" + "9" * 20,
-        "a/\u0661/2",
-    ):
-        with pytest.raises(NoPlace):
-            place_of(text)
-
-
-def test_its_topics_are_the_contracts() -> None:
-    assert TOPICS[DEAD_LETTERS].public
-    assert not TOPICS["headroom-retries.v1"].public
