@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from headroom.kafka.jars import CONSOLE_LOCK, ensure
 from headroom.kafka.java import find_java
 from schemas.headers import RawHeaders, cloud_event
 from schemas.topics import BALANCES
+from schemas.venues import VENUES
 from tests.headroom.commands import headroom, until
 from tests.headroom.house import House, house
 from tests.producers import topics
@@ -40,6 +41,15 @@ def frame(number: int) -> bytes:
     ).encode()
 
 
+def now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000000000Z"
+
+
+def earlier() -> str:
+    """A moment before all frames, also around midnight."""
+    return f"{datetime.now(UTC) - timedelta(hours=12):%Y-%m-%dT%H:%M}"
+
+
 class Told:
     """A house, and frames of five users in it."""
 
@@ -47,15 +57,27 @@ class Told:
         self.house = house
         self.bootstrap = house.bootstrap
         self.sent = 0
+        self.frames = 0
 
     def send(self, frames: int) -> None:
         records = []
         for number in range(self.sent, self.sent + frames):
-            time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000000000Z"
-            headers = RawHeaders("sfox", "f", EPOCH, number + 1, time).encode()
+            headers = RawHeaders("sfox", "f", EPOCH, number + 1, now()).encode()
             records.append((f"user-{number % 5}".encode(), frame(number), headers))
         self.sent += frames
+        self.frames += frames
         self.house.produce("raw.sfox.balances.v1", *records)
+
+    def hercle(self, number: int, *, deleted: bool) -> None:
+        """What Hercle says of Ann, who holds nothing; the last time, that she is gone."""
+        data = {"userId": "ann", "sequence": number, "assets": [], "deleted": deleted}
+        event = {"subject": VENUES["hercle"].feed, "data": data}
+        message = {"type": 1, "target": "executionEvents", "arguments": [event]}
+        headers = RawHeaders("hercle", "f", EPOCH, number, now()).encode()
+        self.frames += 1
+        self.house.produce(
+            "raw.hercle.balances.v1", (b"ann", json.dumps(message).encode(), headers)
+        )
 
     def total(self) -> Decimal:
         words = ("query", "asset", "BTC", "--json", "--url", self.house.url)
@@ -120,9 +142,23 @@ def test_latest_py_has_the_table_and_stays_live(told: Told) -> None:
     assert {line.split(": version ")[0] for line in changed} == {f"sfox:user-{n}" for n in range(5)}
 
 
+def test_a_user_who_is_gone_is_gone_from_every_map(told: Told, tmp_path: Path) -> None:
+    """The venue deletes the last account: a tombstone, which takes the key away."""
+    process = python("latest.py", told.bootstrap)
+    try:
+        assert lines_of(process, 1)[0].startswith("5 users hold")
+        for number, deleted in enumerate((False, True), 1):
+            told.hercle(number, deleted=deleted)
+        assert lines_of(process, 2) == ["hercle:ann: version 1", "hercle:ann: gone"]
+    finally:
+        end(process)
+    assert finished(python("latest.py", told.bootstrap, "--once")).startswith("5 users hold")
+    assert finished(latest_java(told, tmp_path)) == "5 users\n"
+
+
 def test_since_py_tells_every_snapshot_once(told: Told) -> None:
-    sent = told.sent
-    process = python("since.py", told.bootstrap, f"{datetime.now(UTC):%Y-%m-%d}")
+    sent = told.frames
+    process = python("since.py", told.bootstrap, earlier())
     try:
         rows = lines_of(process, sent)
         # A repetition, as a worker in at_least_once would leave one after a crash.
@@ -166,22 +202,25 @@ def test_since_py_begins_at_its_moment(told: Told) -> None:
 
 
 def test_latest_java_has_the_table(told: Told, tmp_path: Path) -> None:
-    jars = ensure(CONSOLE_LOCK)
-    class_path = os.pathsep.join(map(str, jars))
+    assert finished(latest_java(told, tmp_path)) == "5 users\n"
+
+
+def latest_java(told: Told, folder: Path) -> "subprocess.Popen[str]":
+    """Latest.java, compiled and started with `--once`."""
+    class_path = os.pathsep.join(map(str, ensure(CONSOLE_LOCK)))
     compiler: list[Any] = [find_java(), "-jar", ensure(COMPILER_LOCK)[0], "-17", "-proc:none"]
-    options = ["-encoding", "UTF-8", "-d", tmp_path, "-cp", class_path]
+    options = ["-encoding", "UTF-8", "-d", folder, "-cp", class_path]
     done = subprocess.run(
         [*compiler, *options, HERE / "Latest.java"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    command = [find_java(), "-cp", f"{tmp_path}{os.pathsep}{class_path}", "Latest"]
-    process = subprocess.Popen(
+    command = [find_java(), "-cp", f"{folder}{os.pathsep}{class_path}", "Latest"]
+    return subprocess.Popen(
         [*command, told.bootstrap, "--once"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert finished(process) == "5 users\n"
 
 
 def test_the_console_consumer_reads_as_the_page_says(told: Told) -> None:
@@ -194,13 +233,15 @@ def test_the_console_consumer_reads_as_the_page_says(told: Told) -> None:
     assert done.returncode == 0, done.stderr
     rows = done.stdout.splitlines()
     assert len(rows) == 5
-    assert all("ce_id:balances.latest.v1/sfox:user-" in row for row in rows)
+    for row in rows:
+        headers, key, value = row.split("\t")
+        assert f"ce_id:balances.latest.v1/{key}/" in headers
+        assert json.loads(value)["user"] == key
 
 
 def test_day_py_draws_what_was_held(told: Told, tmp_path: Path) -> None:
-    today = f"{datetime.now(UTC):%Y-%m-%d}"
-    drawn = finished(python("day.py", told.bootstrap, today, cwd=tmp_path))
-    assert drawn.startswith(f"{told.sent} snapshots\n")
+    drawn = finished(python("day.py", told.bootstrap, earlier(), cwd=tmp_path))
+    assert drawn.startswith(f"{told.frames} snapshots\n")
     *_, last = [line for line in drawn.splitlines() if line]
     assert Decimal(last.split()[-1]) == told.total()
     # A day of which there is nothing.
