@@ -51,21 +51,20 @@ class Child:
 
         Raises `ChildEnded` if it ends before that, TimeoutError after `seconds`.
         """
-        async with asyncio.timeout(seconds):
-            while True:
-                for line in self._text().splitlines():
-                    if line.startswith(prefix):
-                        return line.removeprefix(prefix).strip()
-                self.check()
-                await asyncio.sleep(_POLL_SECONDS)
+        found = await self._first(rf"^{re.escape(prefix)}(.*)$", seconds)
+        return found[1].strip()
 
     async def url(self, *, seconds: float) -> str:
         """The first line of its output that is an address; raises as `line` does."""
-        scheme = re.compile(r"^[a-z]+://\S+$", re.MULTILINE)
+        found = await self._first(r"^[a-z]+://\S+$", seconds)
+        return found[0]
+
+    async def _first(self, line: str, seconds: float) -> "re.Match[str]":
+        pattern = re.compile(line, re.MULTILINE)
         async with asyncio.timeout(seconds):
             while True:
-                if found := scheme.search(self._text()):
-                    return found.group()
+                if found := pattern.search(self._text()):
+                    return found
                 self.check()
                 await asyncio.sleep(_POLL_SECONDS)
 
