@@ -1,6 +1,6 @@
 """The Faust agents: they read batches, call the folds, and say what to write and to send."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from functools import partial
 from typing import Final
 
@@ -11,6 +11,7 @@ from processors.ledger.contributions import unbundle
 from processors.ledger.user_ledger import Snapshot, UserChange, UserLedger
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
+from processors.names import EVERYTHING, Accounts, Names
 from processors.normalise import NORMALISERS, tell
 from schemas import topics
 from schemas.codec import NotADocument, Told, encode
@@ -27,7 +28,11 @@ _NS_PER_S: Final = 1_000_000_000
 
 
 class Agents:
-    """The agents and tables of one worker's app."""
+    """The agents and tables of one worker's app.
+
+    `frames_of` names the accounts, venue by venue, whose frames are read at all; with no venue
+    nothing is normalised, and what was before is folded.
+    """
 
     def __init__(
         self,
@@ -35,17 +40,18 @@ class Agents:
         metrics: Metrics,
         *,
         clock_ns: Callable[[], int],
-        topic_prefix: str = "",
+        names: Names = Names(),  # noqa: B008 - frozen
+        frames_of: Mapping[str, Accounts] = EVERYTHING,
         schema_ids: Mapping[str, bytes] = {},
         version: str = "",
     ) -> None:
         replicas = app.conf.topic_replication_factor
         changelogs = topics.CHANGELOG.settings(replication_factor=replicas)
         self.users: Table = app.Table(
-            USERS_TABLE, source=topic_prefix + topics.BALANCES, extra_topic_configs=changelogs
+            USERS_TABLE, source=names.output(topics.BALANCES), extra_topic_configs=changelogs
         )
         self.assets: Table = app.Table(
-            ASSETS_TABLE, source=topic_prefix + topics.CONTRIBUTIONS, extra_topic_configs=changelogs
+            ASSETS_TABLE, source=names.contributions, extra_topic_configs=changelogs
         )
         self.sums = SumLedger()
         self._snapshots = WrittenSnapshots()
@@ -53,23 +59,25 @@ class Agents:
         self._metrics = metrics
         self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)
-        self._prefix = topic_prefix
+        self._names = names
         self._version = version
         self._schema_id: dict[str, Headers] = {
             topic: [(VALUE_SCHEMA_ID, schema_ids[topic])] if topic in schema_ids else []
             for topic in topics.TOPICS
         }
-        self._venues = {topic_prefix + venue.raw_topic: venue.name for venue in VENUES.values()}
-        app.agent(app.topic(*self._venues), name="normalise")(self.normalise)
-        app.agent(app.topic(topic_prefix + topics.BALANCES), name="users")(self.fold_users)
-        app.agent(app.topic(topic_prefix + topics.CONTRIBUTIONS), name="assets")(self.fold_assets)
+        self._frames_of = frames_of
+        self._venues = {names.source(VENUES[venue].raw_topic): venue for venue in frames_of}
+        if self._venues:
+            app.agent(app.topic(*self._venues), name="normalise")(self.normalise)
+        app.agent(app.topic(names.output(topics.BALANCES)), name="users")(self.fold_users)
+        app.agent(app.topic(names.contributions), name="assets")(self.fold_assets)
 
     async def normalise(self, batches: AsyncIterator[Batch]) -> None:
         """Raw frames become snapshots or dead letters, each exactly one of them."""
         async for batch in batches:
             venue = self._venues[batch.topic]
             buried = 0
-            for record in batch:
+            for record in self._wanted(venue, batch):
                 outcome = tell(venue, batch.topic, batch.partition, record, self._snapshots.put)
                 if isinstance(outcome, Rejected):
                     by = NORMALISERS[venue].__module__
@@ -80,6 +88,10 @@ class Agents:
                     self._send_snapshot(batch, record, outcome)
             self._metrics.normalised.labels(venue).inc(len(batch) - buried)
 
+    def _wanted(self, venue: str, batch: Batch) -> Iterable[Record]:
+        accounts = self._frames_of[venue]
+        return batch if accounts is None else [one for one in batch if one.key in accounts]
+
     async def fold_users(self, batches: AsyncIterator[Batch]) -> None:
         """Snapshots become users' rows, their documents, and their shares of all users' sums."""
         async for batch in batches:
@@ -89,7 +101,7 @@ class Agents:
                 self.users[change.key] = change.row
                 self._send_user(batch, change)
             for key, bundle in changes.contributions:
-                batch.send(self._prefix + topics.CONTRIBUTIONS, key=key, value=bundle)
+                batch.send(self._names.contributions, key=key, value=bundle)
             self._metrics.count(changes)
             if snapshots:
                 batch.when_done(partial(self._observe_age, snapshots[-1].received_time))
@@ -137,7 +149,7 @@ class Agents:
             version=self._version,
         )
         batch.send(
-            self._prefix + topics.DEAD_LETTERS,
+            self._names.output(topics.DEAD_LETTERS),
             key=record.key,
             value=record.value,
             headers=dead_letter(origin, reason=why.reason, detail=why.detail, own=record.headers),
@@ -152,7 +164,7 @@ class Agents:
         )
         headers += self._schema_id[topics.BALANCES]
         batch.send(
-            self._prefix + topics.BALANCES,
+            self._names.output(topics.BALANCES),
             key=told.user.encode(),
             value=told.document,
             headers=headers,
@@ -164,7 +176,7 @@ class Agents:
             (topics.EXPOSURE_USER, change.exposure),
         ):
             batch.send_latest(
-                self._prefix + topic,
+                self._names.output(topic),
                 key=change.key,
                 value=document,
                 headers=self._table_headers(topic, change.user, change.version, change.time),
@@ -177,14 +189,14 @@ class Agents:
         else:
             topic, name = topics.EXPOSURE_BASE, document.base_currency
         batch.send_latest(
-            self._prefix + topic,
+            self._names.output(topic),
             key=name.encode(),
             value=encode(document),
             headers=self._table_headers(topic, name, document.version, emission.time),
         )
 
     def _table_headers(self, topic: str, key: str, version: int, time: str) -> Headers:
-        event_id = f"{self._prefix}{topic}/{key}/{version}"
+        event_id = f"{self._names.sources}{topic}/{key}/{version}"
         headers = cloud_event(topic=topic, subject=key, event_id=event_id, time=time)
         headers += self._schema_id[topic]
         return headers

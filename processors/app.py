@@ -19,6 +19,7 @@ from processors.http.ownership import Ownership
 from processors.http.questions import Questions
 from processors.http.server import Server
 from processors.metrics import EngineCollector, Metrics
+from processors.names import EVERYTHING, Accounts, Names
 from schemas.topics import FEEDS
 
 STOP_SECONDS_MAX: Final = 30.0
@@ -27,14 +28,15 @@ STOP_SECONDS_MAX: Final = 30.0
 class WorkerSettings(msgspec.Struct, frozen=True):
     """What a worker needs beside its engine.
 
-    `topic_prefix` keeps several systems apart on one Kafka: it stands before every topic's name.
-    `access` says who may ask; None: whoever reaches the listener. `schema_ids` are the values of
-    the header that tells a registry's id of a public topic's schema, by topic. `version` is that
-    of the code, for whoever looks at a dead letter.
+    `names` is what its topics are called, `frames_of` whose frames it reads. `access` says who may
+    ask; None: whoever reaches the listener. `schema_ids` are the values of the header that tells a
+    registry's id of a public topic's schema, by topic. `version` is that of the code, for whoever
+    looks at a dead letter.
     """
 
     engine: EngineSettings
-    topic_prefix: str = ""
+    names: Names = Names()
+    frames_of: Mapping[str, Accounts] = EVERYTHING
     stale_after_seconds: float = 60.0
     access: Access | None = None
     schema_ids: Mapping[str, bytes] = {}
@@ -58,18 +60,18 @@ class Worker:
         self.metrics = Metrics()
         self.app = EngineApp(engine)
         self.metrics.registry.register(EngineCollector(self.app))
-        prefix = settings.topic_prefix
         self.agents = Agents(
             self.app,
             self.metrics,
             clock_ns=clock_ns,
-            topic_prefix=prefix,
+            names=settings.names,
+            frames_of=settings.frames_of,
             schema_ids=settings.schema_ids,
             version=settings.version,
         )
         self._feeds = Feeds(
             engine.kafka,
-            topic=prefix + FEEDS,
+            topic=settings.names.source(FEEDS),
             stale_after_seconds=settings.stale_after_seconds,
             clock_ns=clock_ns,
         )

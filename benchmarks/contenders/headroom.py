@@ -15,6 +15,7 @@ from processors.garbage import collect_rarely
 from processors.ledger.user_ledger import UserChange, UserLedger
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
+from processors.names import EVERYTHING, Names
 from schemas import topics
 
 
@@ -24,12 +25,13 @@ class Job(Agents):
     def __init__(self, app: EngineApp, options: Options) -> None:
         self._metrics = Metrics()
         self._clock_ns = time.time_ns
-        self._prefix = options.prefix
+        self._names = Names.behind(options.prefix)
         self._version = ""
         self._schema_id = {topic: [] for topic in topics.TOPICS}
         self._user_ledger = UserLedger(with_shares=False)  # the job has no sums
         self._snapshots = WrittenSnapshots()
         self._venues = {options.raw: "sfox"}
+        self._frames_of = EVERYTHING
         balances = options.topic(topics.BALANCES)
         changelog = topics.CHANGELOG.settings(replication_factor=1)
         self.users = app.Table(USERS_TABLE, source=balances, extra_topic_configs=changelog)
@@ -57,7 +59,7 @@ class Job(Agents):
     def _send_exposure(self, send: Any, change: UserChange) -> None:
         topic = topics.EXPOSURE_USER
         headers = self._table_headers(topic, change.user, change.version, change.time)
-        send(self._prefix + topic, key=change.key, value=change.exposure, headers=headers)
+        send(self._names.output(topic), key=change.key, value=change.exposure, headers=headers)
 
 
 def settings(options: Options) -> EngineSettings:

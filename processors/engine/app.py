@@ -44,6 +44,8 @@ class EngineSettings(msgspec.Struct, frozen=True):
     else may use it at the same time. None: a member that comes and goes.
 
     `tombstone_seconds` is for how long the changelogs keep tombstones (`delete.retention.ms`).
+
+    `read_until` names partitions of sources that are read up to before an offset and no further.
     """
 
     name: str
@@ -61,6 +63,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     records_at_once: int = 1_000
     session_seconds: float = SESSION_SECONDS
     stalled_after_seconds: float = STALLED_SECONDS
+    read_until: Mapping[tuple[str, int], int] = {}
 
     def __repr__(self) -> str:
         """Without what reaches Kafka, which may hold a password."""
@@ -86,6 +89,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.instance = settings.instance
         self.instance_id = settings.instance or uuid.uuid4().hex
         self.records_at_once = settings.records_at_once
+        self.read_until = settings.read_until
         self.tombstones_ms = int(settings.tombstone_seconds * 1000)
         self.clock_ms = clock_ms
         self.stalled_after_seconds = settings.stalled_after_seconds

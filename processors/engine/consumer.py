@@ -71,7 +71,9 @@ class Consumer(MessageByMessage):
         self._client: Any = None
         self._member: bytes | None = None
         self._stall = Stall(self.app.stalled_after_seconds)
-        self.fetcher = Fetcher(self.app.librdkafka, group=self.app.conf.id)
+        self.fetcher = Fetcher(
+            self.app.librdkafka, group=self.app.conf.id, until=self.app.read_until
+        )
         self.flight: Flight = self._new_flight()
 
     def _new_flight(self) -> Flight:

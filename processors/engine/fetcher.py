@@ -53,10 +53,20 @@ class Fetched(msgspec.Struct, frozen=True):
 
 
 class Fetcher:
-    """Reads the partitions that it is given; `open` connects."""
+    """Reads the partitions that it is given; `open` connects.
 
-    def __init__(self, properties: Mapping[str, Any], *, group: str) -> None:
+    Where `until` names an offset of a partition, nothing from there on is read.
+    """
+
+    def __init__(
+        self,
+        properties: Mapping[str, Any],
+        *,
+        group: str,
+        until: Mapping[tuple[str, int], int] = {},
+    ) -> None:
         self._properties = {**properties, **FETCHING, "group.id": group}
+        self._until = {TP(*place): offset for place, offset in until.items()}
         self._thread = OwnThread("fetch")
         self._client: Any = None
 
@@ -91,14 +101,30 @@ class Fetcher:
             tp: [Record(m.key(), m.value(), m.offset(), m) for m in of_partition]
             for tp, of_partition in found.items()
         }
+        return Fetched(records, ends) if not self._until else self._cut(records, ends)
+
+    def _cut(self, records: dict[TP, list[Record]], ends: dict[TP, int]) -> Fetched:
+        """Without what lies behind where a partition is to be read to; that is its end."""
+        for tp, until in self._until.items():
+            found = records.get(tp)
+            over = found is not None and found[-1].offset >= until - 1
+            if not over and ends.get(tp, 0) < until:
+                continue
+            ends[tp] = until
+            if found is not None:
+                records[tp] = [record for record in found if record.offset < until]
+                if not records[tp]:
+                    del records[tp]
+            if self._client is not None:
+                self._client.pause([TopicPartition(*tp)])
         return Fetched(records, ends)
 
     def end(self, tp: TP) -> int | None:
-        """Where a partition ended when it was last fetched from, or None."""
+        """Where a partition ended when it was last fetched from, or is to end; None: unknown."""
         if self._client is None:
             return None
         _, end = self._client.get_watermark_offsets(TopicPartition(*tp), cached=True)
-        return end if end >= 0 else None
+        return min(end, self._until.get(tp, end)) if end >= 0 else None
 
     async def committed(self, partitions: Iterable[TP]) -> dict[TP, int | None]:
         """The group's commits, once no transaction on them is open."""
@@ -111,7 +137,13 @@ class Fetcher:
         begin = {
             tp: self._earliest(tp) if offset is None else offset for tp, offset in found.items()
         }
-        self._client.assign([TopicPartition(*tp, offset) for tp, offset in begin.items()])
+        self._client.assign(
+            [
+                TopicPartition(*tp, offset)
+                for tp, offset in begin.items()
+                if tp not in self._until or offset < self._until[tp]
+            ]
+        )
         return begin
 
     def _earliest(self, tp: TP) -> int:

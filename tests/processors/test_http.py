@@ -13,6 +13,7 @@ from faust.types import TP
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
 from processors.engine.restore import Restorer
+from processors.names import Names
 from tests.conftest import KafkaHandle
 from tests.processors.pipeline import PARTITIONS, Pipeline, sfox_frame
 
@@ -45,7 +46,7 @@ async def held(
         url=url,
         session_seconds=2.0,
     )
-    worker = Worker(WorkerSettings(engine, topic_prefix=pipeline.prefix), listener)
+    worker = Worker(WorkerSettings(engine, names=Names.behind(pipeline.prefix)), listener)
     stop = asyncio.Event()
     running = asyncio.create_task(worker.run(stop))
     async with asyncio.timeout(20):

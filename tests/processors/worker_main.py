@@ -12,6 +12,7 @@ from typing import Any
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
 from processors.http.access import Access, Grant, hashed
+from processors.names import Names
 from schemas.secrets import Secret
 
 
@@ -32,7 +33,7 @@ async def main(options: dict[str, Any]) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     settings = WorkerSettings(
-        engine, topic_prefix=str(options["prefix"]), access=access_of(options)
+        engine, names=Names.behind(str(options["prefix"])), access=access_of(options)
     )
     await Worker(settings, listener).run(stop, on_serving=lambda: print("ready", url, flush=True))
 
