@@ -55,7 +55,7 @@ async def apply(
         fixed = [difference for difference in found if difference.setting == "partitions"]
         if fixed:
             raise TopicsDiffer([str(difference) for difference in fixed])
-        missing = [TOPICS[d.topic] for d in found if d.setting is None]
+        missing = {d.topic: TOPICS[d.topic] for d in found if d.setting is None}
         await _create(admin, missing, partitions, replication_factor)
         changed = {d.topic for d in found if d.setting is not None}
         own = await _settings(admin, sorted(changed), set_on_topic=True)
@@ -67,20 +67,35 @@ async def apply(
         return found
 
 
+async def create(
+    kafka: Mapping[str, Any],
+    wanted: Mapping[str, Topic],
+    *,
+    partitions: int,
+    replication_factor: int,
+) -> None:
+    """Create topics by these names where they are missing; raises `TopicsDiffer`."""
+    async with _admin(kafka) as admin:
+        await _create(admin, wanted, partitions, replication_factor)
+
+
 async def _create(
-    admin: AIOKafkaAdminClient, missing: list[Topic], partitions: int, replication_factor: int
+    admin: AIOKafkaAdminClient,
+    missing: Mapping[str, Topic],
+    partitions: int,
+    replication_factor: int,
 ) -> None:
     if not missing:
         return
     response = await admin.create_topics(
         [
             NewTopic(
-                topic.name,
+                name,
                 num_partitions=partitions,
                 replication_factor=replication_factor,
                 topic_configs=topic.settings(replication_factor=replication_factor),
             )
-            for topic in missing
+            for name, topic in missing.items()
         ]
     )
     for name, code, *message in response.topic_errors:

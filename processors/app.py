@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -43,6 +43,58 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     version: str = ""
 
 
+class Pipeline:
+    """The agents and their tables, and nobody to ask them."""
+
+    def __init__(
+        self, settings: WorkerSettings, *, clock_ns: Callable[[], int] = time.time_ns
+    ) -> None:
+        self.metrics = Metrics()
+        self.app = EngineApp(settings.engine)
+        self.agents = Agents(
+            self.app,
+            self.metrics,
+            clock_ns=clock_ns,
+            names=settings.names,
+            frames_of=settings.frames_of,
+            schema_ids=settings.schema_ids,
+            version=settings.version,
+        )
+
+    async def run(self, until: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Work until `until`, begun once the work has, is over.
+
+        Raises whatever broke the work before that, or `until` itself.
+        """
+        async with self._working():
+            # mode has no public way to wait for a crash.
+            crashed = asyncio.create_task(self.app._crashed.wait())  # noqa: SLF001
+            over = asyncio.create_task(until())
+            try:
+                await asyncio.wait((crashed, over), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                crashed.cancel()
+                over.cancel()
+                ended = await asyncio.gather(over, return_exceptions=True)
+        if self.app.crash_reason is not None:
+            raise self.app.crash_reason
+        if isinstance(ended[0], Exception):
+            raise ended[0]
+
+    @contextlib.asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
+        try:
+            await self.app.start()
+            yield
+        finally:
+            try:
+                await asyncio.wait_for(self.app.stop(), STOP_SECONDS_MAX)
+            except TimeoutError:
+                # Why it broke says more than that it did not stop.
+                if self.app.crash_reason is None:
+                    raise StopTimedOut(STOP_SECONDS_MAX) from None
+
+
 class Worker:
     """A worker's parts; `run` starts them.
 
@@ -57,18 +109,10 @@ class Worker:
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         engine = settings.engine
-        self.metrics = Metrics()
-        self.app = EngineApp(engine)
+        self._pipeline = Pipeline(settings, clock_ns=clock_ns)
+        self.app, self.agents = self._pipeline.app, self._pipeline.agents
+        self.metrics = self._pipeline.metrics
         self.metrics.registry.register(EngineCollector(self.app))
-        self.agents = Agents(
-            self.app,
-            self.metrics,
-            clock_ns=clock_ns,
-            names=settings.names,
-            frames_of=settings.frames_of,
-            schema_ids=settings.schema_ids,
-            version=settings.version,
-        )
         self._feeds = Feeds(
             engine.kafka,
             topic=settings.names.source(FEEDS),
@@ -88,33 +132,10 @@ class Worker:
 
         `on_serving` is called once, when the tables are there for the first time.
         """
-        async with self._server.serving(), self._feeds.followed(), self._working():
-            if on_serving is not None:
-                self.app.tables.when_serving(on_serving)
-            await self._until_over(stop)
-        await self._ownership.close()
-        if self.app.crash_reason is not None:
-            raise self.app.crash_reason
-
-    async def _until_over(self, stop: asyncio.Event) -> None:
-        # mode has no public way to wait for a crash.
-        crashed = asyncio.create_task(self.app._crashed.wait())  # noqa: SLF001
-        stopped = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait((crashed, stopped), return_when=asyncio.FIRST_COMPLETED)
+            async with self._server.serving(), self._feeds.followed():
+                if on_serving is not None:
+                    self.app.tables.when_serving(on_serving)
+                await self._pipeline.run(stop.wait)
         finally:
-            crashed.cancel()
-            stopped.cancel()
-
-    @contextlib.asynccontextmanager
-    async def _working(self) -> AsyncIterator[None]:
-        try:
-            await self.app.start()
-            yield
-        finally:
-            try:
-                await asyncio.wait_for(self.app.stop(), STOP_SECONDS_MAX)
-            except TimeoutError:
-                # Why it broke says more than that it did not stop.
-                if self.app.crash_reason is None:
-                    raise StopTimedOut(STOP_SECONDS_MAX) from None
+            await self._ownership.close()

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from schemas.venues import VENUES
+
 ACCOUNT_BYTES_MAX: Final = 1_024
 
 
@@ -16,3 +18,9 @@ def user_for(venue: str, account: str) -> str:
 def is_account(text: str) -> bool:
     """Whether a venue's text can be an account's id: 1 to 1,024 bytes of UTF-8."""
     return len(text) > 0 and len(text.encode()) <= ACCOUNT_BYTES_MAX
+
+
+def accounts_of(user: str) -> dict[str, list[str]]:
+    """The accounts that a user can have, by venue: in version 1 the one that the name tells."""
+    venue, _, account = user.partition(":")
+    return {venue: [account]} if venue in VENUES and is_account(account) else {}

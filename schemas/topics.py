@@ -35,6 +35,8 @@ CONTRIBUTIONS: Final = "headroom-contributions.v1"
 """Private: what each user holds of each asset, on its way to the sums over all users."""
 RETRIES: Final = "headroom-retries.v1"
 """Private: which dead letters were sent again, and where they lie now."""
+GENERATIONS: Final = "headroom-generations.v1"
+"""Private: which generations of tables there are, and which of them is live."""
 FEEDS: Final = "headroom-feeds.v1"
 """Private: how each venue's connections are, told by their producers."""
 
@@ -143,6 +145,7 @@ _ALL: Final = (
     ),
     Topic(CONTRIBUTIONS, "asset or base currency", None, "delete", public=False),
     Topic(RETRIES, "dead letter's origin", None, "compact", public=False),
+    Topic(GENERATIONS, "generation", None, "compact", public=False),
     Topic(FEEDS, "venue and connection", None, "compact", public=False),
 )
 CHANGELOG: Final = Topic("headroom-…-changelog", "the table's", None, "compact", public=False)

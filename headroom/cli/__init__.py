@@ -11,6 +11,7 @@ import click
 from headroom.cli.deadletters import deadletters
 from headroom.cli.local import broker, demo
 from headroom.cli.query import query
+from headroom.cli.replay import replay
 from headroom.cli.topics import topics
 from headroom.cli.venues import produce, sandbox
 from headroom.cli.worker import token, watch, work
@@ -47,5 +48,17 @@ def headroom() -> None:
     """
 
 
-for command in (demo, broker, topics, sandbox, produce, work, watch, token, query, deadletters):
+for command in (
+    demo,
+    broker,
+    topics,
+    sandbox,
+    produce,
+    work,
+    watch,
+    token,
+    query,
+    replay,
+    deadletters,
+):
     headroom.add_command(command)

@@ -1,0 +1,85 @@
+"""Rebuilding from the raw topics, and what is done with that."""
+
+import re
+from typing import Any, Final
+
+import click
+
+from headroom.cli.options import Moment, load_settings
+from headroom.running import run
+from schemas.venues import VENUES
+
+_PLACE: Final = re.compile(r"([^/]+)/([0-9]{1,9})/([0-9]{1,18})")
+
+
+class Bound(click.ParamType):
+    """A moment in milliseconds since 1970, or a place in a raw topic."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ANN401 - click's own signature
+        """The moment, or the `Offset`."""
+        from headroom.replay.asked import Offset
+
+        found = _PLACE.fullmatch(value)
+        if found is not None:
+            return Offset(found[1], int(found[2]), int(found[3]))
+        return Moment().convert(value, param, ctx)
+
+
+def _bound(name: str, values: tuple[Any, ...]) -> Any:  # noqa: ANN401 - as above
+    moments = [value for value in values if isinstance(value, int)]
+    if not values:
+        return None
+    if not moments:
+        return values
+    if len(values) > 1:
+        message = f"{name} is one time, or places TOPIC/PARTITION/OFFSET"
+        raise click.UsageError(message)
+    return moments[0]
+
+
+@click.group(invoke_without_command=True, no_args_is_help=False)
+@click.option("--generation", "name", metavar="NAME", help="What to call it, or to go on with.")
+@click.option(
+    "--from",
+    "starts",
+    type=Bound(),
+    multiple=True,
+    help="Frames since then: 2026-11-25T10:00Z, 2026-11-25, 90m, or TOPIC/PARTITION/OFFSET.",
+)
+@click.option("--to", "ends", type=Bound(), multiple=True, help="Frames before then.")
+@click.option("--venue", type=click.Choice(list(VENUES)))
+@click.option("--user", metavar="USER", help="Only this user's frames.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be read.")
+@click.option("--json", "as_json", is_flag=True, help="The comparison as one JSON object.")
+@click.pass_context
+def replay(
+    context: click.Context,
+    name: str | None,
+    starts: tuple[Any, ...],
+    ends: tuple[Any, ...],
+    venue: str | None,
+    user: str | None,
+    dry_run: bool,  # noqa: FBT001 - a flag
+    as_json: bool,  # noqa: FBT001 - a flag
+) -> None:
+    """Rebuild tables and topics from the raw topics, beside the live ones; then compare.
+
+    Whoever is not read is carried over from the live tables. Killed or stopped, it goes on where it
+    was when it is called again with the same name.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from headroom.replay.asked import Asked
+    from headroom.replay.run import run_dry, run_replay
+
+    if name is None:
+        message = "--generation is missing: what to call it"
+        raise click.UsageError(message)
+    asked = Asked(_bound("--from", starts), _bound("--to", ends), venue, user)
+    settings = load_settings()
+    if dry_run:
+        run(lambda _: run_dry(settings, name, asked))
+    else:
+        run(lambda stop: run_replay(settings, name, asked, stop, as_json=as_json))

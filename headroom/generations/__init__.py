@@ -1,0 +1,27 @@
+"""Generations: the tables and topics of one run of the agents; one of them is the live one."""
+
+from headroom.generations.book import Book, read_book, write
+from headroom.generations.kind import (
+    FIRST,
+    Generation,
+    Live,
+    Mapped,
+    app_name,
+    check_name,
+    names_of,
+    topics_of,
+)
+
+__all__ = [
+    "FIRST",
+    "Book",
+    "Generation",
+    "Live",
+    "Mapped",
+    "app_name",
+    "check_name",
+    "names_of",
+    "read_book",
+    "topics_of",
+    "write",
+]

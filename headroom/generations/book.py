@@ -1,0 +1,80 @@
+"""The book of generations: a compacted topic that says which there are, and which one is live."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+
+from headroom.errors import OperatorError
+from headroom.generations.kind import FIRST, Generation, Live
+from headroom.reading import records
+from schemas.codec import encode
+from schemas.topics import GENERATIONS
+
+LIVE_KEY: Final = b"live"
+_GENERATION: Final = b"generation/"
+
+
+class Unknown(OperatorError):
+    """There is no generation of this name."""
+
+
+class Book:
+    """What the topic says."""
+
+    def __init__(self) -> None:
+        self.live = Live()
+        self.generations: dict[str, Generation] = {}
+
+    def take(self, key: bytes | None, value: bytes | None) -> None:
+        """Take one record of the topic."""
+        if key == LIVE_KEY and value is not None:
+            self.live = msgspec.json.decode(value, type=Live)
+        elif key is not None and key.startswith(_GENERATION):
+            if value is None:
+                self.generations.pop(key.removeprefix(_GENERATION).decode(), None)
+            else:
+                found = msgspec.json.decode(value, type=Generation)
+                self.generations[found.name] = found
+
+    def find(self, name: str) -> Generation | None:
+        """The generation of this name; None for the first one, of which nothing is recorded.
+
+        Raises `Unknown`.
+        """
+        if name == FIRST:
+            return None
+        if name not in self.generations:
+            known = ", ".join(sorted([FIRST, *self.generations]))
+            raise Unknown(f"there is no generation {name!r}; there are: {known}")
+        return self.generations[name]
+
+
+async def read_book(kafka: Mapping[str, Any], *, partitions: int) -> Book:
+    """The book as it is now; raises KafkaError, `Stalled`."""
+    book = Book()
+    found: list[ConsumerRecord] = [
+        record async for record in records(kafka, GENERATIONS, partitions=partitions)
+    ]
+    for record in found:
+        book.take(record.key, record.value)
+    return book
+
+
+def entry(said: Generation | Live) -> tuple[bytes, bytes]:
+    """The record that says this: key and value."""
+    key = LIVE_KEY if isinstance(said, Live) else _GENERATION + said.name.encode()
+    return key, encode(said)
+
+
+def no_entry(name: str) -> tuple[bytes, None]:
+    """The record that says that there is no such generation any more."""
+    return _GENERATION + name.encode(), None
+
+
+async def write(kafka: Mapping[str, Any], *written: tuple[bytes, bytes | None]) -> None:
+    """Write entries, in their order."""
+    async with AIOKafkaProducer(**kafka, acks="all", enable_idempotence=True) as producer:
+        for key, value in written:
+            await producer.send_and_wait(GENERATIONS, value, key=key)

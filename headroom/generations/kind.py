@@ -1,0 +1,121 @@
+"""What a generation is: which frames it was made of, how far it is, and what it has in Kafka."""
+
+import re
+from typing import Final, Literal
+
+import msgspec
+
+from headroom.errors import OperatorError
+from processors.agents import ASSETS_TABLE, USERS_TABLE
+from processors.names import Accounts, Names
+from schemas import topics
+from schemas.topics import Topic
+from schemas.venues import VENUES
+
+FIRST: Final = "first"
+"""The generation that is live until another one is promoted."""
+_APP: Final = "headroom"
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_OUTPUTS: Final = (
+    topics.BALANCES,
+    topics.BALANCES_LATEST,
+    topics.EXPOSURE_USER,
+    topics.EXPOSURE_ASSET,
+    topics.EXPOSURE_BASE,
+    topics.DEAD_LETTERS,
+)
+
+Mapped = dict[str, list[int]]
+"""Offsets: of each topic one for each partition, in their order."""
+
+
+class BadName(OperatorError):
+    """A text that cannot be a generation's name."""
+
+
+class Generation(msgspec.Struct, frozen=True):
+    """One generation as it is recorded in Kafka.
+
+    `made_ns` tells it from an earlier one of its name, `code` is the version of the code.
+    `accounts` names the accounts whose frames it was made of, by venue (None: all). It was made of
+    the frames from `starts` to before `ends`; `carried` accounts were taken from the tables of the
+    generation `origin` as they were. `rate` is how many frames a second it took.
+    """
+
+    name: str
+    made_ns: int
+    code: str
+    state: Literal["carrying", "replaying", "complete"]
+    accounts: dict[str, list[str] | None]
+    starts: Mapped
+    ends: Mapped
+    origin: str = FIRST
+    carried: int = 0
+    rate: float = 0.0
+
+    @property
+    def frames_of(self) -> dict[str, Accounts]:
+        """The accounts whose frames are read, as the agents want them."""
+        return {
+            venue: None if ids is None else frozenset(one.encode() for one in ids)
+            for venue, ids in self.accounts.items()
+        }
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was made of every frame that there ever was."""
+        everything = dict.fromkeys(VENUES)
+        starts = (offset for offsets in self.starts.values() for offset in offsets)
+        return self.accounts == everything and not any(starts)
+
+    def reads(self, topic: str, partition: int, offset: int) -> bool:
+        """Whether a place in raw is among those that it was made of, accounts aside."""
+        if topic not in self.starts or partition >= len(self.starts[topic]):
+            return False
+        return self.starts[topic][partition] <= offset < self.ends[topic][partition]
+
+    def is_behind(self, topic: str, partition: int, offset: int) -> bool:
+        """Whether a place in raw lies behind what it was made of."""
+        known = topic in self.ends and partition < len(self.ends[topic])
+        return not known or offset >= self.ends[topic][partition]
+
+
+class Live(msgspec.Struct, frozen=True):
+    """Which generation is live; `promoting` is the one that is about to be instead of it."""
+
+    name: str = FIRST
+    promoting: str | None = None
+
+
+def check_name(name: str) -> str:
+    """The name, if a generation can have it; raises `BadName`."""
+    if _NAME.fullmatch(name) is None:
+        raise BadName(f"{name!r} is no generation's name: a-z, 0-9 and -, 40 at most")
+    return name
+
+
+def app_name(name: str) -> str:
+    """The consumer group of a generation, and the beginning of its changelogs' names."""
+    return _APP if name == FIRST else f"{_APP}-generation.{name}"
+
+
+def names_of(name: str, *, live: bool) -> Names:
+    """What a generation's topics are called: to others only the live one tells anything."""
+    own = f"{_APP}-generation.{name}."
+    return Names(outputs="" if live else own, private="" if name == FIRST else own)
+
+
+def changelog(name: str, table: str) -> str:
+    """What the changelog of a generation's table is called."""
+    return f"{app_name(name)}-{table}-changelog"
+
+
+def topics_of(name: str) -> dict[str, Topic]:
+    """Every topic that is this generation's alone."""
+    names = names_of(name, live=False)
+    found = {names.output(topic): topics.TOPICS[topic] for topic in _OUTPUTS}
+    if name != FIRST:
+        found[names.contributions] = topics.TOPICS[topics.CONTRIBUTIONS]
+    for table in (USERS_TABLE, ASSETS_TABLE):
+        found[changelog(name, table)] = topics.CHANGELOG
+    return found

@@ -1,0 +1,1 @@
+"""Rebuilding tables and topics from raw beside the live ones, and making them the live ones."""

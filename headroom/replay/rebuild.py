@@ -1,0 +1,167 @@
+"""The agents once more, over the frames that a replay reads, until all that follows is folded."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from faust.types import TP
+
+from headroom.clients import Clients, Place
+from headroom.generations import Generation, app_name, names_of
+from headroom.replay.asked import RAW_TOPICS, placed
+from headroom.settings import Settings
+from processors.app import Pipeline, WorkerSettings
+from processors.engine import EngineSettings
+from processors.names import Accounts, Names
+from schemas.topics import BALANCES, TOMBSTONE_SECONDS
+
+_LOOK_SECONDS: Final = 0.25
+# Nobody asks this worker anything; the name keeps it apart from others in its group.
+_URL: Final = "http://127.0.0.1:1"
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How far a replay is: frames done, of how many, at which time of a steady clock."""
+
+    done: int
+    total: int
+    at_seconds: float
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What a run of the agents is to do.
+
+    `names` is where it tells what, `frames_of` whose frames it reads, `until` to where in raw.
+    """
+
+    generation: str
+    names: Names
+    frames_of: Mapping[str, Accounts]
+    until: dict[Place, int]
+    version: str
+    total: int
+    start: dict[Place, int]
+
+
+def job_of(generation: Generation) -> Job:
+    """The run that makes a generation."""
+    starts, ends = placed(generation.starts), placed(generation.ends)
+    return Job(
+        generation.name,
+        names_of(generation.name, live=False),
+        generation.frames_of,
+        ends,
+        generation.code,
+        sum(ends.values()) - sum(starts.values()),
+        starts,
+    )
+
+
+async def rebuild(
+    settings: Settings,
+    job: Job,
+    folder: Path,
+    instance: str,
+    show: Callable[[Pace], None],
+    stop: asyncio.Event,
+) -> bool:
+    """Run the agents until everything is done; whether it is, or `stop` was set before.
+
+    Raises whatever broke the work.
+    """
+    run = _Run(settings, job, folder, instance)
+    return await run.until_done(show, stop)
+
+
+class _Run:
+    """The pipeline of a job, and how far it is."""
+
+    def __init__(self, settings: Settings, job: Job, folder: Path, instance: str) -> None:
+        self._job = job
+        self._partitions = settings.partitions
+        self._clients = Clients(settings.kafka)
+        engine = EngineSettings(
+            name=app_name(job.generation),
+            kafka=settings.kafka.arguments(),
+            librdkafka=settings.kafka.properties(),
+            guarantee="at_least_once" if settings.guarantee == "at_least_once" else "exactly_once",
+            instance=instance,
+            tombstone_seconds=TOMBSTONE_SECONDS,
+            data_dir=folder,
+            partitions=settings.partitions,
+            url=_URL,
+            replication_factor=settings.replication_factor,
+            store="memory" if settings.store == "memory" else "rocksdb",
+            read_until=job.until,
+        )
+        worker = WorkerSettings(
+            engine, names=job.names, frames_of=job.frames_of, version=job.version
+        )
+        self._pipeline = Pipeline(worker)
+        read = {topic for topic in RAW_TOPICS if _venue(topic) in job.frames_of}
+        self._raw = {place: end for place, end in job.until.items() if place[0] in read}
+
+    async def until_done(self, show: Callable[[Pace], None], stop: asyncio.Event) -> bool:
+        done = False
+
+        async def watch() -> None:
+            nonlocal done
+            await self._serving(stop)
+            async for pace in self._paces(stop):
+                show(pace)
+            done = not stop.is_set() and await self._folded(stop)
+
+        await self._pipeline.run(watch)
+        return done
+
+    async def _serving(self, stop: asyncio.Event) -> None:
+        serving = asyncio.Event()
+        self._pipeline.app.tables.when_serving(serving.set)
+        waits = [asyncio.create_task(event.wait()) for event in (serving, stop)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _paces(self, stop: asyncio.Event) -> AsyncIterator[Pace]:
+        """How far the frames are, again and again, until all of them are done."""
+        start, total = self._job.start, self._job.total
+        while not stop.is_set():
+            # What is taken away for a moment counts as not begun: it is there again soon.
+            left = sum(
+                end - max(start.get(place, 0), self._reached(place) or 0)
+                for place, end in self._raw.items()
+            )
+            yield Pace(total - left, total, time.monotonic())
+            if left <= 0:
+                return
+            await _pause(stop, _LOOK_SECONDS)
+
+    async def _folded(self, stop: asyncio.Event) -> bool:
+        """Wait until what the frames became is folded too: first the users, then the sums."""
+        names = self._job.names
+        for topic in (names.output(BALANCES), names.contributions):
+            ends = await asyncio.to_thread(self._clients.ends, [topic], self._partitions)
+            while any((self._reached(place) or 0) < end for place, end in ends.items()):
+                if stop.is_set():
+                    return False
+                await _pause(stop, _LOOK_SECONDS / 5)
+        return True
+
+    def _reached(self, place: Place) -> int | None:
+        reached: int | None = self._pipeline.app.consumer.flight.progress.reached(TP(*place))
+        return reached
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+def _venue(topic: str) -> str:
+    return topic.removeprefix("raw.").partition(".")[0]

@@ -1,0 +1,128 @@
+"""`headroom replay`: from what was asked to the comparison, and on from wherever it was stopped."""
+
+import asyncio
+import sys
+
+from rich.console import Console
+
+from headroom.clients import Clients
+from headroom.generations import Generation, read_book
+from headroom.generations.kind import check_name
+from headroom.replay import show
+from headroom.replay.asked import Asked
+from headroom.replay.begin import advance, begin, known, planned, prepare
+from headroom.replay.carry import count
+from headroom.replay.compare import SHOWN_MAX, Comparison, compare
+from headroom.replay.place import Workplace, workplace
+from headroom.replay.rebuild import Pace, job_of, rebuild
+from headroom.settings import Settings
+from headroom.topics import require
+from processors.garbage import collect_rarely
+
+RATE_GUESSED = 15_000.0
+_ALL = sys.maxsize
+
+
+async def run_replay(
+    settings: Settings, name: str, asked: Asked, stop: asyncio.Event, *, as_json: bool
+) -> None:
+    """Make a generation, or go on with it, and compare it with the live one."""
+    check_name(name)
+    kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
+    await require(kafka, partitions=settings.partitions)
+    with workplace(settings.data_dir, name, clients) as place:
+        book = await read_book(kafka, partitions=settings.partitions)
+        generation = known(book, name, asked)
+        if generation is None:
+            generation = await asyncio.to_thread(
+                lambda: planned(clients, book, name, asked, partitions=settings.partitions)
+            )
+            await begin(settings, generation)
+        if generation.state == "carrying":
+            await begin(settings, generation)
+            generation = await prepare(settings, clients, generation)
+        if generation.state == "replaying":
+            made = await _made(settings, generation, place, stop)
+            if made is None:
+                sys.stderr.write(f"stopped; `headroom replay --generation {name}` goes on\n")
+                return
+            generation = made
+        await _compared(settings, clients, generation, as_json=as_json)
+
+
+async def run_dry(settings: Settings, name: str, asked: Asked) -> None:
+    """Say what would be read, and how long it may take; nothing is touched."""
+    check_name(name)
+    kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
+    await require(kafka, partitions=settings.partitions)
+    book = await read_book(kafka, partitions=settings.partitions)
+    if known(book, name, asked) is not None:
+        sys.stdout.write(f"{name} was begun before: it would go on where it was\n")
+        return
+
+    def look() -> tuple[Generation, int]:
+        found = planned(clients, book, name, asked, partitions=settings.partitions)
+        return found, count(clients, found, partitions=settings.partitions).accounts
+
+    generation, carried = await asyncio.to_thread(look)
+    total = 0
+    for topic, starts in generation.starts.items():
+        frames = sum(generation.ends[topic]) - sum(starts)
+        total += frames
+        sys.stdout.write(f"{topic}: {frames:,} frames\n")
+    rates = [one.rate for one in book.generations.values() if one.rate]
+    rate = rates[-1] if rates else RATE_GUESSED
+    how = "as fast as the last replay" if rates else "a guess: nothing was replayed here yet"
+    sys.stdout.write(f"{carried:,} accounts would be carried from {generation.origin}\n")
+    sys.stdout.write(f"about {total / rate:,.0f} s at {rate:,.0f} frames a second ({how})\n")
+
+
+async def _made(
+    settings: Settings, generation: Generation, place: Workplace, stop: asyncio.Event
+) -> Generation | None:
+    """The generation, once its frames are done; None where it was stopped before."""
+    collect_rarely()
+    paces: list[Pace] = []
+
+    def keep(pace: Pace) -> None:
+        # The first and the last say how fast it was.
+        del paces[1:]
+        paces.append(pace)
+        shown(pace)
+
+    with show.bar(f"replay {generation.name}") as shown:
+        folder = place.folder(generation.made_ns)
+        done = await rebuild(settings, job_of(generation), folder, place.instance, keep, stop)
+    if not done:
+        return None
+    seconds = paces[-1].at_seconds - paces[0].at_seconds
+    rate = (paces[-1].done - paces[0].done) / seconds if seconds > 0 else generation.rate
+    return await advance(settings, generation, state="complete", rate=rate)
+
+
+async def _compared(
+    settings: Settings, clients: Clients, generation: Generation, *, as_json: bool
+) -> None:
+    book = await read_book(settings.kafka.arguments(), partitions=settings.partitions)
+    comparison = await asyncio.to_thread(
+        lambda: compare(
+            clients,
+            generation,
+            book.live.name,
+            partitions=settings.partitions,
+            shown_max=_ALL if as_json else SHOWN_MAX,
+        )
+    )
+    print_comparison(generation, book.live.name, comparison, as_json=as_json)
+
+
+def print_comparison(
+    generation: Generation, live: str, comparison: Comparison, *, as_json: bool
+) -> None:
+    """Show a comparison on standard output."""
+    if as_json:
+        sys.stdout.write(show.as_json(generation, live, comparison) + "\n")
+        return
+    console = Console(soft_wrap=True)
+    for each in show.tables(generation, live, comparison):
+        console.print(each, markup=False, highlight=False)
