@@ -147,12 +147,17 @@ class Clients:
     def _offsets(self, places: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
         return {place: answer.offset for place, answer in self._asked(places, spec).items()}
 
-    def _asked(self, places: Iterable[Place], spec: OffsetSpec) -> dict[Place, Any]:
+    def _asked(
+        self,
+        places: Iterable[Place],
+        spec: OffsetSpec,
+        isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+    ) -> dict[Place, Any]:
         asked = {TopicPartition(*place): spec for place in places}
 
         def ask() -> dict[Place, Any]:
             answers = self.admin.list_offsets(
-                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=CALL_SECONDS
+                asked, isolation_level=isolation, request_timeout=CALL_SECONDS
             )
             return {(tp.topic, tp.partition): a.result() for tp, a in answers.items()}
 
@@ -171,15 +176,38 @@ class Clients:
         return Group(tuple(m.group_instance_id or m.client_id for m in found.members))
 
     def committed(self, group: str, topics: Collection[str], partitions: int) -> dict[Place, int]:
-        """Where a group stands; places where it has never been are left out."""
+        """Where a group stands; places where it has never been are left out.
+
+        Waits for transactions that may still move it.
+        """
         wanted = [TopicPartition(*place) for place in _places(topics, partitions)]
         asked = [ConsumerGroupTopicPartitions(group, wanted)]
-        answer = self.admin.list_consumer_group_offsets(asked)[group].result(CALL_SECONDS)
-        return {
-            (tp.topic, tp.partition): tp.offset
-            for tp in answer.topic_partitions or ()
-            if tp.offset >= 0
-        }
+
+        def ask() -> dict[Place, int]:
+            found = self.admin.list_consumer_group_offsets(asked, require_stable=True)
+            places = found[group].result(CALL_SECONDS).topic_partitions or ()
+            for place in places:
+                if place.error is not None:
+                    raise KafkaException(place.error)
+            return {(p.topic, p.partition): p.offset for p in places if p.offset >= 0}
+
+        return patiently(ask, seconds=_PATIENCE_SECONDS)
+
+    def nobody_of(self, group: str) -> Any:  # noqa: ANN401 - librdkafka has no types
+        """Who says where a group stands that has no members."""
+        outsider = Consumer({**self._access, "group.id": group})
+        try:
+            return outsider.consumer_group_metadata()
+        finally:
+            outsider.close()
+
+    def is_settled(self, topics: Collection[str], partitions: int) -> bool:
+        """Whether no transaction is open on any of these topics."""
+        places = _places(topics, partitions)
+        latest = OffsetSpec.latest()
+        everything = self._asked(places, latest, IsolationLevel.READ_UNCOMMITTED)
+        committed = self._asked(places, latest)
+        return all(committed[place].offset == everything[place].offset for place in places)
 
     def move(self, group: str, offsets: Mapping[Place, int]) -> None:
         """Let a group that nobody is in stand somewhere else; raises `InUse`."""

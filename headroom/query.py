@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from headroom.asking import get, session
+from headroom.past import look_back
 from headroom.printable import plain, printable
+from headroom.settings import Settings
 from schemas.secrets import Secret
 
 _PATHS: Final = {
@@ -48,6 +50,18 @@ async def ask(
         console.print(table)
 
 
+async def ask_at(settings: Settings, user: str, at_ms: int, *, as_json: bool) -> None:
+    """Print what a user held at a past moment; raises `NotKnown`."""
+    past = await look_back(settings, user, at_ms)
+    told = past.told()
+    if as_json:
+        click.echo(orjson.dumps(told))
+        return
+    console = Console(soft_wrap=True)
+    for table in _holdings(f"{user}  at {past.at}", told["balances"], told["exposure"]):
+        console.print(table)
+
+
 async def _print_users(connections: aiohttp.ClientSession, url: str, *, as_json: bool) -> None:
     """Page after page, so that any number of users fits into memory."""
     after = ""
@@ -69,10 +83,13 @@ def _user_tables(answer: dict[str, Any]) -> list[Table]:
     balances, exposure = answer["balances"], answer["exposure"]
     freshness = balances["freshness"]
     age = f"{freshness['age_seconds']:.1f} s old" + (", STALE" if freshness["stale"] else "")
-    held = _table(
-        f"{balances['user']}  version {balances['version']}, {age}",
-        ("asset", "venue", "total", "available", "held"),
+    return _holdings(
+        f"{balances['user']}  version {balances['version']}, {age}", balances, exposure
     )
+
+
+def _holdings(title: str, balances: dict[str, Any], exposure: dict[str, Any]) -> list[Table]:
+    held = _table(title, ("asset", "venue", "total", "available", "held"))
     for account in balances["accounts"]:
         for asset, balance in account["assets"].items():
             held.add_row(

@@ -18,6 +18,8 @@ VALUE_SCHEMA_ID: Final = "__value_schema_id"
 """Where Confluent's clients look for the id of a value's schema, if it is not in the value."""
 RETRY_OF: Final = "headroom.retry.of"
 """On a raw record: the place of the one that could not be read, which this is again."""
+GENERATION: Final = "headroom.generation"
+"""On a public record: it corrects one of the same identity, and this generation made it so."""
 VERSION: Final = "headroom.version"
 """On a dead letter: the version of the code that could not read it."""
 _CONTENT_TYPE: Final = ("content-type", b"application/json")

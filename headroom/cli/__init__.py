@@ -11,7 +11,7 @@ import click
 from headroom.cli.deadletters import deadletters
 from headroom.cli.local import broker, demo
 from headroom.cli.query import query
-from headroom.cli.replay import replay
+from headroom.cli.replay import replay, seek
 from headroom.cli.topics import topics
 from headroom.cli.venues import produce, sandbox
 from headroom.cli.worker import token, watch, work
@@ -59,6 +59,7 @@ for command in (
     token,
     query,
     replay,
+    seek,
     deadletters,
 ):
     headroom.add_command(command)

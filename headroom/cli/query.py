@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from headroom.cli.options import worker_url
+from headroom.cli.options import Moment, load_settings, worker_url
 from headroom.running import run
 from headroom.settings import Environment
 
@@ -36,10 +36,26 @@ def _ask(subject: str, name: str | None, url: str | None, *, as_json: bool) -> N
 
 @query.command("user")
 @click.argument("name", metavar="USER")
+@click.option(
+    "--at",
+    "at_ms",
+    type=Moment(),
+    metavar="TIME",
+    help="What it was then, from Kafka: 2026-11-25T10:00Z, 2026-11-25, 90m ago.",
+)
 @_query_options
-def query_user(name: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
+def query_user(name: str, at_ms: int | None, url: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """What a user holds, where, how much is free, and how close the limits are."""
-    _ask("user", name, url, as_json=as_json)
+    if at_ms is None:
+        _ask("user", name, url, as_json=as_json)
+        return
+    from headroom.query import ask_at
+
+    if url is not None:
+        message = "--at asks Kafka, so there is no --url"
+        raise click.UsageError(message)
+    settings = load_settings()
+    run(lambda _: ask_at(settings, name, at_ms, as_json=as_json))
 
 
 @query.command("asset")

@@ -83,3 +83,37 @@ def replay(
         run(lambda _: run_dry(settings, name, asked))
     else:
         run(lambda stop: run_replay(settings, name, asked, stop, as_json=as_json))
+
+
+@replay.command("promote")
+@click.argument("name")
+@click.option("--allow-missing", is_flag=True, help="Users may vanish whom the live one has.")
+def promote(name: str, allow_missing: bool) -> None:  # noqa: FBT001 - a flag
+    """Make a generation the live one; promoting the other undoes it."""
+    from headroom.replay.promote import run_promote
+
+    settings = load_settings()
+    run(lambda stop: run_promote(settings, name, stop, allow_missing=allow_missing))
+
+
+@replay.command("drop")
+@click.argument("name")
+def drop(name: str) -> None:
+    """Delete a generation with everything that it made, and nothing else."""
+    from headroom.replay.drop import run_drop
+
+    settings = load_settings()
+    run(lambda _: run_drop(settings, name))
+
+
+@click.command()
+@click.argument("group")
+@click.option("--to", "to_ms", type=Moment(), required=True, metavar="TIME", help="When.")
+@click.option("--topic", "topics", multiple=True, help="Only this one [default: all it has read].")
+@click.option("--dry-run", is_flag=True, help="Only say where it would stand.")
+def seek(group: str, to_ms: int, topics: tuple[str, ...], dry_run: bool) -> None:  # noqa: FBT001 - a flag
+    """Let a stopped consumer group stand at another time."""
+    from headroom.seek import run_seek
+
+    settings = load_settings()
+    run(lambda _: run_seek(settings, group, topics, to_ms, dry_run=dry_run))

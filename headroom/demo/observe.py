@@ -9,7 +9,7 @@ import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
-from headroom.work import APP_NAME
+from headroom.generations import FIRST, app_name
 from schemas.topics import BALANCES, CONTRIBUTIONS
 from schemas.venues import VENUES
 
@@ -46,7 +46,7 @@ class Observer:
     async def look(self) -> Sight:
         """Count what is in the topics, and what the worker has committed of it."""
         ends = await self._ends(_SOURCES)
-        committed = await self._admin.list_consumer_group_offsets(APP_NAME)
+        committed = await self._admin.list_consumer_group_offsets(app_name(FIRST))
         done = dict.fromkeys(_SOURCES, 0)
         for tp, offset in committed.items():
             if tp.topic in done:

@@ -7,7 +7,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from headroom.errors import OperatorError
-from headroom.generations.kind import FIRST, Generation, Live
+from headroom.generations.kind import Generation, Live
 from headroom.reading import records
 from schemas.codec import encode
 from schemas.topics import GENERATIONS
@@ -38,15 +38,13 @@ class Book:
                 found = msgspec.json.decode(value, type=Generation)
                 self.generations[found.name] = found
 
-    def find(self, name: str) -> Generation | None:
-        """The generation of this name; None for the first one, of which nothing is recorded.
+    def find(self, name: str) -> Generation:
+        """The generation of this name; raises `Unknown`.
 
-        Raises `Unknown`.
+        Of the first one nothing is recorded before another one is promoted.
         """
-        if name == FIRST:
-            return None
         if name not in self.generations:
-            known = ", ".join(sorted([FIRST, *self.generations]))
+            known = ", ".join(sorted({self.live.name, *self.generations}))
             raise Unknown(f"there is no generation {name!r}; there are: {known}")
         return self.generations[name]
 

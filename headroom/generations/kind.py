@@ -39,7 +39,8 @@ class Generation(msgspec.Struct, frozen=True):
     `made_ns` tells it from an earlier one of its name, `code` is the version of the code.
     `accounts` names the accounts whose frames it was made of, by venue (None: all). It was made of
     the frames from `starts` to before `ends`; `carried` accounts were taken from the tables of the
-    generation `origin` as they were. `rate` is how many frames a second it took.
+    generation `origin` as they were. Of what came of frames before `told_from` (None: `starts`) its
+    own topics tell nothing: it was live then. `rate` is how many frames a second it took.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Generation(msgspec.Struct, frozen=True):
     starts: Mapped
     ends: Mapped
     origin: str = FIRST
+    told_from: Mapped | None = None
     carried: int = 0
     rate: float = 0.0
 
@@ -68,11 +70,12 @@ class Generation(msgspec.Struct, frozen=True):
         starts = (offset for offsets in self.starts.values() for offset in offsets)
         return self.accounts == everything and not any(starts)
 
-    def reads(self, topic: str, partition: int, offset: int) -> bool:
-        """Whether a place in raw is among those that it was made of, accounts aside."""
-        if topic not in self.starts or partition >= len(self.starts[topic]):
+    def tells(self, topic: str, partition: int, offset: int) -> bool:
+        """Whether its own topics tell what came of a place in raw, accounts aside."""
+        begins = self.told_from or self.starts
+        if topic not in begins or partition >= len(begins[topic]):
             return False
-        return self.starts[topic][partition] <= offset < self.ends[topic][partition]
+        return begins[topic][partition] <= offset < self.ends[topic][partition]
 
     def is_behind(self, topic: str, partition: int, offset: int) -> bool:
         """Whether a place in raw lies behind what it was made of."""

@@ -1,6 +1,6 @@
 """Which frames a replay is asked to read: from when to when, of which venue, of which user."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -74,7 +74,7 @@ def spans(clients: Clients, asked: Asked, *, partitions: int) -> tuple[Mapped, M
         raise Outside("--from lies behind --to")
     if starts == stops:
         raise Outside("no frame lies between --from and --to")
-    return _mapped(starts), _mapped(stops)
+    return mapped(starts), mapped(stops)
 
 
 def _bound(
@@ -108,7 +108,8 @@ def _bound(
     return named
 
 
-def _mapped(offsets: dict[Place, int]) -> Mapped:
+def mapped(offsets: Mapping[Place, int]) -> Mapped:
+    """Offsets, topic by topic."""
     found: Mapped = {}
     for (topic, _), offset in sorted(offsets.items()):
         found.setdefault(topic, []).append(offset)

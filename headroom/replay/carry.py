@@ -4,13 +4,14 @@ Raw keeps frames for thirty days, and a quiet account's balance lasts longer. Su
 taken from the live table as it is: its row, and what follows from that.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 
 from headroom.clients import Clients
 from headroom.generations.kind import Generation, changelog, names_of
+from headroom.replay.rows import last_rows
 from processors.agents import USERS_TABLE
 from processors.ledger.contributions import bundles, keyed
 from processors.ledger.users import UserState
@@ -32,21 +33,6 @@ class Carried(msgspec.Struct):
 
     accounts: int = 0
     users: int = 0
-
-
-def rows(
-    clients: Clients, topic: str, partition: int, ends: Mapping[tuple[str, int], int]
-) -> dict[bytes, bytes]:
-    """What a compacted topic's partition says last of each key."""
-    place = topic, partition
-    found: dict[bytes, bytes] = {}
-    for message in clients.read({place: (0, ends[place])}):
-        key, value = message.key(), message.value()
-        if value is None:
-            found.pop(key, None)
-        else:
-            found[key] = value
-    return found
 
 
 def carried_state(state: UserState, reads: Callable[[BalanceSnapshot], bool]) -> UserState | None:
@@ -143,7 +129,7 @@ def _states(
     topic, reads = changelog(generation.origin, USERS_TABLE), reader(generation)
     ends = clients.ends([topic], partitions)
     for partition in range(partitions):
-        for row in rows(clients, topic, partition, ends).values():
+        for row in last_rows(clients, (topic, partition), ends[topic, partition]).values():
             state = carried_state(decode(row, UserState), reads)
             if state is not None:
                 yield partition, state

@@ -38,8 +38,12 @@ class Workplace(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def workplace(data_dir: Path, name: str, clients: Clients) -> Iterator[Workplace]:
+def workplace(
+    data_dir: Path, name: str, clients: Clients, *, alone: bool = True
+) -> Iterator[Workplace]:
     """Keep everybody else from working on a generation while the block runs; raises `Busy`.
+
+    Unless `alone` its consumer group may have members.
 
     Who was killed a moment ago is in the consumer group still; that is no hindrance for who comes
     back to its folder.
@@ -58,7 +62,7 @@ def workplace(data_dir: Path, name: str, clients: Clients) -> Iterator[Workplace
             raise Busy(f"another process works on the generation {name}") from None
         instance = _instance(root)
         others = set(clients.group(app_name(name)).members) - {instance}
-        if others:
+        if alone and others:
             told = ", ".join(sorted(others))
             raise Busy(f"the generation {name} is worked on elsewhere: {told}")
         yield Workplace(root, instance)

@@ -102,6 +102,7 @@ class _Run:
             engine, names=job.names, frames_of=job.frames_of, version=job.version
         )
         self._pipeline = Pipeline(worker)
+        self._pipeline.app.leaves = True
         read = {topic for topic in RAW_TOPICS if _venue(topic) in job.frames_of}
         self._raw = {place: end for place, end in job.until.items() if place[0] in read}
 

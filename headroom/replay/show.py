@@ -119,8 +119,8 @@ def as_json(generation: Generation, live: str, comparison: Comparison) -> str:
 def tables(generation: Generation, live: str, comparison: Comparison) -> Iterator[Table | str]:
     """A comparison for a person."""
     table = Table(title=plain(f"{generation.name} beside {live}"), title_justify="left")
-    table.add_column("topic")
-    for column in ("equal", "different", "only here", "only there", "live went on"):
+    table.add_column("topic", no_wrap=True)
+    for column in ("equal", "different", "only here", "only there", "gone on"):
         table.add_column(column, justify="right")
     for one in comparison.topics:
         counts = (one.equal, one.different, one.only_here, one.only_there, one.ahead)
@@ -129,7 +129,7 @@ def tables(generation: Generation, live: str, comparison: Comparison) -> Iterato
     yield from _notes(generation, comparison)
     for difference in comparison.differences:
         yield from _shown(difference)
-    left = sum(o.different + o.only_here + o.only_there for o in comparison.topics)
+    left = sum(one.unlike for one in comparison.topics)
     if left > len(comparison.differences):
         yield f"and {left - len(comparison.differences):,} more (--json lists the users)"
 

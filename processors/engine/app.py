@@ -90,6 +90,9 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.instance_id = settings.instance or uuid.uuid4().hex
         self.records_at_once = settings.records_at_once
         self.read_until = settings.read_until
+        # Whether to leave the group at once when stopping, also with an `instance`: for who does
+        # not come back.
+        self.leaves = False
         self.tombstones_ms = int(settings.tombstone_seconds * 1000)
         self.clock_ms = clock_ms
         self.stalled_after_seconds = settings.stalled_after_seconds

@@ -140,6 +140,9 @@ class Consumer(MessageByMessage):
             await self.wait_empty()
         finally:
             if self._client is not None:
+                if self.app.leaves and (coordinator := self._client._coordinator) is not None:  # noqa: SLF001 - no public way
+                    # aiokafka never lets a member leave that has a name of its own.
+                    coordinator._group_instance_id = None  # noqa: SLF001 - as above
                 await self._client.stop()
             await self.fetcher.close()
 

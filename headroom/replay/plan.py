@@ -1,0 +1,87 @@
+"""What is written when a generation becomes the live one: only what differs, in versions that grow.
+
+Pure: pairs of rows in, records out. A version that the public has seen never comes again with
+something else, and never goes back; so a row that counts fewer changes than the other's is raised.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from headroom.generations.kind import changelog
+from headroom.replay.carry import Out
+from headroom.replay.rows import Pair, SumDocument, User, same
+from processors.agents import ASSETS_TABLE, USERS_TABLE
+from processors.ledger.assets import Head
+from processors.ledger.sums import AssetSum, BaseSum
+from processors.ledger.users import UserState
+from processors.ledger.views import View
+from schemas import topics
+from schemas.codec import encode
+from schemas.documents import AssetExposure
+from schemas.headers import cloud_event
+
+
+def vanishes(pair: Pair[User]) -> bool:
+    """Whether a user whom the public knows would have no account any more."""
+    known = pair.there is not None and pair.there.balances is not None
+    return known and (pair.here is None or pair.here.balances is None)
+
+
+def user_records(pair: Pair[User], generation: str) -> Iterator[Out]:
+    """What makes a user's row and public documents those of the generation."""
+    here, there = pair.here, pair.there
+    user = pair.key.decode()
+    state = UserState(user, 0, {}, [], []) if here is None else here.state
+    balances = None if here is None else here.balances
+    exposure = None if here is None else here.exposure
+    seen = 0 if there is None else there.state.version
+    differing = [
+        topic
+        for topic, mine, other in (
+            (topics.BALANCES_LATEST, balances, there and there.balances),
+            (topics.EXPOSURE_USER, exposure, there and there.exposure),
+        )
+        if not same(mine, other, versions=False)
+    ]
+    version = max(state.version, seen + 1 if differing else seen)
+    if version != state.version:
+        state = msgspec.structs.replace(state, version=version)
+        yield changelog(generation, USERS_TABLE), pair.partition, pair.key, encode(state), []
+    view, time = View(state), _time(pair)
+    for topic in differing:
+        document = view.balances() if topic == topics.BALANCES_LATEST else view.exposure()
+        value = None if document is None else encode(document)
+        event_id = f"{topic}/{user}/{version}"
+        headers = cloud_event(topic=topic, subject=user, event_id=event_id, time=time)
+        yield topic, None, pair.key, value, headers
+
+
+def sum_records(pair: Pair[SumDocument], generation: str, time: str) -> Iterator[Out]:
+    """The same of a sum; one that is there no more stays, with nothing in it."""
+    kind, name = msgspec.json.decode(pair.key)
+    document: SumDocument
+    if pair.here is None:
+        document = (AssetSum(name) if kind == "asset" else BaseSum(name)).document(0)
+    else:
+        document = pair.here
+    seen = 0 if pair.there is None else pair.there.version
+    differs = not same(document, pair.there, versions=False)
+    version = max(document.version, seen + 1 if differs else seen)
+    if version != document.version or pair.here is None:
+        document = msgspec.structs.replace(document, version=version)
+        head = Head(version, msgspec.Raw(encode(document)))
+        row = msgspec.json.encode(head)
+        yield changelog(generation, ASSETS_TABLE), pair.partition, pair.key, row, []
+    if differs:
+        asset = isinstance(document, AssetExposure)
+        topic = topics.EXPOSURE_ASSET if asset else topics.EXPOSURE_BASE
+        event_id = f"{topic}/{name}/{version}"
+        headers = cloud_event(topic=topic, subject=name, event_id=event_id, time=time)
+        yield topic, None, name.encode(), encode(document), headers
+
+
+def _time(pair: Pair[User]) -> str:
+    """When the newest frame was received that anybody knows of."""
+    sides = [side for side in (pair.here, pair.there) if side is not None]
+    return max(one.received_time for side in sides for one in side.state.accounts.values())

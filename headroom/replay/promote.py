@@ -1,0 +1,317 @@
+"""`headroom replay promote`: another generation becomes the live one, whole or not at all.
+
+The live workers are told to stop, and do once they see that a promotion is under way. What they
+left half done is folded by the agents of the old generation, the frames that came since are read by
+those of the new one; then both stand at the same frame. What differs is written in one transaction
+with the word that the other generation is live from now on, which every worker waits for.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from confluent_kafka import TopicPartition
+
+from headroom.clients import Clients, Place
+from headroom.errors import OperatorError
+from headroom.generations import (
+    Book,
+    Generation,
+    Live,
+    app_name,
+    check_name,
+    names_of,
+    read_book,
+    topics_of,
+    write,
+)
+from headroom.generations.book import entry
+from headroom.generations.kind import changelog
+from headroom.replay import show
+from headroom.replay.asked import RAW_TOPICS, mapped, placed
+from headroom.replay.begin import IsLive
+from headroom.replay.carry import put
+from headroom.replay.compare import Comparison, compare
+from headroom.replay.place import workplace
+from headroom.replay.plan import sum_records, user_records, vanishes
+from headroom.replay.rebuild import Job, rebuild
+from headroom.replay.records import RECORD_TOPICS, Telling
+from headroom.replay.rows import Pair, Tables, User
+from headroom.settings import Settings
+from headroom.topics import create, require
+from processors.agents import ASSETS_TABLE, USERS_TABLE
+from processors.engine.client import LEFT_ROWS
+from processors.names import EVERYTHING
+from schemas.headers import GENERATION
+from schemas.times import rfc3339
+from schemas.topics import BALANCES, GENERATIONS
+from schemas.venues import VENUES
+
+ALONE_SECONDS_MAX: Final = 60.0
+TRANSACTION_SECONDS: Final = 600.0
+_LOOK_SECONDS: Final = 0.2
+_NAMED_MAX: Final = 5
+_CORRECTIONS_AT_ONCE: Final = 20_000
+
+
+class NotComplete(OperatorError):
+    """A generation whose frames are not all done."""
+
+
+class WouldVanish(OperatorError):
+    """Users whom the public knows would be gone."""
+
+
+class NotAlone(OperatorError):
+    """Live workers that did not stop."""
+
+
+class Stopped(OperatorError):
+    """A person stopped it before it was done."""
+
+
+async def run_promote(
+    settings: Settings, name: str, stop: asyncio.Event, *, allow_missing: bool
+) -> None:
+    """Make a generation the live one; nothing is changed where it is refused."""
+    check_name(name)
+    kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
+    await require(kafka, partitions=settings.partitions)
+    book = await read_book(kafka, partitions=settings.partitions)
+    if name == book.live.name:
+        await _stay(settings, book)
+        return
+    generation = _promotable(book, name)
+    old = book.live.name
+    with (
+        workplace(settings.data_dir, name, clients) as place,
+        workplace(settings.data_dir / "draining", old, clients, alone=False) as drain,
+    ):
+        promotion = _Promotion(settings, clients, book, generation, stop)
+        if not allow_missing:
+            await promotion.nobody_vanishes()
+        await write(kafka, entry(Live(old, promoting=name)))
+        try:
+            await promotion.alone()
+            await promotion.drain(drain.folder(0), drain.instance)
+            await promotion.catch_up(place.folder(generation.made_ns), place.instance)
+            if not allow_missing:
+                await promotion.nobody_vanishes()
+        except (OperatorError, asyncio.CancelledError):
+            await write(kafka, entry(Live(old)))
+            raise
+        comparison = await promotion.publish()
+    told = sum(one.unlike for one in comparison.topics)
+    sys.stdout.write(f"{name} is live; {told:,} keys differed from {old}\n")
+
+
+async def _stay(settings: Settings, book: Book) -> None:
+    """Give up a promotion that was begun, if there is one; raises `IsLive` if not."""
+    name = book.live.name
+    if book.live.promoting is None:
+        raise IsLive(f"{name} is the live generation already")
+    await write(settings.kafka.arguments(), entry(Live(name)))
+    sys.stdout.write(f"{name} stays live; {book.live.promoting} is not promoted\n")
+
+
+def _promotable(book: Book, name: str) -> Generation:
+    """The generation of this name; raises `Unknown`, `NotComplete`."""
+    generation = book.find(name)
+    if generation.state != "complete":
+        problem = f"the generation {name} is not complete: `headroom replay --generation {name}`"
+        raise NotComplete(f"{problem} goes on with it")
+    if book.live.promoting not in (None, name):
+        problem = f"{book.live.promoting} is being promoted: finish that, or promote"
+        raise NotComplete(f"{problem} {book.live.name} to give it up")
+    return generation
+
+
+class _Promotion:
+    def __init__(
+        self,
+        settings: Settings,
+        clients: Clients,
+        book: Book,
+        generation: Generation,
+        stop: asyncio.Event,
+    ) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._book = book
+        self._generation = generation
+        self._old = book.live.name
+        self._stop = stop
+        self._partitions = settings.partitions
+
+    # -- before anything is published
+
+    async def nobody_vanishes(self) -> None:
+        """Raises `WouldVanish` where a user would who is in the live tables."""
+        missing = await asyncio.to_thread(self._missing)
+        if missing:
+            named = ", ".join(sorted(missing)[:_NAMED_MAX])
+            more = len(missing) - _NAMED_MAX
+            named += f" and {more} more" if more > 0 else ""
+            raise WouldVanish(f"{len(missing)} users would vanish: {named} (--allow-missing)")
+
+    def _missing(self) -> list[str]:
+        tables = self._tables()
+        return [
+            pair.key.decode()
+            for partition in range(self._partitions)
+            for pair in tables.users(partition)
+            if pair is not None and vanishes(pair) and not self._is_ahead(pair)
+        ]
+
+    def _is_ahead(self, pair: Pair[User]) -> bool:
+        """Whether frames that are still to be read may bring a user back."""
+        sources = [one.source for one in pair.there.state.accounts.values()] if pair.there else []
+        return any(self._generation.is_behind(s.topic, s.partition, s.offset) for s in sources)
+
+    def _tables(self) -> Tables:
+        return Tables(self._clients, self._generation.name, self._old, partitions=self._partitions)
+
+    async def alone(self) -> None:
+        """Wait until no live worker is in its group any more; raises `NotAlone`."""
+        deadline = time.monotonic() + ALONE_SECONDS_MAX
+        while True:
+            group = await asyncio.to_thread(self._clients.group, app_name(self._old))
+            if not group.members and await asyncio.to_thread(self._settled):
+                return
+            if self._stop.is_set():
+                raise Stopped("stopped: nothing was changed")
+            if time.monotonic() > deadline:
+                members = ", ".join(sorted(group.members))
+                raise NotAlone(f"live workers did not stop in time: {members}")
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _settled(self) -> bool:
+        """Whether nothing of what live workers left open can still come to count."""
+        names = names_of(self._old, live=True)
+        tables = (changelog(self._old, table) for table in (USERS_TABLE, ASSETS_TABLE))
+        topics = [names.output(BALANCES), names.contributions, *tables]
+        return self._clients.is_settled(topics, self._partitions)
+
+    async def drain(self, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path
+        """Fold what the old generation has normalised, so that it stands still as a whole."""
+        names = names_of(self._old, live=True)
+        for topic in (names.output(BALANCES), names.contributions):
+            ends = await asyncio.to_thread(self._clients.ends, [topic], self._partitions)
+            done = await asyncio.to_thread(
+                self._clients.committed, app_name(self._old), [topic], self._partitions
+            )
+            if any(done.get(place, 0) < end for place, end in ends.items()):
+                job = Job(self._old, names, {}, {}, "", 0, {})
+                await self._work(job, "finish " + self._old, folder, instance)
+                return
+
+    async def catch_up(self, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path
+        """Read the frames that the old generation has read since, so that both stand the same."""
+        name, generation = self._generation.name, self._generation
+        stands = await asyncio.to_thread(
+            self._clients.committed, app_name(self._old), RAW_TOPICS, self._partitions
+        )
+        await create(
+            self._settings.kafka.arguments(),
+            topics_of(name),
+            partitions=self._partitions,
+            replication_factor=self._settings.replication_factor,
+        )
+        starts = placed(generation.ends)
+        until = {place: max(stands.get(place, 0), start) for place, start in starts.items()}
+        await asyncio.to_thread(self._put_back, starts)
+        total = sum(until.values()) - sum(starts.values())
+        names = names_of(name, live=False)
+        job = Job(name, names, EVERYTHING, until, generation.code, total, starts)
+        await self._work(job, "catch up " + name, folder, instance)
+        self._generation = msgspec.structs.replace(generation, ends=mapped(until))
+
+    def _put_back(self, starts: Mapping[Place, int]) -> None:
+        """Kafka forgets where a group stood that had no member for a week."""
+        group = app_name(self._generation.name)
+        known = self._clients.committed(group, RAW_TOPICS, self._partitions)
+        lost = {place: offset for place, offset in starts.items() if place not in known}
+        if lost:
+            self._clients.move(group, lost)
+
+    async def _work(self, job: Job, title: str, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path
+        with show.bar(title) as shown:
+            done = await rebuild(self._settings, job, folder, instance, shown, self._stop)
+        if not done:
+            raise Stopped("stopped: nothing was changed")
+
+    # -- what the public gets
+
+    async def publish(self) -> Comparison:
+        """Write what differs, and who is live; what differed."""
+        return await asyncio.to_thread(self._publish)
+
+    def _publish(self) -> Comparison:
+        comparison = compare(
+            self._clients, self._generation, self._old, partitions=self._partitions
+        )
+        producer = self._clients.producer(
+            f"{app_name(self._generation.name)}.promotion", seconds_max=TRANSACTION_SECONDS
+        )
+        self._correct(producer, comparison)
+        # From here on the promoted agents read what comes: corrections are folded already.
+        ends = self._clients.ends([BALANCES], self._partitions)
+        producer.begin_transaction()
+        for out in self._differing():
+            put(producer, out)
+        for said in self._said():
+            put(producer, (GENERATIONS, None, *entry(said), []))
+        producer.send_offsets_to_transaction(
+            [TopicPartition(*place, end, metadata=LEFT_ROWS) for place, end in ends.items()],
+            self._clients.nobody_of(app_name(self._generation.name)),
+        )
+        producer.commit_transaction()
+        return comparison
+
+    def _correct(self, producer: Any, comparison: Comparison) -> None:  # noqa: ANN401 - librdkafka has no types
+        """Tell again, marked as such, what came otherwise of frames that were read before."""
+        own, name = names_of(self._generation.name, live=False), self._generation.name
+        topics = {topic: own.output(topic) for topic in RECORD_TOPICS}
+        telling = Telling(self._clients, self._generation, topics, partitions=self._partitions)
+        waiting = 0
+        producer.begin_transaction()
+        for topic, identities in comparison.corrections.items():
+            for said, message in telling.said(topics[topic], range(self._partitions)):
+                if said.identity not in identities:
+                    continue
+                headers = [*(message.headers() or ()), (GENERATION, name.encode())]
+                put(producer, (topic, None, message.key(), message.value(), headers))
+                waiting += 1
+                if waiting % _CORRECTIONS_AT_ONCE == 0:
+                    producer.commit_transaction()
+                    producer.begin_transaction()
+        producer.commit_transaction()
+
+    def _differing(self) -> Any:  # noqa: ANN401 - an iterator of records
+        tables, name = self._tables(), self._generation.name
+        for partition in range(self._partitions):
+            for pair in tables.users(partition):
+                if pair is not None:
+                    yield from user_records(pair, name)
+        now = rfc3339(time.time_ns())
+        for sums in tables.sums():
+            yield from sum_records(sums, name, now)
+
+    def _said(self) -> list[Generation | Live]:
+        """What the book says from now on."""
+        generation = self._generation
+        stands = generation.ends
+        old = self._book.generations.get(self._old) or Generation(
+            name=self._old,
+            made_ns=0,
+            code=generation.code,
+            state="complete",
+            accounts=dict.fromkeys(VENUES),
+            starts={topic: [0] * len(offsets) for topic, offsets in stands.items()},
+            ends=stands,
+        )
+        demoted = msgspec.structs.replace(old, ends=stands, told_from=stands)
+        return [generation, demoted, Live(generation.name)]
