@@ -25,13 +25,15 @@ class UserState(msgspec.Struct):
 class Fold:
     """Takes snapshots one after the other and knows every user's state.
 
-    `assets` and `bases` are all that ever stood in an accepted, living snapshot.
+    `assets` and `bases` are all that ever stood in an accepted, living snapshot. Where tables
+    `counts_on` from others, versions may be higher than the number of accepted snapshots.
     """
 
     def __init__(self) -> None:
         self.users: dict[str, UserState] = {}
         self.assets: set[str] = set()
         self.bases: set[str] = set()
+        self.counts_on = False
 
     def take(self, snapshot: Snapshot) -> None:
         """Take one snapshot: accept it or, where it is nothing new, leave all as it is."""

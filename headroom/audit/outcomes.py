@@ -16,12 +16,17 @@ from schemas.topics import BALANCES, DEAD_LETTERS
 
 Identity = tuple[str, int, int]
 _ERRORS = "__connect.errors."
+_ADDED = ("headroom.reason", "headroom.version", "headroom.generation")
 
 
 class Outcomes(msgspec.Struct):
-    """What became of the raw records; `fold` is what the sound balances lead to."""
+    """What became of the raw records; `fold` is what the sound balances lead to.
+
+    `corrections` are outcomes that a generation of tables put in the place of earlier ones.
+    """
 
     raw: dict[Identity, tuple[str, Record]]
+    corrections: dict[Identity, Record] = {}
     balances: dict[Identity, Record] = {}
     letters: dict[Identity, Record] = {}
     repeated: int = 0
@@ -35,7 +40,11 @@ class Outcomes(msgspec.Struct):
 
 def check_outcomes(world: World, findings: Findings) -> Outcomes:
     """Check I2 and the order of balances, folding them on the way."""
-    outcomes = Outcomes({record.identity: (venue, record) for venue, record in world.raw()})
+    outcomes = Outcomes(
+        {record.identity: (venue, record) for venue, record in world.raw()}, _corrections(world)
+    )
+    # A correction makes tables count on from what the public has seen before.
+    outcomes.fold.counts_on = bool(outcomes.corrections)
     _check_balances(world, outcomes, findings)
     _check_letters(world, outcomes, findings)
     for identity, (_, record) in outcomes.raw.items():
@@ -49,12 +58,35 @@ def check_outcomes(world: World, findings: Findings) -> Outcomes:
     return outcomes
 
 
+def _corrections(world: World) -> dict[Identity, Record]:
+    """The last outcome of each raw record that was told again with another one."""
+    found = {}
+    for topic, name in ((BALANCES, _event), (DEAD_LETTERS, _origin)):
+        for record in world.of(topic):
+            identity = name(record) if record.header("headroom.generation") is not None else None
+            if identity is not None:
+                found[identity] = record
+    return found
+
+
+def _event(record: Record) -> Identity | None:
+    return parse_identity(record.header("ce_id"))
+
+
+def _origin(record: Record) -> Identity | None:
+    where = [record.header(_ERRORS + part) for part in ("topic", "partition", "offset")]
+    return parse_identity("/".join(str(part) for part in where))
+
+
 def _check_balances(world: World, outcomes: Outcomes, findings: Findings) -> None:
     newest: dict[tuple[Any, Any], tuple[int, Identity]] = {}
     for record in world.of(BALANCES):
-        identity = parse_identity(record.header("ce_id"))
+        identity = _event(record)
         if identity is None:
             findings.add("I2", record.place, f"ce_id names no record: {record.header('ce_id')!r}")
+            continue
+        correction = outcomes.corrections.get(identity, record)
+        if correction is not record:
             continue
         first = outcomes.balances.setdefault(identity, record)
         if first is not record:
@@ -65,8 +97,9 @@ def _check_balances(world: World, outcomes: Outcomes, findings: Findings) -> Non
                 continue
         try:
             document = read_document(record.value or b"")
-            if first is record:
+            if first is record and identity not in outcomes.corrections:
                 _check_order(record, identity, document, newest, findings)
+            if first is record:
                 _check_snapshot(world, record, identity, document, outcomes, findings)
             outcomes.fold.take(document)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -161,10 +194,11 @@ def _known(exposure: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def _check_letters(world: World, outcomes: Outcomes, findings: Findings) -> None:
     for record in world.of(DEAD_LETTERS):
-        where = [record.header(_ERRORS + part) for part in ("topic", "partition", "offset")]
-        identity = parse_identity("/".join(str(part) for part in where))
+        identity = _origin(record)
         if identity is None:
             findings.add("I2", record.place, "its headers name no raw record")
+            continue
+        if outcomes.corrections.get(identity, record) is not record:
             continue
         first = outcomes.letters.setdefault(identity, record)
         if first is not record:
@@ -193,7 +227,7 @@ def _own_headers(record: Record) -> list[tuple[str, bytes | None]]:
     return [
         (name, value)
         for name, value in record.headers
-        if not name.startswith(_ERRORS) and name not in ("headroom.reason", "headroom.version")
+        if not name.startswith(_ERRORS) and name not in _ADDED
     ]
 
 

@@ -33,12 +33,30 @@ def check_tables(world: World, fold: Fold, findings: Findings) -> Tables:
     exposed = {name: user_exposure(name, user) for name, user in fold.users.items()}
     versions = {name: user.version for name, user in fold.users.items()}
     latest, assets = _last(world, BALANCES_LATEST), _last(world, EXPOSURE_ASSET)
+    exposures = _last(world, EXPOSURE_USER)
+    if fold.counts_on:
+        _count_on(latest, users, versions)
+        _count_on(exposures, exposed, versions)
     wrong_users = _check_users("I3", latest, users, versions, findings)
-    wrong_users |= _check_users("I4", _last(world, EXPOSURE_USER), exposed, versions, findings)
+    wrong_users |= _check_users("I4", exposures, exposed, versions, findings)
     wrong = len(wrong_users)
     wrong += _check_sums(assets, asset_exposures(fold), findings)
     wrong += _check_sums(_last(world, EXPOSURE_BASE), base_exposures(fold), findings)
     return Tables(wrong, sum(1 for record in assets.values() if record.value is not None))
+
+
+def _count_on(
+    last: Mapping[str, Record], wanted: dict[str, dict[str, Any] | None], versions: dict[str, int]
+) -> None:
+    """Take the versions that are there for right, where they are not lower than they must be."""
+    for name, record in last.items():
+        given = (record.header("ce_id") or "").rpartition("/")[2]
+        if name not in versions or not given.isdecimal() or int(given) < versions[name]:
+            continue
+        versions[name] = int(given)
+        document = wanted.get(name)
+        if document is not None:
+            wanted[name] = {**document, "version": int(given)}
 
 
 def compare_answers(
