@@ -96,6 +96,8 @@ class Clients:
         # Making a client takes longer than reading a small partition: one is enough.
         consumer, self._consumer = self._consumer or self._new_consumer(), None
         try:
+            # Else a topic that is new to the client waits for its next look round, a second away.
+            consumer.list_topics(timeout=CALL_SECONDS)
             consumer.assign([TopicPartition(*place, spans[place][0]) for place in left])
             silent_seconds = 0.0
             while left:
@@ -213,20 +215,19 @@ class Clients:
         """Let a group that nobody is in stand somewhere else; raises `InUse`."""
         moved = [TopicPartition(*place, offset) for place, offset in offsets.items()]
         asked = [ConsumerGroupTopicPartitions(group, moved)]
+
+        def ask() -> None:
+            places = self.admin.alter_consumer_group_offsets(asked)[group].result(CALL_SECONDS)
+            for place in places.topic_partitions or ():
+                if place.error is not None:
+                    raise KafkaException(place.error)
+
         try:
-            answer = self.admin.alter_consumer_group_offsets(asked)[group].result(CALL_SECONDS)
+            patiently(ask, seconds=_PATIENCE_SECONDS)
         except KafkaException as error:
             if error.args[0].code() in (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP):
                 raise InUse(f"the group {group} has members: stop them first") from None
             raise
-        for place in answer.topic_partitions or ():
-            if place.error is not None:
-                if place.error.code() in (
-                    KafkaError.UNKNOWN_MEMBER_ID,
-                    KafkaError.NON_EMPTY_GROUP,
-                ):
-                    raise InUse(f"the group {group} has members: stop them first")
-                raise KafkaException(place.error)
 
 
 def _places(topics: Collection[str], partitions: int) -> list[Place]:

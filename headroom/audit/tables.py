@@ -48,9 +48,14 @@ def check_tables(world: World, fold: Fold, findings: Findings) -> Tables:
 def _count_on(
     last: Mapping[str, Record], wanted: dict[str, dict[str, Any] | None], versions: dict[str, int]
 ) -> None:
-    """Take the versions that are there for right, where they are not lower than they must be."""
+    """Take the versions that are there for right, where they are not lower than they must be.
+
+    Whom a correction left without any account is a tombstone.
+    """
     for name, record in last.items():
         given = (record.header("ce_id") or "").rpartition("/")[2]
+        if name not in versions and record.value is None and given.isdecimal():
+            versions[name], wanted[name] = int(given), None
         if name not in versions or not given.isdecimal() or int(given) < versions[name]:
             continue
         versions[name] = int(given)

@@ -129,7 +129,7 @@ def _states(
     topic, reads = changelog(generation.origin, USERS_TABLE), reader(generation)
     ends = clients.ends([topic], partitions)
     for partition in range(partitions):
-        for row in last_rows(clients, (topic, partition), ends[topic, partition]).values():
+        for row in last_rows(clients, topic, ends, [partition]).values():
             state = carried_state(decode(row, UserState), reads)
             if state is not None:
                 yield partition, state

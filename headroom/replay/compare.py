@@ -1,5 +1,6 @@
 """A generation beside the live one: topic by topic, what is the same, and what is not."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from schemas import topics
 from schemas.documents import AssetExposure
 
 SHOWN_MAX: Final = 20
+_RECORDS_AT_ONCE: Final = 500_000
 _OF_USERS: Final = (topics.BALANCES_LATEST, topics.EXPOSURE_USER)
 _SUMS: Final = (topics.EXPOSURE_ASSET, topics.EXPOSURE_BASE)
 
@@ -99,13 +101,26 @@ class _Comparing:
 
     def run(self) -> Comparison:
         gone_on = 0
-        for partition in range(self._partitions):
-            self._records(topics.BALANCES, [partition])
-            gone_on += self._users(partition)
+        for some in self._portions():
+            self._records(topics.BALANCES, some)
+            gone_on += self._users(some)
         # Letters without a key lie in any partition.
         self._records(topics.DEAD_LETTERS, list(range(self._partitions)))
         self._sums(gone_on=bool(gone_on))
         return self._all
+
+    def _portions(self) -> Iterator[list[int]]:
+        """The partitions in portions: what is small is read at once, what is large one by one."""
+        portion: list[int] = []
+        size = 0
+        for partition in range(self._partitions):
+            records = self._telling.size(partition) + self._tables.size(partition)
+            if portion and size + records > _RECORDS_AT_ONCE:
+                yield portion
+                portion, size = [], 0
+            portion.append(partition)
+            size += records
+        yield portion
 
     def _records(self, topic: str, partitions: list[int]) -> None:
         for told in self._telling.compare(topic, partitions):
@@ -115,10 +130,10 @@ class _Comparing:
                 self._all.corrections.setdefault(topic, set()).update(here)
                 self._differs(topic, unlike.key, unlike.here, unlike.there)
 
-    def _users(self, partition: int) -> int:
-        """Compare the users of a partition; how many the live generation has gone on with."""
+    def _users(self, partitions: list[int]) -> int:
+        """Compare the users of some partitions; how many the live generation has gone on with."""
         versions, gone_on = self._all.versions_compared, 0
-        for pair in self._tables.users(partition):
+        for pair in self._tables.users(partitions):
             here, there = (None, None) if pair is None else (pair.here, pair.there)
             ahead = there is not None and self._is_ahead(there.state)
             gone_on += ahead

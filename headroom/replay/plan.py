@@ -18,7 +18,7 @@ from processors.ledger.users import UserState
 from processors.ledger.views import View
 from schemas import topics
 from schemas.codec import encode
-from schemas.documents import AssetExposure
+from schemas.documents import AssetExposure, BalanceSnapshot
 from schemas.headers import cloud_event
 
 
@@ -28,8 +28,11 @@ def vanishes(pair: Pair[User]) -> bool:
     return known and (pair.here is None or pair.here.balances is None)
 
 
-def user_records(pair: Pair[User], generation: str) -> Iterator[Out]:
-    """What makes a user's row and public documents those of the generation."""
+def user_records(pair: Pair[User], generation: str, time: str) -> Iterator[Out]:
+    """What makes a user's row and public documents those of the generation.
+
+    `time` is that of documents which no frame led to.
+    """
     here, there = pair.here, pair.there
     user = pair.key.decode()
     state = UserState(user, 0, {}, [], []) if here is None else here.state
@@ -48,12 +51,15 @@ def user_records(pair: Pair[User], generation: str) -> Iterator[Out]:
     if version != state.version:
         state = msgspec.structs.replace(state, version=version)
         yield changelog(generation, USERS_TABLE), pair.partition, pair.key, encode(state), []
-    view, time = View(state), _time(pair)
+    view = View(state)
+    times = [one.received_time for one in _accounts(pair)]
     for topic in differing:
         document = view.balances() if topic == topics.BALANCES_LATEST else view.exposure()
         value = None if document is None else encode(document)
         event_id = f"{topic}/{user}/{version}"
-        headers = cloud_event(topic=topic, subject=user, event_id=event_id, time=time)
+        headers = cloud_event(
+            topic=topic, subject=user, event_id=event_id, time=max(times, default=time)
+        )
         yield topic, None, pair.key, value, headers
 
 
@@ -81,7 +87,7 @@ def sum_records(pair: Pair[SumDocument], generation: str, time: str) -> Iterator
         yield topic, None, name.encode(), encode(document), headers
 
 
-def _time(pair: Pair[User]) -> str:
-    """When the newest frame was received that anybody knows of."""
+def _accounts(pair: Pair[User]) -> list[BalanceSnapshot]:
+    """All that anybody knows of a user's accounts."""
     sides = [side for side in (pair.here, pair.there) if side is not None]
-    return max(one.received_time for side in sides for one in side.state.accounts.values())
+    return [one for side in sides for one in side.state.accounts.values()]

@@ -162,7 +162,7 @@ class _Promotion:
         return [
             pair.key.decode()
             for partition in range(self._partitions)
-            for pair in tables.users(partition)
+            for pair in tables.users([partition])
             if pair is not None and vanishes(pair) and not self._is_ahead(pair)
         ]
 
@@ -292,11 +292,11 @@ class _Promotion:
 
     def _differing(self) -> Any:  # noqa: ANN401 - an iterator of records
         tables, name = self._tables(), self._generation.name
-        for partition in range(self._partitions):
-            for pair in tables.users(partition):
-                if pair is not None:
-                    yield from user_records(pair, name)
         now = rfc3339(time.time_ns())
+        for partition in range(self._partitions):
+            for pair in tables.users([partition]):
+                if pair is not None:
+                    yield from user_records(pair, name, now)
         for sums in tables.sums():
             yield from sum_records(sums, name, now)
 

@@ -84,6 +84,11 @@ class Telling:
         read = [*topics, *topics.values()]
         self._begins, self._ends = clients.begins(read, partitions), clients.ends(read, partitions)
 
+    def size(self, partition: int) -> int:
+        """How many records of snapshots a partition has, both together."""
+        places = [(BALANCES, partition), (self._own[BALANCES], partition)]
+        return sum(self._ends[place] - self._begins[place] for place in places)
+
     def compare(self, topic: str, partitions: Iterable[int]) -> Iterator[Told]:
         """Both topics' partitions side by side; what is told in portions that fit into memory."""
         places = list(partitions)

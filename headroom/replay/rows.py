@@ -4,7 +4,7 @@ Rows hold all that the public documents are made of, so that rows of the same by
 looking at.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 import msgspec
@@ -39,15 +39,29 @@ class User(msgspec.Struct, frozen=True):
     exposure: UserExposure | None
 
 
-def last_rows(clients: Clients, place: Place, end: int) -> dict[bytes, bytes]:
-    """What a compacted topic's partition says last of each key."""
-    found: dict[bytes, bytes] = {}
-    for message in clients.read({place: (0, end)}):
-        key, value = message.key(), message.value()
+Rows = dict[tuple[int, bytes], bytes]
+"""Rows by partition and key."""
+
+
+def last_rows(
+    clients: Clients,
+    topic: str,
+    ends: Mapping[Place, int],
+    partitions: Iterable[int],
+    *,
+    wanted: Callable[[bytes], bool] = lambda _: True,
+) -> Rows:
+    """What some partitions of a compacted topic say last of each key that is wanted."""
+    found: Rows = {}
+    spans = {(topic, number): (0, ends[topic, number]) for number in partitions}
+    for message in clients.read(spans):
+        place, value = (message.partition(), message.key()), message.value()
+        if not wanted(place[1]):
+            continue
         if value is None:
-            found.pop(key, None)
+            found.pop(place, None)
         else:
-            found[key] = value
+            found[place] = value
     return found
 
 
@@ -58,40 +72,46 @@ class Tables:
         self._clients = clients
         self._generations = here, there
         self._partitions = partitions
-        topics = [
-            changelog(name, table)
-            for name in (here, there)
-            for table in (USERS_TABLE, ASSETS_TABLE)
-        ]
+        tables = USERS_TABLE, ASSETS_TABLE
+        topics = [changelog(name, table) for name in (here, there) for table in tables]
         self._ends: Mapping[Place, int] = clients.ends(topics, partitions)
 
-    def users(self, partition: int) -> Iterator[Pair[User] | None]:
-        """Every user of a partition, in the order of their keys; None: both rows are the same."""
-        for pair in self._pairs(USERS_TABLE, partition):
+    def size(self, partition: int) -> int:
+        """How many records have to be read for a partition's users, at most."""
+        changelogs = [changelog(name, USERS_TABLE) for name in self._generations]
+        return sum(self._ends[topic, partition] for topic in changelogs)
+
+    def users(self, partitions: Iterable[int]) -> Iterator[Pair[User] | None]:
+        """Every user of some partitions, in order; None: both rows are the same."""
+        for pair in self._pairs(USERS_TABLE, list(partitions)):
             if pair.here == pair.there:
                 yield None
             else:
-                yield Pair(pair.key, partition, _user(pair.here), _user(pair.there))
+                yield Pair(pair.key, pair.partition, _user(pair.here), _user(pair.there))
 
     def sums(self) -> Iterator[Pair[SumDocument]]:
         """Every sum, as it was last published."""
-        for partition in range(self._partitions):
-            for pair in self._pairs(ASSETS_TABLE, partition):
-                # A head's key has two parts, those of the rows below it three.
-                kind, _, *more = msgspec.json.decode(pair.key)
-                if not more:
-                    type_ = AssetExposure if kind == "asset" else BaseExposure
-                    here, there = _sum(pair.here, type_), _sum(pair.there, type_)
-                    yield Pair(pair.key, partition, here, there)
+        for pair in self._pairs(ASSETS_TABLE, list(range(self._partitions)), wanted=_is_head):
+            kind = msgspec.json.decode(pair.key)[0]
+            type_ = AssetExposure if kind == "asset" else BaseExposure
+            here, there = _sum(pair.here, type_), _sum(pair.there, type_)
+            yield Pair(pair.key, pair.partition, here, there)
 
-    def _pairs(self, table: str, partition: int) -> Iterator[Pair[bytes]]:
-        sides = []
-        for generation in self._generations:
-            place = changelog(generation, table), partition
-            sides.append(last_rows(self._clients, place, self._ends[place]))
-        here, there = sides
-        for key in sorted(here.keys() | there.keys()):
-            yield Pair(key, partition, here.get(key), there.get(key))
+    def _pairs(
+        self, table: str, partitions: list[int], **wanted: Callable[[bytes], bool]
+    ) -> Iterator[Pair[bytes]]:
+        here, there = (
+            last_rows(self._clients, changelog(name, table), self._ends, partitions, **wanted)
+            for name in self._generations
+        )
+        for place in sorted(here.keys() | there.keys()):
+            partition, key = place
+            yield Pair(key, partition, here.get(place), there.get(place))
+
+
+def _is_head(key: bytes) -> bool:
+    """Whether a row is a sum's own; those of the users below it have three parts."""
+    return len(msgspec.json.decode(key)) == 2  # noqa: PLR2004 - kind and name
 
 
 def _user(row: bytes | None) -> User | None:

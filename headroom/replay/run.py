@@ -30,7 +30,9 @@ async def run_replay(
     check_name(name)
     kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
     await require(kafka, partitions=settings.partitions)
+    known(await read_book(kafka, partitions=settings.partitions), name, asked)
     with workplace(settings.data_dir, name, clients) as place:
+        # Again: who worked on it a moment ago has come further.
         book = await read_book(kafka, partitions=settings.partitions)
         generation = known(book, name, asked)
         if generation is None:

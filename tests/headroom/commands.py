@@ -42,14 +42,14 @@ def environment(**variables: object) -> dict[str, str]:
     return kept | {f"HEADROOM_{name}": str(value) for name, value in variables.items()}
 
 
-def headroom(*words: str, **variables: object) -> Ended:
+def headroom(*words: str, seconds: float = PATIENCE_SECONDS, **variables: object) -> Ended:
     """Run a command to its end."""
     done = subprocess.run(
         [*HEADROOM, *words],
         env=environment(**variables),
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=seconds,
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
@@ -58,11 +58,17 @@ def headroom(*words: str, **variables: object) -> Ended:
 class Started:
     """A command that runs until `stop`; its output is in files."""
 
-    def __init__(self, place: Path, words: tuple[str, ...], variables: Mapping[str, object]):
+    def __init__(
+        self,
+        place: Path,
+        words: tuple[str, ...],
+        variables: Mapping[str, object],
+        program: tuple[str, ...] = HEADROOM,
+    ):
         self._out, self._err = place / "out", place / "err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [*HEADROOM, *words], env=environment(**variables), stdout=out, stderr=err
+                [*program, *words], env=environment(**variables), stdout=out, stderr=err
             )
 
     @property
@@ -78,10 +84,12 @@ class Started:
 
 
 @contextlib.contextmanager
-def started(place: Path, *words: str, **variables: object) -> Iterator[Started]:
+def started(
+    place: Path, *words: str, program: tuple[str, ...] = HEADROOM, **variables: object
+) -> Iterator[Started]:
     """A command that runs while the block does."""
     place.mkdir()
-    command = Started(place, words, variables)
+    command = Started(place, words, variables, program)
     try:
         yield command
     finally:

@@ -31,13 +31,16 @@ class House:
 
 
 @contextmanager
-def house(folder: Path, **settings: object) -> Iterator[House]:
-    """A house whose worker is ready."""
+def house(
+    folder: Path, *, program: tuple[str, ...] = commands.HEADROOM, **settings: object
+) -> Iterator[House]:
+    """A house whose worker is ready; `program` is who works."""
     node = commands.node()
     made = House(next(node), folder, **settings)
     try:
         assert headroom("topics", "apply", **made.settings).status == 0
-        with started(folder / "worker", "work", "--port", "0", **made.settings) as made.worker:
+        words = ("work", "--port", "0")
+        with started(folder / "worker", *words, program=program, **made.settings) as made.worker:
             until(lambda: "ready " in made.worker.output, why=lambda: made.worker.output)
             (made.url,) = re.findall(r"ready (\S+)", made.worker.output)
             yield made

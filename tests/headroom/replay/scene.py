@@ -1,0 +1,147 @@
+"""A house in which frames were read, and replays in it."""
+
+import asyncio
+import itertools
+import json
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from headroom.audit import Audit, audit
+from headroom.clients import Clients
+from headroom.generations import FIRST, app_name, names_of
+from headroom.settings import KafkaSettings
+from schemas.headers import Headers, RawHeaders
+from schemas.times import rfc3339
+from schemas.topics import BALANCES
+from schemas.venues import VENUES
+from tests.data import documented_frame
+from tests.headroom import commands
+from tests.headroom.commands import Ended, headroom, until
+from tests.headroom.house import House, house
+
+PARTITIONS = 8
+EPOCH = 1_710_367_000_000_000_000
+RAW = tuple(venue.raw_topic for venue in VENUES.values())
+REPLAY_SECONDS = 120.0
+
+
+class Scene:
+    """A house, what was sent, and what Kafka says of groups and topics."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.clients = Clients(KafkaSettings(house.bootstrap))
+        self.sent = 0
+        self._receipts = dict.fromkeys(VENUES, 0)
+        self._random = random.Random(5)
+
+    # -- frames
+
+    def sfox(self, accounts: Iterable[str]) -> None:
+        """A frame of each of these accounts, in this order; one of 49 cannot be read."""
+        self.send("sfox", ((account, self._sfox(account)) for account in accounts))
+
+    def hercle(self, *accounts: str) -> None:
+        """The documented frame, for other accounts."""
+        for account in accounts:
+            frame = json.loads(documented_frame("hercle"))
+            data = frame["arguments"][0]["data"]
+            data |= {"userId": account, "sequence": self._receipts["hercle"] + 1}
+            self.send("hercle", [(account, json.dumps(frame).encode())])
+
+    def send(self, venue: str, frames: Iterable[tuple[str, bytes]]) -> None:
+        records: list[tuple[bytes, bytes, Headers]] = []
+        for account, frame in frames:
+            records.append((account.encode(), frame, self._headers(venue)))
+            self.sent += 1
+        self.house.produce(VENUES[venue].raw_topic, *records)
+
+    def _sfox(self, account: str) -> bytes:
+        number = self._receipts["sfox"] + 1
+        amount = f"{self._random.randrange(10**6)}.{self._random.randrange(10**8):08}"
+        held = "0" if number % 49 else "broken"
+        update = {"currency": "btc", "balance": amount, "available": amount, "held": held}
+        message = {
+            "sequence": number,
+            "recipient": "private.enterprise.users.balances",
+            "payload": {"user_id": account, "updates": [update]},
+        }
+        return json.dumps(message).encode()
+
+    def _headers(self, venue: str) -> Headers:
+        self._receipts[venue] += 1
+        number = self._receipts[venue]
+        received = rfc3339(EPOCH + number * 1_000_000)
+        return RawHeaders(venue, VENUES[venue].feed, EPOCH, number, received).encode()
+
+    # -- what became of them
+
+    def wait(self, generation: str = FIRST) -> None:
+        """Wait until a live generation has folded all that was sent."""
+        until(lambda: self.is_folded(generation), why=lambda: self.house.worker.output[-3000:])
+
+    def is_folded(self, generation: str) -> bool:
+        group, names = app_name(generation), names_of(generation, live=True)
+        if sum(self.committed(group, RAW).values()) < sum(self.ends(RAW).values()):
+            return False
+        downstream = (names.output(BALANCES), names.contributions)
+        done, ends = self.committed(group, downstream), self.ends(downstream)
+        return all(done.get(place, 0) >= end for place, end in ends.items())
+
+    def committed(self, group: str, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
+        return self.clients.committed(group, topics, PARTITIONS)
+
+    def ends(self, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
+        return self.clients.ends(topics, PARTITIONS)
+
+    def topics(self) -> set[str]:
+        return set(self.clients.admin.list_topics(timeout=10).topics)
+
+    def groups(self) -> set[str]:
+        found = self.clients.admin.list_consumer_groups().result().valid
+        return {group.group_id for group in found if group.group_id != "headroom-read"}
+
+    def read(self, topic: str, since: dict[tuple[str, int], int] | None = None) -> list[Any]:
+        """The records of a topic, from offsets on."""
+        ends = self.ends((topic,))
+        return list(
+            self.clients.read({p: ((since or {}).get(p, 0), end) for p, end in ends.items()})
+        )
+
+    def audit(self) -> Audit:
+        return asyncio.run(audit(self.house.kafka))
+
+    # -- commands
+
+    def replay(self, *words: str, **settings: object) -> Ended:
+        own = self.house.settings | settings
+        return headroom("replay", *words, seconds=REPLAY_SECONDS, **own)
+
+    def compared(self, name: str, *words: str, **settings: object) -> dict[str, Any]:
+        """Replay to the end, and the comparison there."""
+        done = self.replay("--generation", name, "--json", *words, **settings)
+        assert done.status == 0, done.err
+        found: dict[str, Any] = json.loads(done.out)
+        return found
+
+    def asked(self, user: str, url: str | None = None) -> dict[str, Any]:
+        """What HTTP answers of a user."""
+        done = headroom("query", "user", user, "--json", "--url", url or self.house.url)
+        assert done.status == 0, done.err
+        found: dict[str, Any] = json.loads(done.out)
+        return found
+
+
+@contextmanager
+def scene(folder: Path, *, program: tuple[str, ...] = commands.HEADROOM) -> Iterator[Scene]:
+    """A house with frames of both venues, all of them folded."""
+    with house(folder, program=program) as its:
+        yield Scene(its)
+
+
+def accounts(count: int, *names: str) -> Iterator[str]:
+    """So many accounts' names, one after the other, again and again."""
+    return itertools.islice(itertools.cycle(names), count)
