@@ -35,6 +35,7 @@ def house(
     folder: Path, *, program: tuple[str, ...] = commands.HEADROOM, **settings: object
 ) -> Iterator[House]:
     """A house whose worker is ready; `program` is who works."""
+    folder.mkdir(exist_ok=True)
     node = commands.node()
     made = House(next(node), folder, **settings)
     try:

@@ -137,7 +137,7 @@ class Scene:
 
 @contextmanager
 def scene(folder: Path, *, program: tuple[str, ...] = commands.HEADROOM) -> Iterator[Scene]:
-    """A house with frames of both venues, all of them folded."""
+    """A house whose worker is ready."""
     with house(folder, program=program) as its:
         yield Scene(its)
 
