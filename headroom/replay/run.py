@@ -1,6 +1,7 @@
 """`headroom replay`: from what was asked to the comparison, and on from wherever it was stopped."""
 
 import asyncio
+import os
 import sys
 
 from rich.console import Console
@@ -21,6 +22,7 @@ from processors.garbage import collect_rarely
 
 RATE_GUESSED = 15_000.0
 _ALL = sys.maxsize
+_NICE = 10
 
 
 async def run_replay(
@@ -84,6 +86,8 @@ async def _made(
 ) -> Generation | None:
     """The generation, once its frames are done; None where it was stopped before."""
     collect_rarely()
+    # The live ones go first.
+    os.nice(_NICE)
     paces: list[Pace] = []
 
     def keep(pace: Pace) -> None:

@@ -6,10 +6,10 @@ Source: AsyncAPI 3.0.0, and its Kafka bindings 0.5.0.
 from typing import Any, Final
 
 from schemas.export.examples import Example, examples
-from schemas.headers import RETRY_OF, VALUE_SCHEMA_ID, VERSION
-from schemas.topics import DEAD_LETTERS, PARTITIONS_DEFAULT, TOPICS, Topic
+from schemas.headers import GENERATION, RETRY_OF, VALUE_SCHEMA_ID, VERSION
+from schemas.topics import BALANCES, DEAD_LETTERS, PARTITIONS_DEFAULT, TOPICS, Topic
 
-CONTRACT_VERSION: Final = "1"
+CONTRACT_VERSION: Final = "2"
 _BINDING: Final = "0.5.0"
 _SCHEMA_FORMAT: Final = "application/schema+json;version=draft-2020-12"
 # Names and what they say, in the order in which they are written.
@@ -44,6 +44,10 @@ _DEAD_LETTER_HEADERS: Final = {
     "__connect.errors.exception.message": "Where in the frame; never what stands there.",
     "headroom.reason": "Why: one of the contract's reasons.",
     VERSION: "The version of the code that could not.",
+}
+_CORRECTION: Final = {
+    GENERATION: "Only where it stands for one that was told before with the same identity: the "
+    "generation of tables that made it.",
 }
 _NOT_OURS: Final = {"description": "The venue's own text, byte for byte. It may be anything."}
 
@@ -109,12 +113,14 @@ def _messages(topic: Topic, example: Example | None) -> dict[str, dict[str, Any]
     """The kinds of records in a topic, by their names."""
     if topic.value is None:
         name = "DeadLetter" if topic.name == DEAD_LETTERS else f"{topic.name}.Frame"
-        said = _RAW_HEADERS | (_DEAD_LETTER_HEADERS if topic.name == DEAD_LETTERS else {})
+        of_letters = _DEAD_LETTER_HEADERS | _CORRECTION
+        said = _RAW_HEADERS | (of_letters if topic.name == DEAD_LETTERS else {})
         kind = "application/octet-stream"
         return {name: _message(topic, said, kind, _NOT_OURS, example)}
     name = topic.value.__name__
     schema = {"schemaFormat": _SCHEMA_FORMAT, "schema": {"$ref": f"{topic.name}.schema.json"}}
-    found = {name: _message(topic, _EVENT_HEADERS, "application/json", schema, example)}
+    said = _EVENT_HEADERS | (_CORRECTION if topic.name == BALANCES else {})
+    found = {name: _message(topic, said, "application/json", schema, example)}
     if topic.tombstones:
         gone = _message(topic, _EVENT_HEADERS, "application/json", {"type": "null"}, None)
         gone["summary"] = "The user's last account was deleted: the key has no value any more."
