@@ -1,0 +1,187 @@
+"""The parts of a replay that need no Kafka: what is carried, what differs, how fast it is."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from headroom.generations.book import Book, Unknown, entry, no_entry
+from headroom.generations.kind import (
+    FIRST,
+    BadName,
+    Generation,
+    Live,
+    app_name,
+    check_name,
+    names_of,
+    topics_of,
+)
+from headroom.replay import show
+from headroom.replay.asked import Asked, Outside
+from headroom.replay.carry import carried_state, reader, records_of
+from headroom.replay.compare import Compared, Comparison, Difference
+from headroom.replay.rebuild import Pace
+from processors.ledger.users import UserState
+from schemas.codec import decode
+from schemas.documents import BalanceSnapshot, UserBalances
+from tests.processors.ledger.snapshots import snapshot
+
+RAW = "raw.sfox.balances.v1"
+
+
+def generation(**changed: object) -> Generation:
+    fields: dict[str, object] = {
+        "name": "g",
+        "made_ns": 1,
+        "code": "0",
+        "state": "complete",
+        "accounts": {"sfox": None, "hercle": None},
+        "starts": {RAW: [10], "raw.hercle.balances.v1": [0]},
+        "ends": {RAW: [20], "raw.hercle.balances.v1": [5]},
+    }
+    return Generation(**{**fields, **changed})  # type: ignore[arg-type]
+
+
+def of(account: str, offset: int, venue: str = "sfox") -> BalanceSnapshot:
+    return snapshot(1, 1, offset, account=account, venue=venue, assets={"BTC": "1"}, offset=offset)
+
+
+@pytest.mark.parametrize(
+    ("one", "accounts", "read"),
+    [
+        (of("a", 9), None, False),
+        (of("a", 10), None, True),
+        (of("a", 25), None, True),  # later than its end: it goes on to there
+        (of("a", 15), ["a"], True),
+        (of("b", 15), ["a"], False),
+        (of("a", 9), ["a"], False),
+    ],
+)
+def test_an_account_is_carried_if_its_newest_frame_is_not_read(
+    one: BalanceSnapshot, accounts: list[str] | None, *, read: bool
+) -> None:
+    assert reader(generation(accounts={"sfox": accounts}))(one) == read
+
+
+def test_the_accounts_of_a_venue_that_is_not_read_are_carried() -> None:
+    assert not reader(generation(accounts={"sfox": None}))(of("a", 3, "hercle"))
+
+
+def test_a_carried_row_has_the_carried_accounts_alone_and_what_follows_from_it() -> None:
+    accounts = {"hercle:b": of("b", 1, "hercle"), "sfox:a": of("a", 9), "sfox:c": of("c", 12)}
+    state = UserState("u", 7, accounts, ["BTC", "ETH"], ["EUR"])
+    reads = reader(generation(accounts={"sfox": None}))
+    carried = carried_state(state, reads)
+    assert carried is not None
+    assert list(carried.accounts) == ["hercle:b", "sfox:a"]
+    assert (carried.version, carried.assets, carried.bases) == (7, ["BTC", "ETH"], ["EUR"])
+    assert carried_state(carried, lambda _: True) is None
+    told = {
+        topic: (partition, key, value)
+        for topic, partition, key, value, _ in records_of(carried, "g", 4)
+    }
+    own = "headroom-generation.g."
+    assert set(told) == {
+        "headroom-generation.g-users-changelog",
+        f"{own}balances.latest.v1",
+        f"{own}exposure.user.v1",
+        f"{own}headroom-contributions.v1",
+    }
+    assert told["headroom-generation.g-users-changelog"][0] == 4
+    latest = told[f"{own}balances.latest.v1"]
+    assert latest[:2] == (None, b"u")
+    assert [one.account for one in decode(latest[2] or b"", UserBalances).accounts] == ["b", "a"]
+
+
+def test_a_generation_tells_of_its_frames_and_knows_what_lies_behind() -> None:
+    one = generation()
+    assert [one.tells(RAW, 0, offset) for offset in (9, 10, 19, 20)] == [False, True, True, False]
+    assert [one.is_behind(RAW, 0, offset) for offset in (9, 19, 20)] == [False, False, True]
+    assert not one.tells(RAW, 1, 10)
+    assert not one.tells("raw.third.balances.v1", 0, 10)
+    assert one.is_behind("raw.third.balances.v1", 0, 10)
+    demoted = generation(told_from={RAW: [15]})
+    assert [demoted.tells(RAW, 0, offset) for offset in (14, 15)] == [False, True]
+    assert not one.is_whole
+    whole = generation(starts={RAW: [0, 0]})
+    assert whole.is_whole
+    assert not generation(starts={RAW: [0]}, accounts={"sfox": None}).is_whole
+
+
+def test_names_keep_generations_apart() -> None:
+    assert app_name(FIRST) == "headroom"
+    assert app_name("g") == "headroom-generation.g"
+    live, beside = names_of("g", live=True), names_of("g", live=False)
+    assert live.output("balances.v1") == "balances.v1"
+    assert beside.output("balances.v1") == "headroom-generation.g.balances.v1"
+    assert live.contributions == beside.contributions != names_of(FIRST, live=True).contributions
+    assert live.source("raw") == beside.source("raw") == "raw"
+    assert not set(topics_of("a")) & set(topics_of("a-b"))
+    assert not any(
+        name in topics_of(FIRST) for name in ("balances.v1", "headroom-contributions.v1")
+    )
+    for bad in ("", "A", "a.b", "a_b", "-a", "a" * 41, "a b", "ä"):
+        with pytest.raises(BadName):
+            check_name(bad)
+
+
+def test_the_book_says_what_was_written_last() -> None:
+    book, one = Book(), generation()
+    assert book.live == Live(FIRST)
+    for said in (one, generation(carried=3), Live("g", promoting="h")):
+        book.take(*entry(said))
+    assert book.find("g").carried == 3
+    assert book.live == Live("g", promoting="h")
+    book.take(*no_entry("g"))
+    with pytest.raises(Unknown, match="there is no generation 'g'; there are: g"):
+        book.find("g")
+    book.take(b"what a later version says", b"{}")
+
+
+def test_what_is_asked_for_is_made_of_accounts() -> None:
+    assert Asked().accounts() == {"sfox": None, "hercle": None}
+    assert Asked(venue="sfox").accounts() == {"sfox": None}
+    assert Asked(user="hercle:a:b").accounts() == {"hercle": ["a:b"]}
+    for asked in (Asked(user="x"), Asked(user="third:a"), Asked(venue="sfox", user="hercle:a")):
+        with pytest.raises(Outside):
+            asked.accounts()
+
+
+def test_a_rate_is_that_of_the_last_ten_seconds() -> None:
+    rate = show.Rate()
+    assert rate.take(Pace(0, 100, 0.0)) == 0.0
+    assert rate.take(Pace(50, 100, 5.0)) == 10.0
+    assert rate.take(Pace(50, 100, 10.0)) == 5.0
+    assert rate.take(Pace(90, 100, 20.0)) == 4.0
+
+
+def test_where_two_documents_differ() -> None:
+    here = {"a": [1, {"b": "x"}], "c": 1, "d": [1]}
+    there = {"a": [1, {"b": "y"}], "c": 1, "d": [1, 2], "e": None, "f": 0}
+    assert list(show.unlike(here, there)) == [
+        ("a[1].b", "x", "y"),
+        ("d", [1], [1, 2]),
+        ("f", None, 0),
+    ]
+
+
+def test_a_comparison_is_shown_whole_and_without_what_moves_a_terminal() -> None:
+    comparison = Comparison(
+        [Compared("balances.latest.v1", 5, 1, 0, 24, 2)], versions_compared=False
+    )
+    comparison.differences.append(Difference("balances.latest.v1", "\x1b[2Ju", {"a": 1}, {"a": 2}))
+    comparison.differences.append(Difference("balances.latest.v1", "v", None, {"a": 2}))
+    comparison.differences.append(Difference("balances.latest.v1", "w", {"a": 2}, None))
+    out = io.StringIO()
+    console = Console(file=out, width=80)
+    for each in show.tables(generation(carried=9), FIRST, comparison):
+        console.print(each, markup=False, highlight=False)
+    text = out.getvalue()
+    assert "balances.latest.v1" in text
+    assert "a: 1 here, 2 there" in text
+    assert "v: only there" in text
+    assert "w: only here" in text
+    assert "and 22 more" in text
+    assert "9 accounts were carried over from first" in text
+    assert "versions were not compared" in text
+    assert "\x1b" not in text
