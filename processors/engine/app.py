@@ -14,6 +14,7 @@ from yarl import URL
 from processors.engine.agent import Agent
 from processors.engine.assignor import PartitionAssignor
 from processors.engine.client import properties
+from processors.engine.exactly_once import TRANSACTION_RECORDS
 from processors.engine.store import MemoryStore, PartitionStore, RocksStore
 from processors.engine.stream import BatchSchema, BatchStream
 from processors.engine.table import Table
@@ -45,6 +46,9 @@ class EngineSettings(msgspec.Struct, frozen=True):
 
     `tombstone_seconds` is for how long the changelogs keep tombstones (`delete.retention.ms`).
 
+    `records_at_once` are read at most before agents get them; a transaction with
+    `transaction_records` is committed at once. More of both is faster, and later.
+
     `read_until` names partitions of sources that are read up to before an offset and no further.
     """
 
@@ -61,6 +65,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     store: StoreKind = "rocksdb"
     tombstone_seconds: float = TOMBSTONE_SECONDS
     records_at_once: int = 1_000
+    transaction_records: int = TRANSACTION_RECORDS
     session_seconds: float = SESSION_SECONDS
     stalled_after_seconds: float = STALLED_SECONDS
     read_until: Mapping[tuple[str, int], int] = {}
@@ -89,6 +94,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.instance = settings.instance
         self.instance_id = settings.instance or uuid.uuid4().hex
         self.records_at_once = settings.records_at_once
+        self.transaction_records = settings.transaction_records
         self.read_until = settings.read_until
         # Whether to leave the group at once when stopping, also with an `instance`: for who does
         # not come back.

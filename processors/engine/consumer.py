@@ -72,7 +72,10 @@ class Consumer(MessageByMessage):
         self._member: bytes | None = None
         self._stall = Stall(self.app.stalled_after_seconds)
         self.fetcher = Fetcher(
-            self.app.librdkafka, group=self.app.conf.id, until=self.app.read_until
+            self.app.librdkafka,
+            group=self.app.conf.id,
+            until=self.app.read_until,
+            ahead=self.app.records_at_once,
         )
         self.flight: Flight = self._new_flight()
 
@@ -89,6 +92,7 @@ class Consumer(MessageByMessage):
             group=self._group,
             is_still=self._is_still,
             begin_again=self.rejoin,
+            transaction_records=self.app.transaction_records,
         )
 
     # -- life

@@ -63,9 +63,6 @@ class ExactlyOnce(Flight):
     assignment after everything was dropped.
     """
 
-    # The open transaction, and what the next one will hold.
-    records_max = 2 * TRANSACTION_RECORDS
-
     def __init__(
         self,
         sender: "Sender",
@@ -75,8 +72,12 @@ class ExactlyOnce(Flight):
         group: Callable[[], bytes],
         is_still: Callable[[bytes], bool],
         begin_again: Callable[[], None],
+        transaction_records: int = TRANSACTION_RECORDS,
     ) -> None:
         super().__init__(sender, failed=failed)
+        # The open transaction, and what the next one will hold.
+        self.records_max = 2 * transaction_records
+        self._transaction_records = transaction_records
         self._assigned = assigned
         self._group = group
         self._is_still = is_still
@@ -136,7 +137,7 @@ class ExactlyOnce(Flight):
             # It cannot be committed any more, and the committing says why.
             self._spoilt = self._spoilt or cause
             self._at_once.set()
-        if sum(map(len, self._open)) >= TRANSACTION_RECORDS:
+        if sum(map(len, self._open)) >= self._transaction_records:
             self._at_once.set()
 
     # -- to Kafka

@@ -25,6 +25,7 @@ _CALL_SECONDS: Final = 10.0
 # nobody's, and the partitions wait.
 COMMITTED_SECONDS_MAX: Final = 60.0
 _MEBIBYTE: Final = 1024
+_READ_AHEAD: Final = 2_000
 
 FETCHING: Final[Mapping[str, Any]] = {
     "enable.auto.commit": False,
@@ -37,7 +38,7 @@ FETCHING: Final[Mapping[str, Any]] = {
     "fetch.queue.backoff.ms": 5,
     "fetch.wait.max.ms": 250,
     # Little is read ahead: what agents send to each other would stand at the end of a long queue.
-    "queued.min.messages": 2_000,
+    "queued.min.messages": _READ_AHEAD,
     "queued.max.messages.kbytes": 4 * _MEBIBYTE,
 }
 
@@ -55,7 +56,8 @@ class Fetched(msgspec.Struct, frozen=True):
 class Fetcher:
     """Reads the partitions that it is given; `open` connects.
 
-    Where `until` names an offset of a partition, nothing from there on is read.
+    Where `until` names an offset of a partition, nothing from there on is read. `ahead` is how many
+    records are taken at once, and kept ready of each partition.
     """
 
     def __init__(
@@ -64,8 +66,10 @@ class Fetcher:
         *,
         group: str,
         until: Mapping[tuple[str, int], int] = {},
+        ahead: int = _READ_AHEAD,
     ) -> None:
         self._properties = {**properties, **FETCHING, "group.id": group}
+        self._properties["queued.min.messages"] = max(ahead, _READ_AHEAD)
         self._until = {TP(*place): offset for place, offset in until.items()}
         self._thread = OwnThread("fetch")
         self._client: Any = None
