@@ -8,7 +8,8 @@ from processors.compiled import cloud_event
 from processors.engine import Batch, EngineApp, Record, Table
 from processors.ledger.assets import Emission, SumLedger
 from processors.ledger.contributions import unbundle
-from processors.ledger.user_ledger import Snapshot, UserChange, UserLedger
+from processors.ledger.moves import read_order
+from processors.ledger.user_ledger import Snapshot, UserChange, UserChanges, UserLedger
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from processors.names import EVERYTHING, Accounts, Names
@@ -31,7 +32,8 @@ class Agents:
     """The agents and tables of one worker's app.
 
     `frames_of` names the accounts, venue by venue, whose frames are read at all; with no venue
-    nothing is normalised, and what was before is folded.
+    nothing is normalised, and what was before is folded. `owners` names the users of accounts that
+    are not their own; it may change while they work.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Agents:
         clock_ns: Callable[[], int],
         names: Names = Names(),  # noqa: B008 - frozen
         frames_of: Mapping[str, Accounts] = EVERYTHING,
+        owners: Mapping[str, str] = {},
         schema_ids: Mapping[str, bytes] = {},
         version: str = "",
     ) -> None:
@@ -60,6 +63,7 @@ class Agents:
         self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)
         self._names = names
+        self._owners = owners
         self._version = version
         self._schema_id: dict[str, Headers] = {
             topic: [(VALUE_SCHEMA_ID, schema_ids[topic])] if topic in schema_ids else []
@@ -69,7 +73,10 @@ class Agents:
         self._venues = {names.source(VENUES[venue].raw_topic): venue for venue in frames_of}
         if self._venues:
             app.agent(app.topic(*self._venues), name="normalise")(self.normalise)
-        app.agent(app.topic(names.output(topics.BALANCES)), name="users")(self.fold_users)
+        self._orders = (names.source(topics.MOVES), names.adoptions)
+        # One agent for all that changes a user's row: a batch is done before the next is begun.
+        of_users = app.topic(names.output(topics.BALANCES), *self._orders)
+        app.agent(of_users, name="users")(self.fold_users)
         app.agent(app.topic(names.contributions), name="assets")(self.fold_assets)
 
     async def normalise(self, batches: AsyncIterator[Batch]) -> None:
@@ -78,7 +85,9 @@ class Agents:
             venue = self._venues[batch.topic]
             buried = 0
             for record in self._wanted(venue, batch):
-                outcome = tell(venue, batch.topic, batch.partition, record, self._snapshots.put)
+                outcome = tell(
+                    venue, batch.topic, batch.partition, record, self._snapshots.put, self._owners
+                )
                 if isinstance(outcome, Rejected):
                     by = NORMALISERS[venue].__module__
                     self._bury(batch, record, outcome, stage="normalise", class_name=by)
@@ -95,16 +104,27 @@ class Agents:
     async def fold_users(self, batches: AsyncIterator[Batch]) -> None:
         """Snapshots become users' rows, their documents, and their shares of all users' sums."""
         async for batch in batches:
+            if batch.topic in self._orders:
+                orders = [read_order(record.value or b"") for record in batch]
+                self._tell_changes(batch, self._user_ledger.move(orders, self.users.get))
+                continue
             snapshots = self._read_snapshots(batch)
-            changes = self._user_ledger.fold(snapshots, self.users.get)
-            for change in changes.users:
-                self.users[change.key] = change.row
-                self._send_user(batch, change)
-            for key, bundle in changes.contributions:
-                batch.send(self._names.contributions, key=key, value=bundle)
-            self._metrics.count(changes)
+            self._tell_changes(batch, self._user_ledger.fold(snapshots, self.users.get))
             if snapshots:
                 batch.when_done(partial(self._observe_age, snapshots[-1].received_time))
+
+    def _tell_changes(self, batch: Batch, changes: UserChanges) -> None:
+        for change in changes.users:
+            self.users[change.key] = change.row
+            self._send_user(batch, change)
+        for key, row in changes.rows.items():
+            self.users[key] = row
+        for key, bundle in changes.contributions:
+            batch.send(self._names.contributions, key=key, value=bundle)
+        for adoption in changes.adoptions:
+            key = adoption.user.encode()
+            batch.send(self._names.adoptions, key=key, value=encode(adoption))
+        self._metrics.count(changes)
 
     def _observe_age(self, received_time: str) -> None:
         age_ns = self._clock_ns() - time_ns_of(received_time)

@@ -28,7 +28,8 @@ STOP_SECONDS_MAX: Final = 30.0
 class WorkerSettings(msgspec.Struct, frozen=True):
     """What a worker needs beside its engine.
 
-    `names` is what its topics are called, `frames_of` whose frames it reads. `access` says who may
+    `names` is what its topics are called, `frames_of` whose frames it reads, `owners`
+    who has accounts of another name (it may change). `access` says who may
     ask; None: whoever reaches the listener. `schema_ids` are the values of the header that tells a
     registry's id of a public topic's schema, by topic. `version` is that of the code, for whoever
     looks at a dead letter.
@@ -37,6 +38,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     engine: EngineSettings
     names: Names = Names()
     frames_of: Mapping[str, Accounts] = EVERYTHING
+    owners: Mapping[str, str] = {}
     stale_after_seconds: float = 60.0
     access: Access | None = None
     schema_ids: Mapping[str, bytes] = {}
@@ -57,6 +59,7 @@ class Pipeline:
             clock_ns=clock_ns,
             names=settings.names,
             frames_of=settings.frames_of,
+            owners=settings.owners,
             schema_ids=settings.schema_ids,
             version=settings.version,
         )

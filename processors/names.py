@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.topics import CONTRIBUTIONS
+from schemas.topics import ADOPTIONS, BALANCES, CONTRIBUTIONS, MOVES
 from schemas.venues import VENUES
 
 Accounts = frozenset[bytes] | None
@@ -44,3 +44,13 @@ class Names(msgspec.Struct, frozen=True):
     def contributions(self) -> str:
         """What the way from the users to the sums is called."""
         return self.private + CONTRIBUTIONS
+
+    @property
+    def adoptions(self) -> str:
+        """What the way from one user to another is called."""
+        return self.private + ADOPTIONS
+
+    @property
+    def folded(self) -> tuple[str, ...]:
+        """All that is read but frames."""
+        return self.source(MOVES), self.output(BALANCES), self.adoptions, self.contributions

@@ -37,6 +37,12 @@ RETRIES: Final = "headroom-retries.v1"
 """Private: which dead letters were sent again, and where they lie now."""
 GENERATIONS: Final = "headroom-generations.v1"
 """Private: which generations of tables there are, and which of them is live."""
+ACCOUNTS: Final = "headroom-accounts.v1"
+"""Private: accounts that belong to a user of another name, and which move made it so."""
+MOVES: Final = "headroom-moves.v1"
+"""Private: orders that users give accounts away."""
+ADOPTIONS: Final = "headroom-adoptions.v1"
+"""Private: accounts on their way from one user to another."""
 FEEDS: Final = "headroom-feeds.v1"
 """Private: how each venue's connections are, told by their producers."""
 
@@ -145,6 +151,9 @@ _ALL: Final = (
     ),
     Topic(CONTRIBUTIONS, "asset or base currency", None, "delete", public=False),
     Topic(RETRIES, "dead letter's origin", None, "compact", public=False),
+    Topic(ACCOUNTS, "account", None, "compact", public=False),
+    Topic(MOVES, "user", None, "delete", public=False),
+    Topic(ADOPTIONS, "user", None, "delete", public=False),
     Topic(GENERATIONS, "generation", None, "compact", public=False),
     Topic(FEEDS, "venue and connection", None, "compact", public=False),
 )

@@ -32,6 +32,7 @@ class Job(Agents):
         self._snapshots = WrittenSnapshots()
         self._venues = {options.raw: "sfox"}
         self._frames_of = EVERYTHING
+        self._owners = {}
         balances = options.topic(topics.BALANCES)
         changelog = topics.CHANGELOG.settings(replication_factor=1)
         self.users = app.Table(USERS_TABLE, source=balances, extra_topic_configs=changelog)

@@ -41,7 +41,8 @@ def carried_state(state: UserState, reads: Callable[[BalanceSnapshot], bool]) ->
     `reads` says whether an account's newest frame is read. What the user ever held stays known.
     """
     accounts = {name: one for name, one in state.accounts.items() if not reads(one)}
-    return msgspec.structs.replace(state, accounts=accounts) if accounts else None
+    # Who gave an account away has to remember it only for what is under way.
+    return msgspec.structs.replace(state, accounts=accounts, moved={}) if accounts else None
 
 
 def reader(generation: Generation) -> Callable[[BalanceSnapshot], bool]:

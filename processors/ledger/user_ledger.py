@@ -9,6 +9,7 @@ import msgspec
 from processors import compiled
 from processors.compiled import Account, Folded, Row
 from processors.ledger.contributions import Share, bundles, keyed
+from processors.ledger.moves import Adoption, Order, follow, passed_on
 from processors.ledger.users import EMITS, UserState, Verdict, fold
 from processors.ledger.views import View
 from schemas.codec import decode, decode_snapshot, encode
@@ -38,14 +39,17 @@ class UserChange(msgspec.Struct, frozen=True, gc=False):
 class UserChanges(msgspec.Struct, gc=False):
     """What a run of snapshots changes.
 
-    `shares` are what the sums have to be told. `verdicts` counts snapshots by venue and verdict,
-    `vanished` by venue the held assets that a snapshot no longer named.
+    `shares` are what the sums have to be told, `adoptions` what other users have to be. `rows` are
+    those of which the public sees nothing, by their keys. `verdicts` counts snapshots by venue and
+    verdict, `vanished` by venue the held assets that a snapshot no longer named.
     """
 
-    users: list[UserChange]
-    shares: list[Share]
-    verdicts: Counter[tuple[str, Verdict]]
-    vanished: Counter[str]
+    users: list[UserChange] = []
+    shares: list[Share] = []
+    verdicts: Counter[tuple[str, Verdict]] = msgspec.field(default_factory=Counter)
+    vanished: Counter[str] = msgspec.field(default_factory=Counter)
+    rows: dict[bytes, bytes] = {}
+    adoptions: list[Adoption] = []
 
     def tally(self, venue: str, folded: list[Folded]) -> None:
         """Count what became of snapshots that went the short way."""
@@ -92,7 +96,7 @@ class UserLedger:
                 by_user[snapshot.user] = [snapshot]
             else:
                 of_user.append(snapshot)
-        changes = UserChanges([], [], Counter(), Counter())
+        changes = UserChanges()
         folded_of: dict[str, list[Folded]] = {}
         for user, of_user in by_user.items():
             key = user.encode()
@@ -109,6 +113,27 @@ class UserLedger:
             changes.tally(venue, folded_there)
         return changes
 
+    def move(self, orders: Iterable[Order], read: ReadRow) -> UserChanges:
+        """Follow orders that move accounts, in their order; the rest is as with `fold`."""
+        by_user: dict[bytes, list[Order]] = {}
+        for order in orders:
+            by_user.setdefault(order.user.encode(), []).append(order)
+        changes = UserChanges()
+        for key, of_user in by_user.items():
+            row = read(key)
+            before = None if row is None else self._remembered.view(key, row)
+            state, time, again = None if before is None else before.state, None, before is None
+            for order in of_user:
+                step = follow(state, order)
+                state, time, again = step.state, step.time or time, again or step.again
+                if step.adoption is not None:
+                    changes.adoptions.append(step.adoption)
+            if state is not None and time is not None:
+                self._tell(key, View(state), time, None if again else before, changes)
+            elif state is not None and (before is None or state != before.state):
+                changes.rows[key] = encode(state)
+        return changes
+
     def fold_one(self, snapshot: Snapshot, read: ReadRow) -> UserChange | None:
         """Fold one snapshot into its user's row, nothing counted; None where nothing follows."""
         user = snapshot.user
@@ -117,7 +142,7 @@ class UserLedger:
         folded = self._fold_compiled(key, row, [snapshot])
         if folded is not None:
             return None if folded.time is None else self._change(key, user, folded, folded.time)
-        changes = UserChanges([], [], Counter(), Counter())
+        changes = UserChanges()
         self._fold(key, row, [snapshot], changes)
         return changes.users[0] if changes.users else None
 
@@ -151,6 +176,11 @@ class UserLedger:
         state, time, again = None if before is None else before.state, None, before is None
         for told in snapshots:
             snapshot = decode_snapshot(told.document) if isinstance(told, Account) else told
+            elsewhere = passed_on(state, snapshot)
+            if elsewhere is not None:
+                changes.verdicts[snapshot.venue, Verdict.MOVED] += 1
+                changes.adoptions.append(elsewhere)
+                continue
             folded = fold(state, snapshot)
             changes.verdicts[snapshot.venue, folded.verdict] += 1
             if folded.vanished:

@@ -25,16 +25,30 @@ class Verdict(StrEnum):
     STALE = "stale"
     REDELIVERED = "redelivered"
     """The very record that the stored snapshot came from: everything is emitted again."""
+    MOVED = "moved"
+    """Of an account that another user has by now: it is passed on to that one."""
 
 
 CHANGES: Final = frozenset({Verdict.ACCEPTED, Verdict.REVISED})
 EMITS: Final = frozenset({Verdict.ACCEPTED, Verdict.REVISED, Verdict.REDELIVERED})
 
 
-class UserState(msgspec.Struct, frozen=True, gc=False):
+class Moved(msgspec.Struct, frozen=True, gc=False):
+    """An account that was given to another user, by its move of this number.
+
+    `snapshot` is what it was given away with, to be told again if that was lost.
+    """
+
+    to: str
+    number: int
+    snapshot: BalanceSnapshot | None
+
+
+class UserState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A user's row: the newest snapshot of each account, by `venue:account` in that order.
 
-    `version` counts accepted changes. `assets` and `bases` name all that was ever contributed to.
+    `version` counts accepted changes. `assets` and `bases` name all that was ever contributed to,
+    `moved` the accounts that other users have now.
     """
 
     user: str
@@ -42,6 +56,7 @@ class UserState(msgspec.Struct, frozen=True, gc=False):
     accounts: dict[str, BalanceSnapshot]
     assets: list[str]
     bases: list[str]
+    moved: dict[str, Moved] = {}
 
     @property
     def live(self) -> list[BalanceSnapshot]:
@@ -110,6 +125,7 @@ def _with(before: UserState | None, snapshot: BalanceSnapshot) -> UserState:
         accounts=accounts,
         assets=_extended(assets, () if snapshot.deleted else snapshot.assets),
         bases=_extended(bases, () if snapshot.deleted or base is None else (base,)),
+        moved={} if before is None else before.moved,
     )
 
 

@@ -4,9 +4,11 @@ A venue's module is the one with its name in here. It has `normalise`, and may h
 `normalise` and the codec would say of a raw record, at once, or None where they have to say it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Final
+
+import msgspec
 
 from processors.normalise.frame import RawFrame, RawRecord, raw_frame
 from schemas.codec import Told, encode
@@ -18,6 +20,7 @@ Normaliser = Callable[[RawFrame], BalanceSnapshot | Rejected]
 
 Shortcut = Callable[[str, int, RawRecord], Told | None]
 
+_USER: Final = b'{"user":'
 _MODULES: Final = {venue: import_module(f"{__name__}.{venue}") for venue in VENUES}
 NORMALISERS: Final[dict[str, Normaliser]] = {
     venue: module.normalise for venue, module in _MODULES.items()
@@ -33,21 +36,33 @@ def tell(
     partition: int,
     record: RawRecord,
     remember: Callable[[bytes, BalanceSnapshot], None],
+    owners: Mapping[str, str] = {},
 ) -> Told | Rejected:
     """What the snapshot of a raw record is told in, or why there is none.
 
-    `remember` gets document and snapshot where the latter had to be made.
+    `remember` gets document and snapshot where the latter had to be made. `owners` names the users
+    of accounts that are not their own (`schemas.identity.user_for`).
     """
     shortcut = _SHORTCUTS.get(venue)
     told = None if shortcut is None else shortcut(topic, partition, record)
     if told is not None:
-        return told
+        owner = owners.get(told.user) if owners else None
+        return told if owner is None else _owned(told, owner)
     outcome = NORMALISERS[venue](raw_frame(topic, partition, record))
     if isinstance(outcome, Rejected):
         return outcome
+    if owners and outcome.user in owners:
+        outcome = msgspec.structs.replace(outcome, user=owners[outcome.user])
     document = encode(outcome)
     remember(document, outcome)
     return Told(outcome.user, document, outcome.received_time)
+
+
+def _owned(told: Told, owner: str) -> Told:
+    """The same as another user's; the user is what a document begins with."""
+    begins = len(_USER) + len(msgspec.json.encode(told.user))
+    document = _USER + msgspec.json.encode(owner) + told.document[begins:]
+    return Told(owner, document, told.received_time)
 
 
 __all__ = ["NORMALISERS", "Normaliser", "RawFrame", "RawRecord", "raw_frame", "tell"]
