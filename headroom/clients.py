@@ -177,16 +177,18 @@ class Clients:
             raise
         return Group(tuple(m.group_instance_id or m.client_id for m in found.members))
 
-    def committed(self, group: str, topics: Collection[str], partitions: int) -> dict[Place, int]:
+    def committed(
+        self, group: str, topics: Collection[str], partitions: int, *, stable: bool = True
+    ) -> dict[Place, int]:
         """Where a group stands; places where it has never been are left out.
 
-        Waits for transactions that may still move it.
+        With `stable` it waits for transactions that may still move it.
         """
         wanted = [TopicPartition(*place) for place in _places(topics, partitions)]
         asked = [ConsumerGroupTopicPartitions(group, wanted)]
 
         def ask() -> dict[Place, int]:
-            found = self.admin.list_consumer_group_offsets(asked, require_stable=True)
+            found = self.admin.list_consumer_group_offsets(asked, require_stable=stable)
             places = found[group].result(CALL_SECONDS).topic_partitions or ()
             for place in places:
                 if place.error is not None:

@@ -115,6 +115,7 @@ class Settings(msgspec.Struct, frozen=True):
     guarantee: str
     standby_replicas: int
     registry: RegistrySettings | None
+    accounts_file: Path | None = None
 
     def check_listening(self) -> None:
         """That a worker may listen where it is told to; raises `SettingsError`."""
@@ -186,7 +187,7 @@ class Environment:
 def load(variables: Mapping[str, str]) -> Settings:
     """The settings in `variables`; raises `SettingsError` for one that cannot be right."""
     environment = Environment(variables)
-    tokens = environment.text("API_TOKENS_FILE")
+    tokens, accounts = environment.text("API_TOKENS_FILE"), environment.text("ACCOUNTS_FILE")
     return Settings(
         kafka=_kafka(environment),
         partitions=environment.number("PARTITIONS", PARTITIONS_DEFAULT, int, 1, _PARTITIONS_MAX),
@@ -207,6 +208,7 @@ def load(variables: Mapping[str, str]) -> Settings:
         guarantee=environment.choice("GUARANTEE", _GUARANTEES[0], _GUARANTEES),
         standby_replicas=environment.number("STANDBY_REPLICAS", 0, int, 0, _STANDBY_REPLICAS_MAX),
         registry=_registry(environment),
+        accounts_file=None if accounts is None else Path(accounts),
     )
 
 

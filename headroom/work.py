@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 
 import click
 
+from headroom.accounts import Bindings, claim
 from headroom.errors import OperatorError
 from headroom.generations import FIRST, app_name, names_of
-from headroom.generations.follow import Following
+from headroom.generations.follow import LiveGeneration
 from headroom.registry import registered
 from headroom.settings import Settings
 from headroom.tokens import access_of
@@ -42,11 +43,15 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
     kafka = settings.kafka.arguments()
     with _listening(settings.http_host, port) as listener, _own_folder(settings) as folder:
         await require(kafka, partitions=settings.partitions)
+        await claim(settings)
         schema_ids = await registered(settings.registry)
         host, bound = listener.getsockname()[:2]
         url = (settings.http_advertised_url or f"http://{host}:{bound}").rstrip("/")
         collect_rarely()
-        async with Following(kafka).followed() as following:
+        bindings = Bindings()
+        accounts = bindings.following(kafka)
+        async with LiveGeneration(kafka).followed() as following, accounts.followed():
+            await accounts.until()
             while not stop.is_set():
                 async with waiting(listener, "another generation is being promoted"):
                     name = await _first(following.settled(), stop)
@@ -57,6 +62,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                     WorkerSettings(
                         engine,
                         names=names_of(name, live=True),
+                        owners=bindings.owners,
                         stale_after_seconds=settings.stale_after_seconds,
                         access=access,
                         schema_ids=schema_ids,
@@ -95,7 +101,7 @@ async def _tell(
 
 
 def _engine(
-    settings: Settings, name: str, folder: Path, following: Following, url: str
+    settings: Settings, name: str, folder: Path, following: LiveGeneration, url: str
 ) -> EngineSettings:
     """The engine's settings for a generation; each has local tables of its own."""
     # A name can come again; what is left of an earlier one belongs to another changelog.

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from headroom.audit.findings import Audit, Finding, Findings
 from headroom.audit.identities import check_identities, check_secrets
 from headroom.audit.outcomes import check_outcomes
@@ -39,11 +41,14 @@ async def audit(
     canaries: Sequence[bytes] = (),
     topic_prefix: str = "",
     read_committed: bool = True,
+    owners: Mapping[str, Sequence[str]] = {},
 ) -> Audit:
     """Read all that lies in Kafka and check the invariants I1 to I6.
 
-    `kafka` are aiokafka's own settings. Without journals nothing is said of what was sent. The
-    outcomes of what is in raw must already be there: wait for the worker's lag to be nought.
+    `kafka` are aiokafka's own settings. `owners` names the users that an account (`venue:account`)
+    has had, the present one last, where that is not the account itself. Without journals nothing
+    is said of what was sent. The outcomes of what is in raw must already be there: wait for the
+    worker's lag to be nought.
     """
     world = await read_world(
         kafka,
@@ -52,6 +57,7 @@ async def audit(
         topic_prefix=topic_prefix,
         read_committed=read_committed,
     )
+    world = msgspec.structs.replace(world, owners=owners)
     return await asyncio.to_thread(check, world)
 
 

@@ -26,7 +26,8 @@ class Fold:
     """Takes snapshots one after the other and knows every user's state.
 
     `assets` and `bases` are all that ever stood in an accepted, living snapshot. Where tables
-    `counts_on` from others, versions may be higher than the number of accepted snapshots.
+    `counts_on` from others, versions may be higher than the number of accepted snapshots; those of
+    `movers`, who gave accounts away or got them, may be any.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,7 @@ class Fold:
         self.assets: set[str] = set()
         self.bases: set[str] = set()
         self.counts_on = False
+        self.movers: set[str] = set()
 
     def take(self, snapshot: Snapshot) -> None:
         """Take one snapshot: accept it or, where it is nothing new, leave all as it is."""

@@ -45,6 +45,8 @@ def check_outcomes(world: World, findings: Findings) -> Outcomes:
     )
     # A correction makes tables count on from what the public has seen before.
     outcomes.fold.counts_on = bool(outcomes.corrections)
+    # Who has given an account away, or got one, counts what he saw of it.
+    outcomes.fold.movers = {user for users in world.owners.values() for user in users}
     _check_balances(world, outcomes, findings)
     _check_letters(world, outcomes, findings)
     for identity, (_, record) in outcomes.raw.items():
@@ -97,11 +99,14 @@ def _check_balances(world: World, outcomes: Outcomes, findings: Findings) -> Non
                 continue
         try:
             document = read_document(record.value or b"")
-            if first is record and identity not in outcomes.corrections:
+            own = f"{document['venue']}:{document['account']}"
+            in_order = identity not in outcomes.corrections and own not in world.owners
+            if first is record and in_order:
                 _check_order(record, identity, document, newest, findings)
             if first is record:
                 _check_snapshot(world, record, identity, document, outcomes, findings)
-            outcomes.fold.take(document)
+            owner = world.owners.get(own, [document["user"]])[-1]
+            outcomes.fold.take({**document, "user": owner})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             findings.add("I2", record.place, f"is no snapshot: {error!r}")
 
@@ -144,6 +149,8 @@ def _check_snapshot(
         findings.add("I2", raw.place, f"was normalised, must be a dead letter: {reading.reason}")
         return
     expected = expected_snapshot(venue, raw, reading)
+    if document.get("user") in world.owners.get(expected["user"], ()):
+        expected["user"] = document["user"]
     if not is_time(expected["received_time"]):
         # Nothing says what time a record without one was received.
         expected["received_time"] = document.get("received_time")

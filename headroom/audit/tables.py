@@ -34,9 +34,9 @@ def check_tables(world: World, fold: Fold, findings: Findings) -> Tables:
     versions = {name: user.version for name, user in fold.users.items()}
     latest, assets = _last(world, BALANCES_LATEST), _last(world, EXPOSURE_ASSET)
     exposures = _last(world, EXPOSURE_USER)
-    if fold.counts_on:
-        _count_on(latest, users, versions)
-        _count_on(exposures, exposed, versions)
+    if fold.counts_on or fold.movers:
+        _count_on(latest, users, versions, fold)
+        _count_on(exposures, exposed, versions, fold)
     wrong_users = _check_users("I3", latest, users, versions, findings)
     wrong_users |= _check_users("I4", exposures, exposed, versions, findings)
     wrong = len(wrong_users)
@@ -46,17 +46,22 @@ def check_tables(world: World, fold: Fold, findings: Findings) -> Tables:
 
 
 def _count_on(
-    last: Mapping[str, Record], wanted: dict[str, dict[str, Any] | None], versions: dict[str, int]
+    last: Mapping[str, Record],
+    wanted: dict[str, dict[str, Any] | None],
+    versions: dict[str, int],
+    fold: Fold,
 ) -> None:
     """Take the versions that are there for right, where they are not lower than they must be.
 
-    Whom a correction left without any account is a tombstone.
+    Whom a correction or a move left without any account is a tombstone.
     """
     for name, record in last.items():
         given = (record.header("ce_id") or "").rpartition("/")[2]
         if name not in versions and record.value is None and given.isdecimal():
             versions[name], wanted[name] = int(given), None
-        if name not in versions or not given.isdecimal() or int(given) < versions[name]:
+        if name not in versions or not given.isdecimal():
+            continue
+        if name not in fold.movers and not (fold.counts_on and int(given) >= versions[name]):
             continue
         versions[name] = int(given)
         document = wanted.get(name)

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from headroom.cli.accounts import accounts
 from headroom.cli.deadletters import deadletters
 from headroom.cli.local import broker, demo
 from headroom.cli.query import query
@@ -61,5 +62,6 @@ for command in (
     replay,
     seek,
     deadletters,
+    accounts,
 ):
     headroom.add_command(command)

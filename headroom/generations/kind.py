@@ -119,6 +119,7 @@ def topics_of(name: str) -> dict[str, Topic]:
     found = {names.output(topic): topics.TOPICS[topic] for topic in _OUTPUTS}
     if name != FIRST:
         found[names.contributions] = topics.TOPICS[topics.CONTRIBUTIONS]
+        found[names.adoptions] = topics.TOPICS[topics.ADOPTIONS]
     for table in (USERS_TABLE, ASSETS_TABLE):
         found[changelog(name, table)] = topics.CHANGELOG
     return found

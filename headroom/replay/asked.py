@@ -1,6 +1,6 @@
 """Which frames a replay is asked to read: from when to when, of which venue, of which user."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -50,11 +50,16 @@ class Asked(msgspec.Struct, frozen=True):
         """Whether only some accounts' frames are read."""
         return self.venue is not None or self.user is not None
 
-    def accounts(self) -> dict[str, list[str] | None]:
-        """The accounts whose frames are read, by venue; raises `Outside` where that is none."""
+    def accounts(
+        self, of_user: Callable[[str], dict[str, list[str]]] = accounts_of
+    ) -> dict[str, list[str] | None]:
+        """The accounts whose frames are read, by venue; raises `Outside` where that is none.
+
+        `of_user` knows the accounts of a user.
+        """
         found: dict[str, list[str] | None] = dict.fromkeys(VENUES)
         if self.user is not None:
-            found = {venue: list(ids) for venue, ids in accounts_of(self.user).items()}
+            found = {venue: list(ids) for venue, ids in of_user(self.user).items()}
         if self.venue is not None:
             found = {venue: ids for venue, ids in found.items() if venue == self.venue}
         if not found:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from headroom.accounts.bindings import Bindings
 from headroom.clients import Clients
 from headroom.errors import OperatorError
 from headroom.generations import (
@@ -23,7 +24,7 @@ from headroom.replay.asked import RAW_TOPICS, Asked, placed, spans
 from headroom.replay.carry import TRANSACTION_SECONDS, carry
 from headroom.settings import Settings
 from headroom.topics import create
-from schemas.topics import BALANCES
+from schemas.topics import BALANCES, MOVES
 from schemas.venues import VENUES
 
 BEHIND_SECONDS_MAX: Final = 30.0
@@ -43,10 +44,10 @@ class LiveBehind(OperatorError):
 
 
 def planned(
-    clients: Clients, book: Book, name: str, asked: Asked, *, partitions: int
+    clients: Clients, book: Book, bindings: Bindings, name: str, asked: Asked, *, partitions: int
 ) -> Generation:
     """The generation that a replay would make; raises `Outside`."""
-    accounts = asked.accounts()
+    accounts = asked.accounts(bindings.accounts_of)
     starts, ends = spans(clients, asked, partitions=partitions)
     for venue in VENUES.values():
         if venue.name not in accounts:
@@ -91,9 +92,11 @@ async def prepare(settings: Settings, clients: Clients, generation: Generation) 
     await caught_up(clients, generation, partitions=settings.partitions)
     own = names_of(generation.name, live=False)
     group = app_name(generation.name)
-    private = [own.output(BALANCES), own.contributions]
+    private = [own.output(BALANCES), own.adoptions, own.contributions]
     beginnings = {(t, n): 0 for t in private for n in range(settings.partitions)}
-    await asyncio.to_thread(clients.move, group, placed(generation.starts) | beginnings)
+    # Of earlier moves the bindings tell, which are read after this.
+    moves = await asyncio.to_thread(clients.ends, [own.source(MOVES)], settings.partitions)
+    await asyncio.to_thread(clients.move, group, placed(generation.starts) | beginnings | moves)
     producer = await asyncio.to_thread(
         lambda: clients.producer(f"{group}.baseline", seconds_max=TRANSACTION_SECONDS)
     )

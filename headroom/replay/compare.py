@@ -7,7 +7,7 @@ import msgspec
 
 from headroom.clients import Clients
 from headroom.generations.kind import FIRST, Generation, names_of
-from headroom.replay.records import RECORD_TOPICS, Telling
+from headroom.replay.records import RECORD_TOPICS, Telling, Told
 from headroom.replay.rows import Tables, same
 from processors.ledger.users import UserState
 from schemas import topics
@@ -73,15 +73,25 @@ def compare(
     live: str,
     *,
     partitions: int,
+    moved: frozenset[str] = frozenset(),
     shown_max: int = SHOWN_MAX,
 ) -> Comparison:
-    """What a generation says beside what the live one says."""
-    return _Comparing(clients, generation, live, partitions, shown_max).run()
+    """What a generation says beside what the live one says.
+
+    `moved` are accounts that have belonged to several users, by their own names.
+    """
+    return _Comparing(clients, generation, live, partitions, moved, shown_max).run()
 
 
 class _Comparing:
     def __init__(
-        self, clients: Clients, generation: Generation, live: str, partitions: int, shown_max: int
+        self,
+        clients: Clients,
+        generation: Generation,
+        live: str,
+        partitions: int,
+        moved: frozenset[str],
+        shown_max: int,
     ) -> None:
         self._generation = generation
         self._partitions = partitions
@@ -91,12 +101,14 @@ class _Comparing:
             generation,
             {topic: own.output(topic) for topic in RECORD_TOPICS},
             partitions=partitions,
+            moved=moved,
         )
         self._tables = Tables(clients, generation.name, live, partitions=partitions)
         compared = (topics.BALANCES, *_OF_USERS, *_SUMS, topics.DEAD_LETTERS)
         self._found = {topic: Compared(topic) for topic in compared}
         # Whoever read all frames counts as many versions; else only what they lead to is the same.
-        whole = generation.is_whole and live == FIRST
+        # Of a moved account the users of before counted what is the present one's here.
+        whole = generation.is_whole and live == FIRST and not moved
         self._all = Comparison(list(self._found.values()), whole, shown_max)
 
     def run(self) -> Comparison:
@@ -104,6 +116,8 @@ class _Comparing:
         for some in self._portions():
             self._records(topics.BALANCES, some)
             gone_on += self._users(some)
+        for told in self._telling.compare_moved(topics.BALANCES):
+            self._note(topics.BALANCES, told)
         # Letters without a key lie in any partition.
         self._records(topics.DEAD_LETTERS, list(range(self._partitions)))
         self._sums(gone_on=bool(gone_on))
@@ -124,11 +138,14 @@ class _Comparing:
 
     def _records(self, topic: str, partitions: list[int]) -> None:
         for told in self._telling.compare(topic, partitions):
-            self._found[topic].equal += told.equal
-            for unlike in told.unlike:
-                here = set(unlike.here or ())
-                self._all.corrections.setdefault(topic, set()).update(here)
-                self._differs(topic, unlike.key, unlike.here, unlike.there)
+            self._note(topic, told)
+
+    def _note(self, topic: str, told: Told) -> None:
+        self._found[topic].equal += told.equal
+        for unlike in told.unlike:
+            here = set(unlike.here or ())
+            self._all.corrections.setdefault(topic, set()).update(here)
+            self._differs(topic, unlike.key, unlike.here, unlike.there)
 
     def _users(self, partitions: list[int]) -> int:
         """Compare the users of some partitions; how many the live generation has gone on with."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 from confluent_kafka import TopicPartition
 
+from headroom.accounts.bindings import read_bindings
 from headroom.clients import Clients, Place
 from headroom.errors import OperatorError
 from headroom.generations import (
@@ -192,21 +193,19 @@ class _Promotion:
         """Whether nothing of what live workers left open can still come to count."""
         names = names_of(self._old, live=True)
         tables = (changelog(self._old, table) for table in (USERS_TABLE, ASSETS_TABLE))
-        topics = [names.output(BALANCES), names.contributions, *tables]
+        topics = [*names.folded, *tables]
         return self._clients.is_settled(topics, self._partitions)
 
     async def drain(self, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path
         """Fold what the old generation has normalised, so that it stands still as a whole."""
         names = names_of(self._old, live=True)
-        for topic in (names.output(BALANCES), names.contributions):
-            ends = await asyncio.to_thread(self._clients.ends, [topic], self._partitions)
-            done = await asyncio.to_thread(
-                self._clients.committed, app_name(self._old), [topic], self._partitions
-            )
-            if any(done.get(place, 0) < end for place, end in ends.items()):
-                job = Job(self._old, names, {}, {}, "", 0, {})
-                await self._work(job, "finish " + self._old, folder, instance)
-                return
+        ends = await asyncio.to_thread(self._clients.ends, names.folded, self._partitions)
+        done = await asyncio.to_thread(
+            self._clients.committed, app_name(self._old), names.folded, self._partitions
+        )
+        if any(done.get(place, 0) < end for place, end in ends.items()):
+            job = Job(self._old, names, {}, {}, "", 0, {})
+            await self._work(job, "finish " + self._old, folder, instance)
 
     async def catch_up(self, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path
         """Read the frames that the old generation has read since, so that both stand the same."""
@@ -247,11 +246,13 @@ class _Promotion:
 
     async def publish(self) -> Comparison:
         """Write what differs, and who is live; what differed."""
-        return await asyncio.to_thread(self._publish)
+        kafka = self._settings.kafka.arguments()
+        bindings = await read_bindings(kafka, partitions=self._partitions)
+        return await asyncio.to_thread(self._publish, bindings.moved)
 
-    def _publish(self) -> Comparison:
+    def _publish(self, moved: frozenset[str]) -> Comparison:
         comparison = compare(
-            self._clients, self._generation, self._old, partitions=self._partitions
+            self._clients, self._generation, self._old, partitions=self._partitions, moved=moved
         )
         producer = self._clients.producer(
             f"{app_name(self._generation.name)}.promotion", seconds_max=TRANSACTION_SECONDS

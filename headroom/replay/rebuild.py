@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from faust.types import TP
 
+from headroom.accounts.bindings import Bindings
 from headroom.clients import Clients, Place
 from headroom.generations import Generation, app_name, names_of
 from headroom.replay.asked import RAW_TOPICS, placed
@@ -17,7 +18,7 @@ from headroom.settings import Settings
 from processors.app import Pipeline, WorkerSettings
 from processors.engine import EngineSettings
 from processors.names import Accounts, Names
-from schemas.topics import BALANCES, TOMBSTONE_SECONDS
+from schemas.topics import TOMBSTONE_SECONDS
 
 _LOOK_SECONDS: Final = 0.25
 # Nobody waits for a single frame: larger batches tell each user fewer times.
@@ -86,6 +87,7 @@ class _Run:
     def __init__(self, settings: Settings, job: Job, folder: Path, instance: str) -> None:
         self._job = job
         self._partitions = settings.partitions
+        self._kafka = settings.kafka.arguments()
         self._clients = Clients(settings.kafka)
         engine = EngineSettings(
             name=app_name(job.generation),
@@ -103,8 +105,14 @@ class _Run:
             records_at_once=_RECORDS_AT_ONCE,
             transaction_records=_TRANSACTION_RECORDS,
         )
+        # Who has an account now is who had it, for all that is read.
+        self._bindings = Bindings()
         worker = WorkerSettings(
-            engine, names=job.names, frames_of=job.frames_of, version=job.version
+            engine,
+            names=job.names,
+            frames_of=job.frames_of,
+            owners=self._bindings.owners,
+            version=job.version,
         )
         self._pipeline = Pipeline(worker)
         self._pipeline.app.leaves = True
@@ -121,7 +129,10 @@ class _Run:
                 show(pace)
             done = not stop.is_set() and await self._folded(stop)
 
-        await self._pipeline.run(watch)
+        accounts = self._bindings.following(self._kafka)
+        async with accounts.followed():
+            await accounts.until()
+            await self._pipeline.run(watch)
         return done
 
     async def _serving(self, stop: asyncio.Event) -> None:
@@ -149,15 +160,17 @@ class _Run:
             await _pause(stop, _LOOK_SECONDS)
 
     async def _folded(self, stop: asyncio.Event) -> bool:
-        """Wait until what the frames became is folded too: first the users, then the sums."""
-        names = self._job.names
-        for topic in (names.output(BALANCES), names.contributions):
-            ends = await asyncio.to_thread(self._clients.ends, [topic], self._partitions)
-            while any((self._reached(place) or 0) < end for place, end in ends.items()):
-                if stop.is_set():
-                    return False
-                await _pause(stop, _LOOK_SECONDS / 5)
-        return True
+        """Wait until what the frames became is folded too: by the users, then by the sums."""
+        topics, before = self._job.names.folded, dict[Place, int]()
+        while not stop.is_set():
+            ends = await asyncio.to_thread(self._clients.ends, topics, self._partitions)
+            done = all((self._reached(place) or 0) >= end for place, end in ends.items())
+            # What was done since the last look may have led to more.
+            if done and ends == before:
+                return True
+            before = ends if done else {}
+            await _pause(stop, _LOOK_SECONDS / 5)
+        return False
 
     def _reached(self, place: Place) -> int | None:
         reached: int | None = self._pipeline.app.consumer.flight.progress.reached(TP(*place))

@@ -13,6 +13,7 @@ import msgspec
 
 from headroom.clients import Clients, Place
 from headroom.generations.kind import Generation
+from schemas.identity import user_for
 from schemas.topics import BALANCES, DEAD_LETTERS
 
 _RECORDS_AT_ONCE: Final = 500_000
@@ -42,6 +43,8 @@ class Said(msgspec.Struct, frozen=True, gc=False):
 
 
 class _OfAccount(msgspec.Struct):
+    user: str
+    venue: str
     account: str
 
 
@@ -67,6 +70,8 @@ class Telling:
     """What a generation's topics and the public ones tell of the frames that it is made of.
 
     `topics` names both kinds: a public topic's name, and what the generation calls its own.
+    Accounts that have `moved` (their own names) were told of under the users of then; they are
+    compared by account, and the user does not count.
     """
 
     def __init__(
@@ -76,9 +81,12 @@ class Telling:
         topics: dict[str, str],
         *,
         partitions: int,
+        moved: frozenset[str] = frozenset(),
     ) -> None:
         self._clients = clients
         self._generation = generation
+        self._moved = moved
+        self._partitions = partitions
         self._accounts = generation.frames_of
         self._own = topics
         read = [*topics, *topics.values()]
@@ -90,9 +98,20 @@ class Telling:
         return sum(self._ends[place] - self._begins[place] for place in places)
 
     def compare(self, topic: str, partitions: Iterable[int]) -> Iterator[Told]:
-        """Both topics' partitions side by side; what is told in portions that fit into memory."""
-        places = list(partitions)
-        here, there = self._digests(self._own[topic], places), self._digests(topic, places)
+        """Both topics' partitions side by side; what is told in portions that fit into memory.
+
+        Without accounts that have moved, which lie in other partitions here and there.
+        """
+        return self._compare(topic, list(partitions), moved=False)
+
+    def compare_moved(self, topic: str) -> Iterator[Told]:
+        """The same of accounts that have moved, in all partitions."""
+        if self._moved:
+            yield from self._compare(topic, list(range(self._partitions)), moved=True)
+
+    def _compare(self, topic: str, places: list[int], *, moved: bool) -> Iterator[Told]:
+        here = self._digests(self._own[topic], places, moved=moved)
+        there = self._digests(topic, places, moved=moved)
         keys = here.keys() | there.keys()
         unlike = [
             key
@@ -103,9 +122,11 @@ class Telling:
         for portion in _portions(unlike, here, there):
             yield self._look_closer(topic, places, portion)
 
-    def _digests(self, topic: str, partitions: list[int]) -> "dict[str, _Digest]":
+    def _digests(self, topic: str, partitions: list[int], *, moved: bool) -> "dict[str, _Digest]":
         found: dict[str, _Digest] = {}
         for said, _ in self.said(topic, partitions):
+            if self._moved and (said.key in self._moved) != moved:
+                continue
             of_key = found.get(said.key)
             if of_key is None:
                 of_key = found[said.key] = _Digest()
@@ -143,6 +164,8 @@ class Telling:
         everybody = all(ids is None for ids in self._accounts.values())
         for message in self._clients.read(self._spans(topic, partitions)):
             said = read(message)
+            if said is not None and self._moved and read is _snapshot:
+                said = _without_user(said, self._moved)
             if said is None or not self._generation.tells(*said.source):
                 continue
             ids = None if everybody else self._accounts.get(venue_of(said.source[0]), frozenset())
@@ -170,6 +193,17 @@ def _snapshot(message: Any) -> Said | None:  # noqa: ANN401 - librdkafka has no 
     user: str = (message.key() or b"").decode("utf-8", "replace")
     source = _source(identity)
     return None if source is None else Said(user, source, identity, message.value() or b"")
+
+
+def _without_user(said: Said, moved: frozenset[str]) -> Said:
+    """A snapshot as that of its account, if the account has moved."""
+    of = msgspec.json.decode(said.value, type=_OfAccount)
+    own = user_for(of.venue, of.account)
+    if own not in moved:
+        return said
+    # The user is what a document begins with.
+    value = said.value[len(b'{"user":') + len(msgspec.json.encode(of.user)) :]
+    return msgspec.structs.replace(said, key=own, value=value, account_id=of.account.encode())
 
 
 def _letter(message: Any) -> Said | None:  # noqa: ANN401 - as above

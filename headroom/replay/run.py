@@ -6,6 +6,7 @@ import sys
 
 from rich.console import Console
 
+from headroom.accounts.bindings import read_bindings
 from headroom.clients import Clients
 from headroom.generations import Generation, read_book
 from headroom.generations.kind import check_name
@@ -38,8 +39,11 @@ async def run_replay(
         book = await read_book(kafka, partitions=settings.partitions)
         generation = known(book, name, asked)
         if generation is None:
+            bindings = await read_bindings(kafka, partitions=settings.partitions)
             generation = await asyncio.to_thread(
-                lambda: planned(clients, book, name, asked, partitions=settings.partitions)
+                lambda: planned(
+                    clients, book, bindings, name, asked, partitions=settings.partitions
+                )
             )
             await begin(settings, generation)
         if generation.state == "carrying":
@@ -64,8 +68,10 @@ async def run_dry(settings: Settings, name: str, asked: Asked) -> None:
         sys.stdout.write(f"{name} was begun before: it would go on where it was\n")
         return
 
+    bindings = await read_bindings(kafka, partitions=settings.partitions)
+
     def look() -> tuple[Generation, int]:
-        found = planned(clients, book, name, asked, partitions=settings.partitions)
+        found = planned(clients, book, bindings, name, asked, partitions=settings.partitions)
         return found, count(clients, found, partitions=settings.partitions).accounts
 
     generation, carried = await asyncio.to_thread(look)
@@ -109,13 +115,16 @@ async def _made(
 async def _compared(
     settings: Settings, clients: Clients, generation: Generation, *, as_json: bool
 ) -> None:
-    book = await read_book(settings.kafka.arguments(), partitions=settings.partitions)
+    kafka, partitions = settings.kafka.arguments(), settings.partitions
+    book = await read_book(kafka, partitions=partitions)
+    bindings = await read_bindings(kafka, partitions=partitions)
     comparison = await asyncio.to_thread(
         lambda: compare(
             clients,
             generation,
             book.live.name,
-            partitions=settings.partitions,
+            partitions=partitions,
+            moved=bindings.moved,
             shown_max=_ALL if as_json else SHOWN_MAX,
         )
     )

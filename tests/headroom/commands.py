@@ -101,13 +101,14 @@ def until(
     condition: Callable[[], bool],
     *,
     seconds: float = 60.0,
+    pause_seconds: float = 0.1,
     why: Callable[[], str] = str,
 ) -> None:
     """Wait for a condition; `why` says what stood in its way."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, why()
-        time.sleep(0.1)
+        time.sleep(pause_seconds)
 
 
 def node() -> Iterator[str]:

@@ -46,8 +46,9 @@ def killed(scene: Scene, name: str, folder: Path, kills: int) -> None:
         words = ("replay", "--generation", name)
         with started(folder / f"{name}-{number}", *words, **scene.house.settings) as command:
             until(
-                lambda target=target: sum(scene.committed(app_name(name), RAW).values()) >= target,
+                lambda target=target: scene.read_of(name) >= target,
                 seconds=600,
+                pause_seconds=0.01,
                 why=lambda c=command: c.output,
             )
             command.process.send_signal(signal.SIGKILL)

@@ -15,7 +15,6 @@ from headroom.generations import FIRST, app_name, names_of
 from headroom.settings import KafkaSettings
 from schemas.headers import Headers, RawHeaders
 from schemas.times import rfc3339
-from schemas.topics import BALANCES
 from schemas.venues import VENUES
 from tests.data import documented_frame
 from tests.headroom import commands
@@ -87,12 +86,17 @@ class Scene:
         group, names = app_name(generation), names_of(generation, live=True)
         if sum(self.committed(group, RAW).values()) < sum(self.ends(RAW).values()):
             return False
-        downstream = (names.output(BALANCES), names.contributions)
+        downstream = names.folded
         done, ends = self.committed(group, downstream), self.ends(downstream)
         return all(done.get(place, 0) >= end for place, end in ends.items())
 
     def committed(self, group: str, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
         return self.clients.committed(group, topics, PARTITIONS)
+
+    def read_of(self, generation: str) -> int:
+        """How many frames a replay has read, as far as is known at once."""
+        group = app_name(generation)
+        return sum(self.clients.committed(group, RAW, PARTITIONS, stable=False).values())
 
     def ends(self, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
         return self.clients.ends(topics, PARTITIONS)

@@ -12,9 +12,9 @@ from schemas.rejections import Reason, Rejected
 MISREAD, UNREAD, STRAY = "misread-", "unread-", "stray-"
 
 
-def wrong(venue: str, topic: str, partition: int, record: Any, remember: Any) -> Told | Rejected:
+def wrong(venue: str, topic: str, partition: int, record: Any, *more: Any) -> Told | Rejected:
     """Some amounts are other ones, some frames cannot be read, some belong to another user."""
-    told = tell(venue, topic, partition, record, remember)
+    told = tell(venue, topic, partition, record, *more)
     account = (record.key or b"").decode()
     if isinstance(told, Rejected):
         return told

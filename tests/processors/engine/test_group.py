@@ -153,9 +153,13 @@ async def relay(port: int, target: str) -> asyncio.Server:
     """Listens on a port, and passes everything on to the target and back."""
 
     async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-        writer.close()
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+        except ConnectionError:
+            pass  # either side may leave without a word
+        finally:
+            writer.close()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, there = target.split(":")

@@ -1,0 +1,75 @@
+"""Which accounts belong to users of other names, as it is recorded in Kafka."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from headroom.following import Following
+from headroom.reading import records
+from schemas.identity import accounts_of, user_for
+from schemas.topics import ACCOUNTS
+
+
+class Binding(msgspec.Struct, frozen=True):
+    """An account and its user; `number` counts the moves of this account, the first is 1."""
+
+    venue: str
+    account: str
+    user: str
+    number: int
+
+    @property
+    def own(self) -> str:
+        """The account's own name, as which it is a user when it belongs to nobody else."""
+        return user_for(self.venue, self.account)
+
+
+class Bindings:
+    """All of them, by the accounts' own names; `owners` is what normalisers want to know."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, Binding] = {}
+        self.owners: dict[str, str] = {}
+
+    def take(self, key: bytes | None, value: bytes | None) -> None:
+        """Take one record of the topic."""
+        if key is None or value is None:
+            return
+        found = msgspec.json.decode(value, type=Binding)
+        self.all[found.own] = found
+        if found.user == found.own:
+            self.owners.pop(found.own, None)
+        else:
+            self.owners[found.own] = found.user
+
+    @property
+    def moved(self) -> frozenset[str]:
+        """Accounts that may have been told of under several users."""
+        return frozenset(self.all)
+
+    def accounts_of(self, user: str) -> dict[str, list[str]]:
+        """A user's accounts, by venue."""
+        found = {} if user in self.all and user not in self.own_again else accounts_of(user)
+        for own, owner in self.owners.items():
+            if owner == user:
+                binding = self.all[own]
+                found.setdefault(binding.venue, []).append(binding.account)
+        return found
+
+    @property
+    def own_again(self) -> frozenset[str]:
+        """Accounts that were moved, and are their own users again."""
+        return frozenset(self.all.keys() - self.owners.keys())
+
+    def following(self, kafka: Mapping[str, Any]) -> Following:
+        """Keeps them up to date."""
+        return Following(kafka, ACCOUNTS, self.take)
+
+
+async def read_bindings(kafka: Mapping[str, Any], *, partitions: int) -> Bindings:
+    """The bindings as they are now; raises KafkaError, `Stalled`."""
+    found = Bindings()
+    async for record in records(kafka, ACCOUNTS, partitions=partitions):
+        found.take(record.key, record.value)
+    return found
