@@ -138,6 +138,19 @@ def test_the_tokens_file_is_not_open_to_all() -> None:
     )
 
 
+def test_the_accounts_file_comes_from_a_secret_where_there_is_one() -> None:
+    pod = pods(LARGE)["prod-headroom-worker"]
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    assert volumes["accounts"]["secret"]["secretName"] == "headroom-accounts"
+    assert environment(pod)["HEADROOM_ACCOUNTS_FILE"] == "/accounts/accounts.yaml"
+    (container,) = pod["containers"]
+    mounted = {"name": "accounts", "mountPath": "/accounts", "readOnly": True}
+    assert mounted in container["volumeMounts"]
+    small = pods(SMALL)["prod-headroom-worker"]
+    assert "HEADROOM_ACCOUNTS_FILE" not in environment(small)
+    assert "accounts" not in {each["name"] for each in small["volumes"]}
+
+
 def test_tls_comes_from_a_secret() -> None:
     for values, files in ((TLS, {"CAFILE"}), (LARGE, {"CAFILE", "CERTFILE", "KEYFILE"})):
         for pod in pods(values).values():
