@@ -22,7 +22,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from headroom.errors import OperatorError
 from headroom.reading import STALLED_SECONDS, Stalled
 from headroom.settings import KafkaSettings
-from processors.engine.client import patiently, properties
+from processors.engine.client import librdkafka_log, patiently, properties
 from processors.engine.fetcher import FETCHING
 from processors.engine.sender import IN_TRANSACTIONS, SENDING
 
@@ -63,7 +63,7 @@ class Clients:
     def admin(self) -> AdminClient:
         """One for all questions."""
         if self._admin is None:
-            self._admin = AdminClient(self._access)
+            self._admin = AdminClient(self._access, logger=librdkafka_log)
         return self._admin
 
     def producer(self, transactional_id: str, *, seconds_max: float) -> Producer:
@@ -78,7 +78,8 @@ class Clients:
                 **IN_TRANSACTIONS,
                 "transactional.id": transactional_id,
                 "transaction.timeout.ms": int(seconds_max * 1000),
-            }
+            },
+            logger=librdkafka_log,
         )
         made.init_transactions(CALL_SECONDS)
         return made
@@ -113,7 +114,8 @@ class Clients:
             self._consumer = consumer
 
     def _new_consumer(self) -> Consumer:
-        return Consumer({**self._access, **FETCHING, **_READING, "group.id": "headroom-read"})
+        conf = {**self._access, **FETCHING, **_READING, "group.id": "headroom-read"}
+        return Consumer(conf, logger=librdkafka_log)
 
     def close(self) -> None:
         """Let go of the connections."""

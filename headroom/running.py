@@ -65,7 +65,7 @@ def _status(error: Exception) -> int | None:
             return EXIT_MISTAKE
         case ("processors.engine.errors", "TopicsMissing"):
             return EXIT_MISTAKE
-        case ("processors.engine.errors", _):
+        case ("processors.engine.errors" | "aiokafka.errors", _) | ("cimpl", "KafkaException"):
             return EXIT_BROKEN
         case _:
             return None

@@ -1,12 +1,15 @@
 """Following the book of generations: a worker is told when another one becomes the live one."""
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from headroom.following import Following
 from headroom.generations.book import Book
 from schemas.topics import GENERATIONS
+
+log = logging.getLogger("headroom.generations")
 
 
 class LiveGeneration:
@@ -24,6 +27,9 @@ class LiveGeneration:
 
     async def settled(self) -> str:
         """Wait until no promotion is under way; which generation is live then."""
+        await self._following.until()
+        if self._book.live.promoting is not None:
+            log.info("waiting: %s is being promoted", self._book.live.promoting)
         await self._following.until(lambda: self._book.live.promoting is None)
         return self._book.live.name
 

@@ -6,6 +6,8 @@ import os
 import signal
 
 import pytest
+from aiokafka.errors import KafkaTimeoutError
+from confluent_kafka import KafkaError, KafkaException
 
 from headroom.errors import KafkaUnreachable, SettingsError, TopicsDiffer
 from headroom.kafka.errors import PortTaken
@@ -74,6 +76,16 @@ def test_what_breaks_the_engine_is_status_1(
     kind: type[EngineError], capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = kind.__new__(kind)
+    with pytest.raises(SystemExit) as caught, one_clear_line():
+        raise error
+    assert caught.value.code == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [KafkaException(KafkaError(KafkaError._TIMED_OUT)), KafkaTimeoutError()]
+)
+def test_what_kafka_says_is_status_1(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught, one_clear_line():
         raise error
     assert caught.value.code == 1
