@@ -74,7 +74,7 @@ def sum_records(pair: Pair[SumDocument], generation: str, time: str) -> Iterator
     seen = 0 if pair.there is None else pair.there.version
     differs = not same(document, pair.there, versions=False)
     version = max(document.version, seen + 1 if differs else seen)
-    if version != document.version or pair.here is None:
+    if version != document.version:
         document = msgspec.structs.replace(document, version=version)
         head = Head(version, msgspec.Raw(encode(document)))
         row = msgspec.json.encode(head)

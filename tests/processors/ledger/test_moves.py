@@ -116,7 +116,10 @@ def test_however_it_is_moved_and_whatever_comes_late_one_user_has_it(
     kafka.drain(again=again)
     for user in USERS:
         row = kafka.rows.get(user.encode())
-        accounts = {} if row is None else decode(row, UserState).accounts
+        state = UserState(user, 0, {}, [], []) if row is None else decode(row, UserState)
+        accounts = state.accounts
+        if user == owner:
+            assert state.moved == {}
         public = kafka.public.get(user)
         if user == owner and sequence:
             assert accounts["sfox:a"].sequence == sequence
@@ -174,6 +177,36 @@ def test_a_late_frame_is_passed_on_and_counted() -> None:
     assert changes.verdicts["sfox", Verdict.MOVED] == 1
     other = snapshot(1, 1, 1, account="b", user=OWN, assets={"BTC": "1"})
     assert passed_on(decode(rows[OWN.encode()], UserState), other) is None
+
+
+def test_what_was_lost_is_told_to_the_sums_again() -> None:
+    ledger, rows = UserLedger(), dict[bytes, bytes]()
+    changes = ledger.fold([frame(7, OWN)], rows.get)
+    rows.update({change.key: change.row for change in changes.users})
+    order = withdrawal(1, OWN, "ann")
+    left = ledger.move([order], rows.get)
+    rows.update({change.key: change.row for change in left.users})
+    again = ledger.move([order], rows.get)
+    assert again.shares == left.shares != []
+    assert again.adoptions == left.adoptions
+    assert again.users == left.users
+
+
+def test_another_account_changes_nothing_of_what_is_remembered() -> None:
+    ledger, rows = UserLedger(), dict[bytes, bytes]()
+    rows.update(ledger.move([withdrawal(1, OWN, "ann")], rows.get).rows)
+    other = snapshot(1, 1, 1, account="b", user=OWN, assets={"BTC": "1"})
+    rows.update({change.key: change.row for change in ledger.fold([other], rows.get).users})
+    changes = ledger.fold([frame(8, OWN)], rows.get)
+    assert [adoption.user for adoption in changes.adoptions] == ["ann"]
+
+
+def test_what_is_passed_on_counts_as_of_the_later_move() -> None:
+    """So numbers grow along every way, and nothing goes round."""
+    state = follow(None, withdrawal(5, OWN, "bob")).state
+    late = follow(state, Adoption("sfox", "a", OWN, 2, frame(7, "ann")))
+    assert late.adoption == Adoption("sfox", "a", "bob", 5, frame(7, "ann"))
+    assert (late.state, late.time) == (state, None)
 
 
 def test_a_deleted_account_moves_without_a_word() -> None:
