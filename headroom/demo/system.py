@@ -73,6 +73,7 @@ class Demo:
             for venue, shown in self._shown.items():
                 await self._start_venue(venue, shown, journal=venue)
             self.url = await worker.line("ready", seconds=START_SECONDS_MAX)
+            tell(f"Kafka is at {self._places['Kafka']}")
             tell(f"the worker answers at {self.url}/v1/users")
             self._places["users"] = f"{self.url}/v1/users"
             self._places["metrics"] = f"{self.url}/metrics"
