@@ -2,8 +2,7 @@
 
 The live workers are told to stop, and do once they see that a promotion is under way. What they
 left half done is folded by the agents of the old generation, the frames that came since are read by
-those of the new one; then both stand at the same frame. What differs is written in one transaction
-with the word that the other generation is live from now on, which every worker waits for.
+those of the new one; then both stand at the same frame, and what differs is published.
 """
 
 import asyncio
@@ -13,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from confluent_kafka import TopicPartition
 
 from headroom.accounts.bindings import read_bindings
 from headroom.clients import Clients, Place
@@ -34,28 +32,20 @@ from headroom.generations.kind import changelog
 from headroom.replay import show
 from headroom.replay.asked import RAW_TOPICS, mapped, placed
 from headroom.replay.begin import IsLive
-from headroom.replay.carry import put
-from headroom.replay.compare import Comparison, compare
+from headroom.replay.compare import Comparison
 from headroom.replay.place import workplace
-from headroom.replay.plan import sum_records, user_records, vanishes
+from headroom.replay.plan import vanishes
+from headroom.replay.publish import publish
 from headroom.replay.rebuild import Job, rebuild
-from headroom.replay.records import RECORD_TOPICS, Telling
 from headroom.replay.rows import Pair, Tables, User
 from headroom.settings import Settings
 from headroom.topics import create, require
 from processors.agents import ASSETS_TABLE, USERS_TABLE
-from processors.engine.client import LEFT_ROWS
 from processors.names import EVERYTHING
-from schemas.headers import GENERATION
-from schemas.times import rfc3339
-from schemas.topics import BALANCES, GENERATIONS
-from schemas.venues import VENUES
 
 ALONE_SECONDS_MAX: Final = 60.0
-TRANSACTION_SECONDS: Final = 600.0
 _LOOK_SECONDS: Final = 0.2
 _NAMED_MAX: Final = 5
-_CORRECTIONS_AT_ONCE: Final = 20_000
 
 
 class NotComplete(OperatorError):
@@ -146,8 +136,6 @@ class _Promotion:
         self._old = book.live.name
         self._stop = stop
         self._partitions = settings.partitions
-
-    # -- before anything is published
 
     async def nobody_vanishes(self) -> None:
         """Raises `WouldVanish` where a user would who is in the live tables."""
@@ -248,71 +236,12 @@ class _Promotion:
         """Write what differs, and who is live; what differed."""
         kafka = self._settings.kafka.arguments()
         bindings = await read_bindings(kafka, partitions=self._partitions)
-        return await asyncio.to_thread(self._publish, bindings.moved)
-
-    def _publish(self, moved: frozenset[str]) -> Comparison:
-        comparison = compare(
-            self._clients, self._generation, self._old, partitions=self._partitions, moved=moved
+        return await asyncio.to_thread(
+            lambda: publish(
+                self._clients,
+                self._book,
+                self._generation,
+                partitions=self._partitions,
+                moved=bindings.moved,
+            )
         )
-        producer = self._clients.producer(
-            f"{app_name(self._generation.name)}.promotion", seconds_max=TRANSACTION_SECONDS
-        )
-        self._correct(producer, comparison)
-        # From here on the promoted agents read what comes: corrections are folded already.
-        ends = self._clients.ends([BALANCES], self._partitions)
-        producer.begin_transaction()
-        for out in self._differing():
-            put(producer, out)
-        for said in self._said():
-            put(producer, (GENERATIONS, None, *entry(said), []))
-        producer.send_offsets_to_transaction(
-            [TopicPartition(*place, end, metadata=LEFT_ROWS) for place, end in ends.items()],
-            self._clients.nobody_of(app_name(self._generation.name)),
-        )
-        producer.commit_transaction()
-        return comparison
-
-    def _correct(self, producer: Any, comparison: Comparison) -> None:  # noqa: ANN401 - librdkafka has no types
-        """Tell again, marked as such, what came otherwise of frames that were read before."""
-        own, name = names_of(self._generation.name, live=False), self._generation.name
-        topics = {topic: own.output(topic) for topic in RECORD_TOPICS}
-        telling = Telling(self._clients, self._generation, topics, partitions=self._partitions)
-        waiting = 0
-        producer.begin_transaction()
-        for topic, identities in comparison.corrections.items():
-            for said, message in telling.said(topics[topic], range(self._partitions)):
-                if said.identity not in identities:
-                    continue
-                headers = [*(message.headers() or ()), (GENERATION, name.encode())]
-                put(producer, (topic, None, message.key(), message.value(), headers))
-                waiting += 1
-                if waiting % _CORRECTIONS_AT_ONCE == 0:
-                    producer.commit_transaction()
-                    producer.begin_transaction()
-        producer.commit_transaction()
-
-    def _differing(self) -> Any:  # noqa: ANN401 - an iterator of records
-        tables, name = self._tables(), self._generation.name
-        now = rfc3339(time.time_ns())
-        for partition in range(self._partitions):
-            for pair in tables.users([partition]):
-                if pair is not None:
-                    yield from user_records(pair, name, now)
-        for sums in tables.sums():
-            yield from sum_records(sums, name, now)
-
-    def _said(self) -> list[Generation | Live]:
-        """What the book says from now on."""
-        generation = self._generation
-        stands = generation.ends
-        old = self._book.generations.get(self._old) or Generation(
-            name=self._old,
-            made_ns=0,
-            code=generation.code,
-            state="complete",
-            accounts=dict.fromkeys(VENUES),
-            starts={topic: [0] * len(offsets) for topic, offsets in stands.items()},
-            ends=stands,
-        )
-        demoted = msgspec.structs.replace(old, ends=stands, told_from=stands)
-        return [generation, demoted, Live(generation.name)]

@@ -1,0 +1,115 @@
+"""What the public gets of a promotion: what differs, and the word that another generation is live.
+
+That word and every row and document that differs are one transaction, which the live workers wait
+for. What came otherwise of frames that were read before is told again ahead of it.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+from confluent_kafka import TopicPartition
+
+from headroom.clients import Clients
+from headroom.generations import Book, Generation, Live, app_name, names_of
+from headroom.generations.book import entry
+from headroom.replay.carry import Out, put
+from headroom.replay.compare import Comparison, compare
+from headroom.replay.plan import sum_records, user_records
+from headroom.replay.records import RECORD_TOPICS, Telling
+from headroom.replay.rows import Tables
+from processors.engine.client import LEFT_ROWS
+from schemas.headers import GENERATION
+from schemas.times import rfc3339
+from schemas.topics import BALANCES, GENERATIONS
+from schemas.venues import VENUES
+
+TRANSACTION_SECONDS: Final = 600.0
+_CORRECTIONS_AT_ONCE: Final = 20_000
+
+
+def publish(
+    clients: Clients,
+    book: Book,
+    generation: Generation,
+    *,
+    partitions: int,
+    moved: frozenset[str],
+) -> Comparison:
+    """Make a generation the live one that stands at the same frames as the live one; what differed.
+
+    `moved` are accounts that have belonged to several users, by their own names.
+    """
+    old, group = book.live.name, app_name(generation.name)
+    comparison = compare(clients, generation, old, partitions=partitions, moved=moved)
+    producer = clients.producer(f"{group}.promotion", seconds_max=TRANSACTION_SECONDS)
+    _correct(producer, clients, generation, comparison, partitions=partitions)
+    # From here on the promoted agents read what comes: corrections are folded already.
+    ends = clients.ends([BALANCES], partitions)
+    producer.begin_transaction()
+    tables = Tables(clients, generation.name, old, partitions=partitions)
+    for out in _differing(tables, generation.name, partitions):
+        put(producer, out)
+    for said in _said(book, generation):
+        put(producer, (GENERATIONS, None, *entry(said), []))
+    producer.send_offsets_to_transaction(
+        [TopicPartition(*place, end, metadata=LEFT_ROWS) for place, end in ends.items()],
+        clients.nobody_of(group),
+    )
+    producer.commit_transaction()
+    return comparison
+
+
+def _correct(
+    producer: Any,  # noqa: ANN401 - librdkafka has no types
+    clients: Clients,
+    generation: Generation,
+    comparison: Comparison,
+    *,
+    partitions: int,
+) -> None:
+    """Tell again, marked as such, what came otherwise of frames that were read before."""
+    own = names_of(generation.name, live=False)
+    topics = {topic: own.output(topic) for topic in RECORD_TOPICS}
+    telling = Telling(clients, generation, topics, partitions=partitions)
+    waiting = 0
+    producer.begin_transaction()
+    for topic, identities in comparison.corrections.items():
+        for said, message in telling.said(topics[topic], range(partitions)):
+            if said.identity not in identities:
+                continue
+            headers = [*(message.headers() or ()), (GENERATION, generation.name.encode())]
+            put(producer, (topic, None, message.key(), message.value(), headers))
+            waiting += 1
+            if waiting % _CORRECTIONS_AT_ONCE == 0:
+                producer.commit_transaction()
+                producer.begin_transaction()
+    producer.commit_transaction()
+
+
+def _differing(tables: Tables, name: str, partitions: int) -> Iterator[Out]:
+    """Rows and documents that are not the same in both."""
+    now = rfc3339(time.time_ns())
+    for partition in range(partitions):
+        for pair in tables.users([partition]):
+            if pair is not None:
+                yield from user_records(pair, name, now)
+    for sums in tables.sums():
+        yield from sum_records(sums, name, now)
+
+
+def _said(book: Book, generation: Generation) -> list[Generation | Live]:
+    """What the book says from now on."""
+    stands = generation.ends
+    old = book.generations.get(book.live.name) or Generation(
+        name=book.live.name,
+        made_ns=0,
+        code=generation.code,
+        state="complete",
+        accounts=dict.fromkeys(VENUES),
+        starts={topic: [0] * len(offsets) for topic, offsets in stands.items()},
+        ends=stands,
+    )
+    demoted = msgspec.structs.replace(old, ends=stands, told_from=stands)
+    return [generation, demoted, Live(generation.name)]
