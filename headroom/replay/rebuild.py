@@ -128,6 +128,9 @@ class _Run:
             async for pace in self._paces(stop):
                 show(pace)
             done = not stop.is_set() and await self._folded(stop)
+            if done:
+                # The rate is that of all the work, not of the frames alone.
+                show(Pace(self._job.total, self._job.total, time.monotonic()))
 
         accounts = self._bindings.following(self._kafka)
         async with accounts.followed():
