@@ -23,7 +23,7 @@ from headroom.errors import OperatorError
 from headroom.reading import STALLED_SECONDS, Stalled
 from headroom.settings import KafkaSettings
 from processors.engine.client import librdkafka_log, patiently, properties
-from processors.engine.fetcher import FETCHING
+from processors.engine.fetcher import IN_BULK
 from processors.engine.sender import IN_TRANSACTIONS, SENDING
 
 CALL_SECONDS: Final = 30.0
@@ -31,9 +31,7 @@ _PATIENCE_SECONDS: Final = 60.0
 _READ_AT_ONCE: Final = 10_000
 _WAIT_SECONDS: Final = 0.5
 _READING: Final[Mapping[str, Any]] = {
-    "queued.min.messages": 100_000,
-    "queued.max.messages.kbytes": 64 * 1024,
-    "fetch.message.max.bytes": 4 * 1024 * 1024,
+    **IN_BULK,
     # Whatever is read is there; a new assignment waits for the fetch that is under way.
     "fetch.wait.max.ms": 5,
 }
@@ -114,7 +112,7 @@ class Clients:
             self._consumer = consumer
 
     def _new_consumer(self) -> Consumer:
-        conf = {**self._access, **FETCHING, **_READING, "group.id": "headroom-read"}
+        conf = {**self._access, **_READING, "group.id": "headroom-read"}
         return Consumer(conf, logger=librdkafka_log)
 
     def close(self) -> None:

@@ -8,10 +8,12 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from headroom.errors import OperatorError
+from schemas.times import rfc3339
 
 STALLED_SECONDS: Final = 60.0
 _FETCH_BYTES: Final = 4 * 1024 * 1024
 _POLL_MS: Final = 500
+_NS_PER_MS: Final = 1_000_000
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -25,6 +27,10 @@ class Span(msgspec.Struct, frozen=True):
         return (self.since_ms is None or self.since_ms <= time_ms) and (
             self.until_ms is None or time_ms < self.until_ms
         )
+
+
+class Outside(OperatorError):
+    """A time or an offset that the topics do not hold."""
 
 
 class Stalled(OperatorError):
@@ -53,13 +59,19 @@ async def records(
     """The committed records that Kafka took within `span`, up to where the topic ends now.
 
     In order within a partition; across partitions as they come. Memory does not grow with them.
-    Raises `Stalled`, KafkaError.
+    Raises `Stalled`, KafkaError, and `Outside` where `span` ends before all that the topic holds.
     """
     places = [TopicPartition(topic, number) for number in range(partitions)]
     async with reader(kafka) as consumer:
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
         starts = await consumer.beginning_offsets(places)
+        if span.until_ms is not None:
+            found = await consumer.offsets_for_times(dict.fromkeys(places, 0))
+            times = [at.timestamp for at in found.values() if at is not None]
+            if times and span.until_ms <= min(times):
+                first = rfc3339(min(times) * _NS_PER_MS)
+                raise Outside(f"{topic} holds nothing before {first}")
         if span.since_ms is not None:
             found = await consumer.offsets_for_times(dict.fromkeys(places, span.since_ms))
             starts = {p: ends[p] if at is None else at.offset for p, at in found.items()}

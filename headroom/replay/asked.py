@@ -6,18 +6,14 @@ from typing import Final
 import msgspec
 
 from headroom.clients import Clients, Place
-from headroom.errors import OperatorError
 from headroom.generations import Mapped
+from headroom.reading import Outside
 from schemas.identity import accounts_of
 from schemas.times import rfc3339
 from schemas.venues import VENUES
 
 RAW_TOPICS: Final = tuple(venue.raw_topic for venue in VENUES.values())
 _NS_PER_MS: Final = 1_000_000
-
-
-class Outside(OperatorError):
-    """A time or an offset that the topics do not hold."""
 
 
 class Offset(msgspec.Struct, frozen=True):

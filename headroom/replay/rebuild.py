@@ -35,6 +35,11 @@ class Pace(msgspec.Struct, frozen=True):
     total: int
     at_seconds: float
 
+    def rate_since(self, earlier: "Pace") -> float:
+        """Frames a second; 0 where nothing was done, or no time went by."""
+        seconds = self.at_seconds - earlier.at_seconds
+        return (self.done - earlier.done) / seconds if seconds > 0 else 0.0
+
 
 class Job(msgspec.Struct, frozen=True):
     """What a run of the agents is to do.
@@ -124,18 +129,22 @@ class _Run:
 
         async def watch() -> None:
             nonlocal done
-            await self._serving(stop)
-            async for pace in self._paces(stop):
-                show(pace)
-            done = not stop.is_set() and await self._folded(stop)
-            if done:
-                # The rate is that of all the work, not of the frames alone.
-                show(Pace(self._job.total, self._job.total, time.monotonic()))
+            done = await self._watched(show, stop)
 
         accounts = self._bindings.following(self._kafka)
         async with accounts.followed():
             await accounts.until()
             await self._pipeline.run(watch)
+        return done
+
+    async def _watched(self, show: Callable[[Pace], None], stop: asyncio.Event) -> bool:
+        await self._serving(stop)
+        async for pace in self._paces(stop):
+            show(pace)
+        done = not stop.is_set() and await self._folded(stop)
+        if done:
+            # The rate is that of all the work, not of the frames alone.
+            show(Pace(self._job.total, self._job.total, time.monotonic()))
         return done
 
     async def _serving(self, stop: asyncio.Event) -> None:

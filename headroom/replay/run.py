@@ -107,8 +107,8 @@ async def _made(
         done = await rebuild(settings, job_of(generation), folder, place.instance, keep, stop)
     if not done:
         return None
-    seconds = paces[-1].at_seconds - paces[0].at_seconds
-    rate = (paces[-1].done - paces[0].done) / seconds if seconds > 0 else generation.rate
+    # Whoever comes back to do the folding alone knows no rate.
+    rate = paces[-1].rate_since(paces[0]) or generation.rate
     return await advance(settings, generation, state="complete", rate=rate)
 
 

@@ -67,8 +67,7 @@ class Rate:
         paces.append(pace)
         while len(paces) > 2 and pace.at_seconds - paces[1].at_seconds >= _RATE_OVER_SECONDS:  # noqa: PLR2004 - two make a rate
             paces.popleft()
-        seconds = pace.at_seconds - paces[0].at_seconds
-        return (pace.done - paces[0].done) / seconds if seconds > 0 else 0.0
+        return pace.rate_since(paces[0])
 
 
 class _Lines:

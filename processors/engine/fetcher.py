@@ -24,7 +24,6 @@ _CALL_SECONDS: Final = 10.0
 # A transaction that a dead worker left open ends by its time-out; until then its offsets are
 # nobody's, and the partitions wait.
 COMMITTED_SECONDS_MAX: Final = 60.0
-_MEBIBYTE: Final = 1024
 _READ_AHEAD: Final = 2_000
 
 FETCHING: Final[Mapping[str, Any]] = {
@@ -39,10 +38,16 @@ FETCHING: Final[Mapping[str, Any]] = {
     "fetch.wait.max.ms": 250,
     # Little is read ahead: what agents send to each other would stand at the end of a long queue.
     "queued.min.messages": _READ_AHEAD,
-    "queued.max.messages.kbytes": 4 * _MEBIBYTE,
+    "queued.max.messages.kbytes": 4 * 1024,
     # What is behind comes in large pieces: a user's frames become fewer rows, half the work.
-    "fetch.message.max.bytes": 4 * _MEBIBYTE * 1024,
+    "fetch.message.max.bytes": 4 * 1024 * 1024,
 }
+IN_BULK: Final[Mapping[str, Any]] = {
+    **FETCHING,
+    "queued.min.messages": 100_000,
+    "queued.max.messages.kbytes": 64 * 1024,
+}
+"""For who reads all that is there, and nothing else meanwhile."""
 
 
 class Fetched(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from faust.types import TP
 
 from processors.engine.client import OwnThread, by_partition, librdkafka_log, patiently
 from processors.engine.errors import ChangelogCut, FetchFailed, TransactionHangs
-from processors.engine.fetcher import FETCHING
+from processors.engine.fetcher import IN_BULK
 from processors.engine.store import PartitionStore, Position
 
 log = logging.getLogger(__name__)
@@ -31,11 +31,6 @@ _CALL_SECONDS: Final = 10.0
 OFFSETS_SECONDS_MAX: Final = 60.0
 # A worker's transaction ends by its time-out of ten seconds, and Kafka looks every ten seconds.
 STANDSTILL_SECONDS_MAX: Final = 60.0
-_RESTORING: Final[Mapping[str, Any]] = {
-    "queued.min.messages": 100_000,
-    "queued.max.messages.kbytes": 64 * 1024,
-    "fetch.message.max.bytes": 4 * 1024 * 1024,
-}
 
 Stores = Mapping[TP, PartitionStore]
 Write = Callable[[Mapping[bytes, bytes | None], Position], None]
@@ -57,7 +52,7 @@ class Restorer:
         clock_ms: Callable[[], int],
     ) -> None:
         self._access = properties
-        self._properties = {**properties, **FETCHING, **_RESTORING, "group.id": group}
+        self._properties = {**properties, **IN_BULK, "group.id": group}
         self._tombstones_ms = tombstones_ms
         self._clock_ms = clock_ms
         self._thread = OwnThread("restore")

@@ -1,6 +1,8 @@
 """The parts of a replay that need no Kafka: what is carried, what differs, how fast it is."""
 
+import asyncio
 import io
+from collections.abc import AsyncIterator
 
 import pytest
 from rich.console import Console
@@ -16,11 +18,12 @@ from headroom.generations.kind import (
     names_of,
     topics_of,
 )
+from headroom.reading import Outside
 from headroom.replay import show
-from headroom.replay.asked import Asked, Outside
+from headroom.replay.asked import Asked
 from headroom.replay.carry import carried_state, reader, records_of
 from headroom.replay.compare import Compared, Comparison, Difference
-from headroom.replay.rebuild import Pace
+from headroom.replay.rebuild import Pace, _Run, job_of
 from processors.ledger.users import UserState
 from schemas.codec import decode
 from schemas.documents import BalanceSnapshot, UserBalances
@@ -153,6 +156,36 @@ def test_a_rate_is_that_of_the_last_ten_seconds() -> None:
     assert rate.take(Pace(50, 100, 5.0)) == 10.0
     assert rate.take(Pace(50, 100, 10.0)) == 5.0
     assert rate.take(Pace(90, 100, 20.0)) == 4.0
+
+
+def test_who_does_the_folding_alone_knows_no_rate() -> None:
+    assert Pace(9, 9, 4.0).rate_since(Pace(9, 9, 1.0)) == 0.0
+    assert Pace(9, 9, 4.0).rate_since(Pace(0, 9, 4.0)) == 0.0
+
+
+class _Folding(_Run):
+    """A run whose frames are done at once, and what follows from them a good while later."""
+
+    def __init__(self) -> None:
+        self._job = job_of(generation())
+        self.folded = False
+
+    async def _serving(self, stop: asyncio.Event) -> None:
+        """It serves."""
+
+    async def _paces(self, stop: asyncio.Event) -> AsyncIterator[Pace]:
+        yield Pace(self._job.total, self._job.total, 0.0)
+
+    async def _folded(self, stop: asyncio.Event) -> bool:
+        self.folded = not stop.is_set()
+        return self.folded
+
+
+def test_the_last_pace_is_told_once_all_is_folded() -> None:
+    run, told = _Folding(), list[tuple[int, bool]]()
+    stop = asyncio.Event()
+    assert asyncio.run(run._watched(lambda pace: told.append((pace.done, run.folded)), stop))
+    assert told == [(15, False), (15, True)]
 
 
 def test_where_two_documents_differ() -> None:
