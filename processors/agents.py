@@ -144,7 +144,7 @@ class Agents:
     async def fold_assets(self, batches: AsyncIterator[Batch]) -> None:
         """Shares become sums over all users, one document per sum and batch."""
         async for batch in batches:
-            shares = [share for record in batch for share in unbundle(record.value or b"")]
+            shares = (share for record in batch for share in unbundle(record.value or b""))
             changes = self.sums.fold(batch.partition, shares, self.assets.get)
             for key, row in changes.rows.items():
                 self.assets[key] = row

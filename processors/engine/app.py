@@ -50,6 +50,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     `transaction_records` is committed at once. More of both is faster, and later.
 
     `read_until` names partitions of sources that are read up to before an offset and no further.
+    `read_last` names sources that are read once the others have nothing more for a moment.
     """
 
     name: str
@@ -69,6 +70,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     session_seconds: float = SESSION_SECONDS
     stalled_after_seconds: float = STALLED_SECONDS
     read_until: Mapping[tuple[str, int], int] = {}
+    read_last: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         """Without what reaches Kafka, which may hold a password."""
@@ -96,6 +98,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.records_at_once = settings.records_at_once
         self.transaction_records = settings.transaction_records
         self.read_until = settings.read_until
+        self.read_last = settings.read_last
         # Whether to leave the group at once when stopping, also with an `instance`: for who does
         # not come back.
         self.leaves = False

@@ -75,6 +75,7 @@ class Consumer(MessageByMessage):
             self.app.librdkafka,
             group=self.app.conf.id,
             until=self.app.read_until,
+            last=self.app.read_last,
             ahead=self.app.records_at_once,
         )
         self.flight: Flight = self._new_flight()

@@ -5,7 +5,8 @@ shows no record of a transaction that is open or was aborted.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -63,8 +64,9 @@ class Fetched(msgspec.Struct, frozen=True):
 class Fetcher:
     """Reads the partitions that it is given; `open` connects.
 
-    Where `until` names an offset of a partition, nothing from there on is read. `ahead` is how many
-    records are taken at once, and kept ready of each partition.
+    Where `until` names an offset of a partition, nothing from there on is read. Topics in `last`
+    are read once the others have nothing more for a moment. `ahead` is how many records are taken
+    at once, and kept ready of each partition.
     """
 
     def __init__(
@@ -73,13 +75,20 @@ class Fetcher:
         *,
         group: str,
         until: Mapping[tuple[str, int], int] = {},
+        last: Collection[str] = (),
         ahead: int = _READ_AHEAD,
     ) -> None:
         self._properties = {**properties, **FETCHING, "group.id": group}
         self._properties["queued.min.messages"] = max(ahead, _READ_AHEAD)
         self._until = {TP(*place): offset for place, offset in until.items()}
+        # Partitions that have been read as far as they are to be.
+        self._done: set[TP] = set()
+        self._last = frozenset(last)
+        # Partitions that wait for the others.
+        self._held: list[TopicPartition] = []
         self._thread = OwnThread("fetch")
         self._client: Any = None
+        self._known_topics: set[str] = set()
 
     def open(self) -> None:
         """Make the client; it connects by itself."""
@@ -107,6 +116,8 @@ class Fetcher:
         messages = [] if client is None else client.consume(count, 0)
         if not messages:
             messages = await self._thread.call(self._wait, count)
+            if not messages and self._held:
+                await self._thread.call(self._let_go)
         found, ends = by_partition(messages)
         records = {
             tp: [Record(m.key(), m.value(), m.offset(), m) for m in of_partition]
@@ -126,8 +137,9 @@ class Fetcher:
                 records[tp] = [record for record in found if record.offset < until]
                 if not records[tp]:
                     del records[tp]
-            if self._client is not None:
+            if self._client is not None and tp not in self._done:
                 self._client.pause([TopicPartition(*tp)])
+                self._done.add(tp)
         return Fetched(records, ends)
 
     def end(self, tp: TP) -> int | None:
@@ -145,17 +157,26 @@ class Fetcher:
 
     def _start(self, partitions: list[TP]) -> dict[TP, int]:
         found = self._committed(partitions)
+        self._know({tp.topic for tp in partitions})
         begin = {
             tp: self._earliest(tp) if offset is None else offset for tp, offset in found.items()
         }
-        self._client.assign(
-            [
-                TopicPartition(*tp, offset)
-                for tp, offset in begin.items()
-                if tp not in self._until or offset < self._until[tp]
-            ]
-        )
+        self._done = {tp for tp in begin if tp in self._until and begin[tp] >= self._until[tp]}
+        read = [TopicPartition(*tp, at) for tp, at in begin.items() if tp not in self._done]
+        self._client.assign(read)
+        self._held = [place for place in read if place.topic in self._last]
+        self._client.pause(self._held)
         return begin
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, []
+        self._client.resume(held)
+
+    def _know(self, topics: set[str]) -> None:
+        """Have librdkafka ask who leads these topics: by itself it does so a second after."""
+        for topic in sorted(topics - self._known_topics):
+            _patiently(partial(self._client.list_topics, topic, timeout=_CALL_SECONDS))
+        self._known_topics |= topics
 
     def _earliest(self, tp: TP) -> int:
         first: int

@@ -71,16 +71,16 @@ class SumLedger:
         """Fold contributions in; `read` reads the table's rows as they were before.
 
         Every sum that a contribution reaches gets a new version and is published, also where the
-        contribution was already there: a crash may have kept the row and lost the publication.
+        contribution was already there: a crash may have kept the row and lost the publication. Of
+        several contributions of one user to one sum the newest alone is folded.
         """
         sums = self._sums[partition]  # a partition that was never loaded would sum from nothing
         rows: dict[bytes, bytes] = {}
         touched: dict[bytes, str] = {}
-        stale = 0
-        for new in contributions:
+        newest, stale = _newest(contributions)
+        for row, new in newest.items():
             key = key_of(new)
-            row = row_key(key, new.user)
-            told, stored = encode(new), rows.get(row) or read(row)
+            told, stored = encode(new), read(row)
             if told != stored:
                 old = None if stored is None else decode(stored)
                 if old is not None and old.version > new.version:
@@ -114,6 +114,21 @@ class SumLedger:
 def published(head: bytes) -> bytes:
     """The JSON text of a sum's document, given the row of its head."""
     return bytes(msgspec.json.decode(head, type=Head).document)
+
+
+def _newest(contributions: Iterable[Contribution]) -> tuple[dict[bytes, Contribution], int]:
+    """The newest contribution to each row, in the order in which they came; how many came late."""
+    newest: dict[bytes, Contribution] = {}
+    stale = 0
+    for one in contributions:
+        row = row_key(key_of(one), one.user)
+        before = newest.get(row)
+        if before is not None and before.version > one.version:
+            stale += 1
+            continue
+        newest.pop(row, None)
+        newest[row] = one
+    return newest, stale
 
 
 def _version(head: bytes | None) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
+from processors.engine import Batch
 from tests.conftest import KafkaHandle
 from tests.processors.engine.harness import Bench, counting, until
 
@@ -40,6 +41,29 @@ async def test_a_source_is_read_up_to_an_offset_and_no_further(
             await bench.until_committed(total)
             await until(lambda app=app: not any(app.consumer.lag().values()))
         assert await bench.committed() == total
+
+
+async def test_a_source_waits_for_the_others(bench: Bench) -> None:
+    """However it lies in Kafka; then it is read like any other, to the end."""
+    late = f"{bench.name}.late"
+    await bench.create(late)
+    for _ in range(20):
+        await bench.write(late, b"z", b"")
+    await bench.send(*[(b"a", b"")] * 3_000)
+    app, _ = bench.app(read_last=frozenset([late]), records_at_once=100)
+    seen: list[str] = []
+
+    async def note(batches: AsyncIterator[Batch]) -> None:
+        async for batch in batches:
+            seen.extend([batch.topic] * len(batch))
+
+    app.agent(app.topic(late), name="late")(note)
+    async with bench.running(app, note):
+        await until(lambda: seen.count(late) == 20)
+        assert seen == [bench.source] * 3_000 + [late] * 20
+        await bench.send((b"a", b""))
+        await bench.write(late, b"z", b"")
+        await until(lambda: len(seen) == 3_022)
 
 
 async def members(bench: Bench) -> int:

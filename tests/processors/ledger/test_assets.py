@@ -155,6 +155,19 @@ def test_a_stale_contribution_is_dropped_and_counted() -> None:
     assert [emission.document.total for emission in again.emissions] == ["3"]
 
 
+def test_of_a_users_contributions_in_a_batch_the_newest_is_folded_alone() -> None:
+    """The rest would be taken out again at once; the sum's time is that of the last one."""
+    world = World()
+    read: list[bytes] = []
+    shares = [share("u", version, str(version)) for version in range(1, 5)]
+    world.ledger.load(0, [])
+    told = [*shares, shares[-1], share("v", 1, "1"), shares[0]]
+    changes = world.ledger.fold(0, told, read.append)
+    assert changes.stale == 1
+    assert len(read) == len(set(read)) == 3  # two rows and the head
+    assert [emission.document.total for emission in changes.emissions] == ["5"]
+
+
 def test_a_redelivery_is_published_again_and_counted_once() -> None:
     """A crash may have kept the row and lost the publication."""
     world = World()
