@@ -126,9 +126,16 @@ class Clients:
         """The first offsets that there still are."""
         return self._offsets(_places(topics, partitions), OffsetSpec.earliest())
 
-    def ends(self, topics: Collection[str], partitions: int) -> dict[Place, int]:
-        """The ends of what is committed."""
-        return self._offsets(_places(topics, partitions), OffsetSpec.latest())
+    def ends(
+        self, topics: Collection[str], partitions: int, *, committed: bool = True
+    ) -> dict[Place, int]:
+        """The ends of what is committed, or of all that was written.
+
+        A transaction that was committed a moment ago may count as open still: Kafka writes its
+        markers after it has answered.
+        """
+        isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        return self._offsets(_places(topics, partitions), OffsetSpec.latest(), isolation)
 
     def at(self, topics: Collection[str], partitions: int, time_ms: int) -> dict[Place, int | None]:
         """The first offsets of that time or later; None where there is none."""
@@ -146,8 +153,14 @@ class Clients:
         oldest = self._asked(places, OffsetSpec.for_timestamp(0))
         return min(a.timestamp for a in oldest.values() if a.offset >= 0), last_ms
 
-    def _offsets(self, places: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
-        return {place: answer.offset for place, answer in self._asked(places, spec).items()}
+    def _offsets(
+        self,
+        places: Iterable[Place],
+        spec: OffsetSpec,
+        isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+    ) -> dict[Place, int]:
+        found = self._asked(places, spec, isolation)
+        return {place: answer.offset for place, answer in found.items()}
 
     def _asked(
         self,

@@ -45,8 +45,9 @@ def publish(
     comparison = compare(clients, generation, old, partitions=partitions, moved=moved)
     producer = clients.producer(f"{group}.promotion", seconds_max=TRANSACTION_SECONDS)
     _correct(producer, clients, generation, comparison, partitions=partitions)
-    # From here on the promoted agents read what comes: corrections are folded already.
-    ends = clients.ends([BALANCES], partitions)
+    # From here on the promoted agents read what comes: corrections are folded already, also those
+    # whose transaction has no marker yet.
+    ends = clients.ends([BALANCES], partitions, committed=False)
     producer.begin_transaction()
     tables = Tables(clients, generation.name, old, partitions=partitions)
     for out in _differing(tables, generation.name, partitions):
