@@ -124,7 +124,7 @@ class Clients:
 
     def begins(self, topics: Collection[str], partitions: int) -> dict[Place, int]:
         """The first offsets that there still are."""
-        return self._offsets(_places(topics, partitions), OffsetSpec.earliest())
+        return _offsets(self._asked(_places(topics, partitions), OffsetSpec.earliest()))
 
     def ends(
         self, topics: Collection[str], partitions: int, *, committed: bool = True
@@ -135,12 +135,12 @@ class Clients:
         markers after it has answered.
         """
         isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
-        return self._offsets(_places(topics, partitions), OffsetSpec.latest(), isolation)
+        return _offsets(self._asked(_places(topics, partitions), OffsetSpec.latest(), isolation))
 
     def at(self, topics: Collection[str], partitions: int, time_ms: int) -> dict[Place, int | None]:
         """The first offsets of that time or later; None where there is none."""
         spec = OffsetSpec.for_timestamp(time_ms)
-        found = self._offsets(_places(topics, partitions), spec)
+        found = _offsets(self._asked(_places(topics, partitions), spec))
         return {place: None if offset < 0 else offset for place, offset in found.items()}
 
     def times_ms(self, topics: Collection[str], partitions: int) -> tuple[int, int] | None:
@@ -152,15 +152,6 @@ class Clients:
             return None
         oldest = self._asked(places, OffsetSpec.for_timestamp(0))
         return min(a.timestamp for a in oldest.values() if a.offset >= 0), last_ms
-
-    def _offsets(
-        self,
-        places: Iterable[Place],
-        spec: OffsetSpec,
-        isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
-    ) -> dict[Place, int]:
-        found = self._asked(places, spec, isolation)
-        return {place: answer.offset for place, answer in found.items()}
 
     def _asked(
         self,
@@ -220,11 +211,8 @@ class Clients:
 
     def is_settled(self, topics: Collection[str], partitions: int) -> bool:
         """Whether no transaction is open on any of these topics."""
-        places = _places(topics, partitions)
-        latest = OffsetSpec.latest()
-        everything = self._asked(places, latest, IsolationLevel.READ_UNCOMMITTED)
-        committed = self._asked(places, latest)
-        return all(committed[place].offset == everything[place].offset for place in places)
+        everything = self.ends(topics, partitions, committed=False)
+        return self.ends(topics, partitions) == everything
 
     def move(self, group: str, offsets: Mapping[Place, int]) -> None:
         """Let a group that nobody is in stand somewhere else; raises `InUse`."""
@@ -247,6 +235,10 @@ class Clients:
 
 def _places(topics: Collection[str], partitions: int) -> list[Place]:
     return [(topic, number) for topic in topics for number in range(partitions)]
+
+
+def _offsets(answers: dict[Place, Any]) -> dict[Place, int]:
+    return {place: answer.offset for place, answer in answers.items()}
 
 
 def _before(left: dict[Place, int], found: list[Message]) -> Iterator[Message]:

@@ -8,6 +8,7 @@ from headroom.generations.kind import (
     Mapped,
     app_name,
     check_name,
+    kept_of,
     names_of,
     topics_of,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "Mapped",
     "app_name",
     "check_name",
+    "kept_of",
     "names_of",
     "read_book",
     "topics_of",

@@ -113,6 +113,12 @@ def changelog(name: str, table: str) -> str:
     return f"{app_name(name)}-{table}-changelog"
 
 
+def kept_of(name: str, names: Names) -> list[str]:
+    """Where its agents keep what they go on from, and what is compared, under these names."""
+    tables = [changelog(name, table) for table in (USERS_TABLE, ASSETS_TABLE)]
+    return [*names.folded, names.output(topics.DEAD_LETTERS), *tables]
+
+
 def topics_of(name: str) -> dict[str, Topic]:
     """Every topic that is this generation's alone."""
     names = names_of(name, live=False)

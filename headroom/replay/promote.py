@@ -22,13 +22,13 @@ from headroom.generations import (
     Live,
     app_name,
     check_name,
+    kept_of,
     names_of,
     read_book,
     topics_of,
     write,
 )
 from headroom.generations.book import entry
-from headroom.generations.kind import changelog
 from headroom.replay import show
 from headroom.replay.asked import RAW_TOPICS, mapped, placed
 from headroom.replay.begin import IsLive
@@ -40,7 +40,6 @@ from headroom.replay.rebuild import Job, rebuild
 from headroom.replay.rows import Pair, Tables, User
 from headroom.settings import Settings
 from headroom.topics import create, require
-from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.names import EVERYTHING
 
 ALONE_SECONDS_MAX: Final = 60.0
@@ -179,9 +178,7 @@ class _Promotion:
 
     def _settled(self) -> bool:
         """Whether nothing of what live workers left open can still come to count."""
-        names = names_of(self._old, live=True)
-        tables = (changelog(self._old, table) for table in (USERS_TABLE, ASSETS_TABLE))
-        topics = [*names.folded, *tables]
+        topics = kept_of(self._old, names_of(self._old, live=True))
         return self._clients.is_settled(topics, self._partitions)
 
     async def drain(self, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path

@@ -12,7 +12,7 @@ from faust.types import TP
 
 from headroom.accounts.bindings import Bindings
 from headroom.clients import Clients, Place
-from headroom.generations import Generation, app_name, names_of
+from headroom.generations import Generation, app_name, kept_of, names_of
 from headroom.replay.asked import RAW_TOPICS, placed
 from headroom.settings import Settings
 from processors.app import Pipeline, WorkerSettings
@@ -137,7 +137,7 @@ class _Run:
         async with accounts.followed():
             await accounts.until()
             await self._pipeline.run(watch)
-        return done
+        return done and await self._settled(stop)
 
     async def _watched(self, show: Callable[[Pace], None], stop: asyncio.Event) -> bool:
         await self._serving(stop)
@@ -177,12 +177,24 @@ class _Run:
         """Wait until what the frames became is folded too: by the users, then by the sums."""
         topics, before = self._job.names.folded, dict[Place, int]()
         while not stop.is_set():
-            ends = await asyncio.to_thread(self._clients.ends, topics, self._partitions)
+            # All that was written: what is committed is so before Kafka shows it as committed.
+            ends = await asyncio.to_thread(
+                lambda: self._clients.ends(topics, self._partitions, committed=False)
+            )
             done = all((self._reached(place) or 0) >= end for place, end in ends.items())
             # What was done since the last look may have led to more.
             if done and ends == before:
                 return True
             before = ends if done else {}
+            await _pause(stop, _LOOK_SECONDS / 5)
+        return False
+
+    async def _settled(self, stop: asyncio.Event) -> bool:
+        """Wait until whoever reads what is committed sees all of it."""
+        topics = kept_of(self._job.generation, self._job.names)
+        while not stop.is_set():
+            if await asyncio.to_thread(self._clients.is_settled, topics, self._partitions):
+                return True
             await _pause(stop, _LOOK_SECONDS / 5)
         return False
 

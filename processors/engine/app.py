@@ -50,7 +50,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     `transaction_records` is committed at once. More of both is faster, and later.
 
     `read_until` names partitions of sources that are read up to before an offset and no further.
-    `read_last` names sources that are read once the others have nothing more for a moment.
+    `read_last` names sources that are read once the others have been at their ends.
     """
 
     name: str

@@ -65,7 +65,7 @@ class Fetcher:
     """Reads the partitions that it is given; `open` connects.
 
     Where `until` names an offset of a partition, nothing from there on is read. Topics in `last`
-    are read once the others have nothing more for a moment. `ahead` is how many records are taken
+    are read once every other partition has been at its end. `ahead` is how many records are taken
     at once, and kept ready of each partition.
     """
 
@@ -84,8 +84,9 @@ class Fetcher:
         # Partitions that have been read as far as they are to be.
         self._done: set[TP] = set()
         self._last = frozenset(last)
-        # Partitions that wait for the others.
+        # Partitions that wait, and those that they wait for.
         self._held: list[TopicPartition] = []
+        self._awaited: set[TP] = set()
         self._thread = OwnThread("fetch")
         self._client: Any = None
         self._known_topics: set[str] = set()
@@ -116,14 +117,16 @@ class Fetcher:
         messages = [] if client is None else client.consume(count, 0)
         if not messages:
             messages = await self._thread.call(self._wait, count)
-            if not messages and self._held:
-                await self._thread.call(self._let_go)
         found, ends = by_partition(messages)
         records = {
             tp: [Record(m.key(), m.value(), m.offset(), m) for m in of_partition]
             for tp, of_partition in found.items()
         }
-        return Fetched(records, ends) if not self._until else self._cut(records, ends)
+        fetched = Fetched(records, ends) if not self._until else self._cut(records, ends)
+        self._awaited -= fetched.ends.keys()
+        if self._held and not self._awaited:
+            await self._thread.call(self._let_go)
+        return fetched
 
     def _cut(self, records: dict[TP, list[Record]], ends: dict[TP, int]) -> Fetched:
         """Without what lies behind where a partition is to be read to; that is its end."""
@@ -163,8 +166,9 @@ class Fetcher:
         }
         self._done = {tp for tp in begin if tp in self._until and begin[tp] >= self._until[tp]}
         read = [TopicPartition(*tp, at) for tp, at in begin.items() if tp not in self._done]
-        self._client.assign(read)
         self._held = [place for place in read if place.topic in self._last]
+        self._awaited = {tp for tp in begin if tp.topic not in self._last}
+        self._client.assign(read)
         self._client.pause(self._held)
         return begin
 

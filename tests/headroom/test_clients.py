@@ -21,8 +21,10 @@ def test_an_end_is_that_of_what_is_committed_or_of_all_that_was_written(
     assert producer.flush(30) == 0
     assert clients.ends([unique], 1) == {(unique, 0): 0}
     assert clients.ends([unique], 1, committed=False) == {(unique, 0): 1}
+    assert not clients.is_settled([unique], 1)
     producer.commit_transaction()
     # At once, however long Kafka takes with the marker: it is never before what was written.
     assert clients.ends([unique], 1, committed=False)[unique, 0] >= 1
-    until(lambda: clients.ends([unique], 1) == {(unique, 0): 2})
+    until(lambda: clients.is_settled([unique], 1))
+    assert clients.ends([unique], 1) == {(unique, 0): 2}
     clients.close()

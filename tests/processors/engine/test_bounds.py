@@ -44,7 +44,7 @@ async def test_a_source_is_read_up_to_an_offset_and_no_further(
 
 
 async def test_a_source_waits_for_the_others(bench: Bench) -> None:
-    """However it lies in Kafka; then it is read like any other, to the end."""
+    """Until they were at their ends; then it is read like any other, to the end."""
     late = f"{bench.name}.late"
     await bench.create(late)
     for _ in range(20):

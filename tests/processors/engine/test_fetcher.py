@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 from faust.types import TP
 
 from processors.engine import fetcher as fetching
@@ -46,16 +46,22 @@ class StandIn:
         """Nothing to let go of."""
 
 
-def message(topic: str, offset: int) -> Any:
-    """A record, as far as the fetcher looks at it."""
+def message(topic: str, offset: int, *, error: Any = None, partition: int = 0) -> Any:
+    """A record, or with an error an end, as far as the fetcher looks at it."""
     return SimpleNamespace(
         topic=lambda: topic,
-        partition=lambda: 0,
+        partition=lambda: partition,
         offset=lambda: offset,
         key=lambda: b"k",
         value=lambda: b"v",
-        error=lambda: None,
+        error=lambda: error,
     )
+
+
+def end(topic: str, offset: int, partition: int = 0) -> Any:
+    """The end of a partition."""
+    error = KafkaError(KafkaError._PARTITION_EOF)
+    return message(topic, offset, error=error, partition=partition)
 
 
 @pytest.fixture
@@ -108,21 +114,26 @@ async def test_a_partition_that_is_done_is_told_to_pause_once(
 
 
 @pytest.mark.usefixtures("stand_in")
-async def test_what_is_read_last_is_held_until_the_others_give_nothing(
+async def test_what_is_read_last_is_held_until_the_others_were_at_their_ends(
     calls: list[tuple[str, Any]], given: list[list[Any]]
 ) -> None:
-    fetcher = Fetcher({}, group="g", last=["b"])
+    """That nothing comes for a moment is no end."""
+    fetcher = Fetcher({}, group="g", until={("a", 1): 7, ("c", 0): 0}, last=["b"])
     fetcher.open()
-    await fetcher.start([TP("a", 0), TP("b", 0)])
-    assert calls[-1] == ("pause", [("b", 0)])
-    given += [[message("a", 5)], []]
+    of_all = [TP("a", 0), TP("a", 1), TP("b", 0), TP("c", 0)]
+    await fetcher.start(of_all)
+    held, let_go = ("pause", [("b", 0)]), ("resume", [("b", 0)])
+    assert calls[-1] == held
+    given += [[message("a", 5)], [], [end("a", 6)], []]
+    for _ in range(4):
+        await fetcher.take(10)
+        assert calls[-1] == held
+    given += [[message("a", 6, partition=1)], [message("a", 6)]]
     await fetcher.take(10)
-    assert calls[-1] == ("pause", [("b", 0)])
+    assert calls[-2:] == [("pause", [("a", 1)]), let_go]
     await fetcher.take(10)
-    assert calls[-1] == ("resume", [("b", 0)])
-    await fetcher.take(10)
-    assert calls.count(("resume", [("b", 0)])) == 1
+    assert calls.count(let_go) == 1
     # A new assignment holds it again.
-    await fetcher.start([TP("a", 0), TP("b", 0)])
-    assert calls[-1] == ("pause", [("b", 0)])
+    await fetcher.start(of_all)
+    assert calls[-1] == held
     await fetcher.close()

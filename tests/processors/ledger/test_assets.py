@@ -161,11 +161,11 @@ def test_of_a_users_contributions_in_a_batch_the_newest_is_folded_alone() -> Non
     read: list[bytes] = []
     shares = [share("u", version, str(version)) for version in range(1, 5)]
     world.ledger.load(0, [])
-    told = [*shares, shares[-1], share("v", 1, "1"), shares[0]]
+    told = [share("v", 1, "1"), *shares, shares[-1], share("v", 1, "1", time="last"), shares[0]]
     changes = world.ledger.fold(0, told, read.append)
     assert changes.stale == 1
     assert len(read) == len(set(read)) == 3  # two rows and the head
-    assert [emission.document.total for emission in changes.emissions] == ["5"]
+    assert [(e.document.total, e.time) for e in changes.emissions] == [("5", "last")]
 
 
 def test_a_redelivery_is_published_again_and_counted_once() -> None:
