@@ -167,7 +167,7 @@ class Fetcher:
         self._done = {tp for tp in begin if tp in self._until and begin[tp] >= self._until[tp]}
         read = [TopicPartition(*tp, at) for tp, at in begin.items() if tp not in self._done]
         self._held = [place for place in read if place.topic in self._last]
-        self._awaited = {tp for tp in begin if tp.topic not in self._last}
+        self._awaited = {tp for tp in begin.keys() - self._done if tp.topic not in self._last}
         self._client.assign(read)
         self._client.pause(self._held)
         return begin

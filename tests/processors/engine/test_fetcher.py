@@ -118,7 +118,7 @@ async def test_what_is_read_last_is_held_until_the_others_were_at_their_ends(
     calls: list[tuple[str, Any]], given: list[list[Any]]
 ) -> None:
     """That nothing comes for a moment is no end."""
-    fetcher = Fetcher({}, group="g", until={("a", 1): 7, ("c", 0): 0}, last=["b"])
+    fetcher = Fetcher({}, group="g", until={("a", 1): 7, ("c", 0): 5}, last=["b"])
     fetcher.open()
     of_all = [TP("a", 0), TP("a", 1), TP("b", 0), TP("c", 0)]
     await fetcher.start(of_all)
