@@ -1,7 +1,7 @@
 """Everything that lies in topics, read once and without a group: by position, to where they end."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -47,6 +47,20 @@ def reader(kafka: Mapping[str, Any], *, read_committed: bool = True) -> AIOKafka
         isolation_level="read_committed" if read_committed else "read_uncommitted",
         max_partition_fetch_bytes=_FETCH_BYTES,
     )
+
+
+async def written_ends(
+    kafka: Mapping[str, Any], places: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Where partitions end, with all that was written: open transactions are no end.
+
+    A transaction that was committed a moment ago counts as open for a few milliseconds: Kafka
+    writes its markers after it has answered. Whoever must see it reads to here, and waits there.
+    """
+    async with reader(kafka, read_committed=False) as consumer:
+        consumer.assign(places)
+        found: dict[TopicPartition, int] = await consumer.end_offsets(places)
+        return found
 
 
 async def records(

@@ -72,10 +72,10 @@ async def _done(settings: Settings) -> bool:
 
     def is_done() -> bool:
         # An order that was followed may have led to another one: so twice the same ends.
-        ends = clients.ends(topics, partitions)
+        ends = clients.ends(topics, partitions, committed=False)
         stands = clients.committed(group, topics, partitions)
         reached = all(stands.get(place, 0) >= end for place, end in ends.items())
-        return reached and clients.ends(topics, partitions) == ends
+        return reached and clients.ends(topics, partitions, committed=False) == ends
 
     while time.monotonic() < deadline:
         if await asyncio.to_thread(is_done):

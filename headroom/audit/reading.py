@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from headroom.audit.world import READ, Record, Sent, World
-from headroom.reading import STALLED_SECONDS, batches, reader
+from headroom.reading import STALLED_SECONDS, batches, reader, written_ends
 
 
 async def read_world(
@@ -25,6 +25,7 @@ async def read_world(
 ) -> World:
     """Read every topic from its beginning to where it ended at the start, and the journals.
 
+    Transactions that are open at the start are waited for.
     `kafka` are aiokafka's own settings (`bootstrap_servers`, security). Topics that do not exist
     are empty. With canaries, the cluster's other topics are read too. Raises `Stalled`,
     KafkaError, OSError.
@@ -44,8 +45,9 @@ async def read_world(
     partitions = [partition for name in targets for partition in there[name]]
     starts = {}
     if partitions:
+        ends = await written_ends(kafka, partitions)
         async with reader(kafka, read_committed=read_committed) as consumer:
-            starts = await _read(consumer, partitions, targets, stalled_seconds)
+            starts = await _read(consumer, ends, targets, stalled_seconds)
     return World(records, starts, sent, canaries, others)
 
 
@@ -71,14 +73,13 @@ async def _partitions(kafka: Mapping[str, Any]) -> dict[str, list[TopicPartition
 
 async def _read(
     consumer: AIOKafkaConsumer,
-    partitions: Sequence[TopicPartition],
+    ends: Mapping[TopicPartition, int],
     targets: Mapping[str, list[Record]],
     stalled_seconds: float,
 ) -> dict[tuple[str, int], int]:
     """Read the topics into their lists; returns where partitions begin, if not at 0."""
-    consumer.assign(partitions)
-    ends = await consumer.end_offsets(partitions)
-    starts = await consumer.beginning_offsets(partitions)
+    consumer.assign(list(ends))
+    starts = await consumer.beginning_offsets(list(ends))
     headers = _Headers()
     async for place, batch in batches(consumer, starts, ends, stalled_seconds=stalled_seconds):
         targets[place.topic].extend(_record(item, headers) for item in batch)

@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
 
+from headroom.reading import written_ends
 from schemas.headers import RawHeaders
 from schemas.times import rfc3339
 from schemas.topics import BALANCES, CONTRIBUTIONS, DEAD_LETTERS, TOPICS
@@ -131,10 +132,9 @@ class Pipeline:
         return sum(end - max(0, done.get(tp, 0)) for tp, end in ends.items())
 
     async def ends(self, *topics: str) -> dict[TopicPartition, int]:
-        """The end offsets of some topics, by their names in the contract."""
+        """Where some topics end, open transactions included, by their names in the contract."""
         tps = [TopicPartition(self.prefix + t, p) for t in topics for p in range(PARTITIONS)]
-        found: dict[TopicPartition, int] = await self._consumer.end_offsets(tps)
-        return found
+        return await written_ends(self.kafka, tps)
 
     async def dead_letters(self) -> list[Any]:
         """Every dead letter."""

@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
+from headroom.reading import written_ends
 from tests.engine.stock.jobs import PARTITIONS
 
 Verdict = Literal["right", "lost", "wrong", "stuck"]
@@ -73,7 +74,7 @@ class Observer:
         try:
             tps = [TopicPartition(topic, number) for number in range(PARTITIONS)]
             consumer.assign(tps)
-            ends = await consumer.end_offsets(tps)
+            ends = await written_ends({"bootstrap_servers": self._bootstrap}, tps)
             found = []
             for tp in tps:
                 while await consumer.position(tp) < ends[tp]:

@@ -1,5 +1,7 @@
 """Reading Kafka by position and the venues' journals line by line."""
 
+import copy
+
 import pytest
 from aiokafka import ConsumerRecord
 
@@ -42,13 +44,15 @@ class FakeConsumer:
         self.starts = starts
         self.grows = grows
         self.stuck = stuck
+        self.committed = True
         self.positions = {}
         self.paused = set()
 
     def __call__(self, **settings):
         assert settings["group_id"] is None
-        assert settings["isolation_level"] == "read_committed"
-        return self
+        made = copy.copy(self)
+        made.committed = settings["isolation_level"] == "read_committed"
+        return made
 
     async def __aenter__(self):
         return self
@@ -64,7 +68,11 @@ class FakeConsumer:
         return [record for record in found if record.partition == partition.partition]
 
     async def end_offsets(self, partitions):
-        return {p: len(self._of(p)) + GAP if self._of(p) else 0 for p in partitions}
+        # Every transaction counts as open still.
+        return {
+            p: len(self._of(p)) + GAP if self._of(p) and not self.committed else 0
+            for p in partitions
+        }
 
     async def beginning_offsets(self, partitions):
         return {p: min(self.starts, len(self._of(p))) for p in partitions}
@@ -79,6 +87,7 @@ class FakeConsumer:
         return self.positions[partition]
 
     async def getmany(self, *partitions, timeout_ms):
+        assert self.committed
         found = {}
         for partition in partitions:
             assert partition not in self.paused

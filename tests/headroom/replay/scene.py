@@ -11,7 +11,7 @@ from typing import Any
 
 from headroom.audit import Audit, audit
 from headroom.clients import Clients
-from headroom.generations import FIRST, app_name, names_of
+from headroom.generations import FIRST, app_name, kept_of, names_of
 from headroom.settings import KafkaSettings
 from schemas.headers import Headers, RawHeaders
 from schemas.times import rfc3339
@@ -87,8 +87,12 @@ class Scene:
         if sum(self.committed(group, RAW).values()) < sum(self.ends(RAW).values()):
             return False
         downstream = names.folded
-        done, ends = self.committed(group, downstream), self.ends(downstream)
-        return all(done.get(place, 0) >= end for place, end in ends.items())
+        # All that was written: what is committed is so before Kafka shows it as committed.
+        ends = self.clients.ends(downstream, PARTITIONS, committed=False)
+        done = self.committed(group, downstream)
+        if any(done.get(place, 0) < end for place, end in ends.items()):
+            return False
+        return self.clients.is_settled(kept_of(generation, names), PARTITIONS)
 
     def committed(self, group: str, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
         return self.clients.committed(group, topics, PARTITIONS)

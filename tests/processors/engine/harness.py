@@ -13,6 +13,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
+from headroom.reading import written_ends
 from processors.engine import Batch, EngineApp, EngineSettings, Table
 
 PARTITIONS = 2
@@ -145,7 +146,7 @@ class Bench:
         """What lies in a topic, partition by partition."""
         tps = [TopicPartition(topic, number) for number in range(PARTITIONS)]
         self._consumer.assign(tps)
-        ends = await self._consumer.end_offsets(tps)
+        ends = await written_ends(self.kafka, tps)
         await self._consumer.seek_to_beginning(*tps)
         found = []
         for tp in tps:
