@@ -70,13 +70,14 @@ class Following:
             places = consumer.assignment()
             ends = await consumer.end_offsets(places)
             while True:
-                found = await consumer.getmany(timeout_ms=_WAIT_MS)
-                for records in found.values():
-                    for record in records:
-                        self._take(record.key, record.value)
+                # Asked before any record is waited for: a topic may have none.
                 at = {place: await consumer.position(place) for place in places}
                 self._known = self._known or all(at[place] >= end for place, end in ends.items())
                 async with self._changed:
                     self._changed.notify_all()
+                found = await consumer.getmany(timeout_ms=_WAIT_MS)
+                for records in found.values():
+                    for record in records:
+                        self._take(record.key, record.value)
         finally:
             await consumer.stop()

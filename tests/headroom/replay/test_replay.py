@@ -11,7 +11,9 @@ from headroom.generations import app_name, topics_of
 from tests.headroom.commands import headroom, started, until
 from tests.headroom.replay.scene import RAW, Scene, accounts, scene
 
-FRAMES = 30_000
+FRAMES = 12_000
+# So many that a replay can be killed in the middle of them.
+FRAMES_TO_KILL_IN = 60_000
 USERS = 200
 NAMES = [f"user-{number:03}" for number in range(USERS)]
 TOPICS_OF_KEYS = (
@@ -154,7 +156,7 @@ def test_dropping_takes_what_it_made_and_nothing_else(lived: Scene, tmp_path: An
 
 
 def test_a_replay_that_is_killed_goes_on_where_it_was(lived: Scene, tmp_path: Any) -> None:
-    lived.sfox(accounts(2 * FRAMES, *NAMES))
+    lived.sfox(accounts(FRAMES_TO_KILL_IN, *NAMES))
     lived.wait()
     total = sum(lived.ends(RAW).values())
 
