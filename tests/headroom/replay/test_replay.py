@@ -13,7 +13,7 @@ from tests.headroom.replay.scene import RAW, Scene, accounts, scene
 
 FRAMES = 12_000
 # So many that a replay can be killed in the middle of them.
-FRAMES_TO_KILL_IN = 60_000
+FRAMES_TO_KILL_IN = 80_000
 USERS = 200
 NAMES = [f"user-{number:03}" for number in range(USERS)]
 TOPICS_OF_KEYS = (
