@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from headroom.accounts.bindings import Binding, read_bindings
@@ -64,11 +65,22 @@ async def run_move(settings: Settings, account: str, user: str) -> None:
 
 async def _done(settings: Settings) -> bool:
     """Wait until the live workers have followed all orders, or nobody seems to."""
-    kafka, partitions = settings.kafka.arguments(), settings.partitions
-    book = await read_book(kafka, partitions=partitions)
-    group, names = app_name(book.live.name), names_of(book.live.name, live=True)
+    book = await read_book(settings.kafka.arguments(), partitions=settings.partitions)
+    return await followed(Clients(settings.kafka), book.live.name, partitions=settings.partitions)
+
+
+async def followed(
+    clients: Clients,
+    live: str,
+    *,
+    partitions: int,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> bool:
+    """Wait until a generation's workers have followed all orders; False where nobody seems to."""
+    group, names = app_name(live), names_of(live, live=True)
     topics = [names.source(MOVES), names.adoptions]
-    clients, deadline = Clients(settings.kafka), time.monotonic() + PATIENCE_SECONDS
+    deadline = clock() + PATIENCE_SECONDS
 
     def is_done() -> bool:
         # An order that was followed may have led to another one: so twice the same ends.
@@ -77,10 +89,10 @@ async def _done(settings: Settings) -> bool:
         reached = all(stands.get(place, 0) >= end for place, end in ends.items())
         return reached and clients.ends(topics, partitions, committed=False) == ends
 
-    while time.monotonic() < deadline:
+    while clock() < deadline:
         if await asyncio.to_thread(is_done):
             return True
         if not (await asyncio.to_thread(clients.group, group)).members:
             return False
-        await asyncio.sleep(_LOOK_SECONDS)
+        await sleep(_LOOK_SECONDS)
     return False

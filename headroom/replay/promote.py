@@ -7,7 +7,6 @@ those of the new one; then both stand at the same frame, and what differs is pub
 
 import asyncio
 import sys
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,7 +21,6 @@ from headroom.generations import (
     Live,
     app_name,
     check_name,
-    kept_of,
     names_of,
     read_book,
     topics_of,
@@ -30,6 +28,7 @@ from headroom.generations import (
 )
 from headroom.generations.book import entry
 from headroom.replay import show
+from headroom.replay.alone import Stopped, alone
 from headroom.replay.asked import RAW_TOPICS, mapped, placed
 from headroom.replay.begin import IsLive
 from headroom.replay.compare import Comparison
@@ -42,8 +41,6 @@ from headroom.settings import Settings
 from headroom.topics import create, require
 from processors.names import EVERYTHING
 
-ALONE_SECONDS_MAX: Final = 60.0
-_LOOK_SECONDS: Final = 0.2
 _NAMED_MAX: Final = 5
 
 
@@ -53,14 +50,6 @@ class NotComplete(OperatorError):
 
 class WouldVanish(OperatorError):
     """Users whom the public knows would be gone."""
-
-
-class NotAlone(OperatorError):
-    """Live workers that did not stop."""
-
-
-class Stopped(OperatorError):
-    """A person stopped it before it was done."""
 
 
 async def run_promote(
@@ -85,7 +74,7 @@ async def run_promote(
             await promotion.nobody_vanishes()
         await write(kafka, entry(Live(old, promoting=name)))
         try:
-            await promotion.alone()
+            await alone(clients, old, stop, partitions=settings.partitions)
             await promotion.drain(drain.folder(0), drain.instance)
             await promotion.catch_up(place.folder(generation.made_ns), place.instance)
             if not allow_missing:
@@ -161,25 +150,6 @@ class _Promotion:
 
     def _tables(self) -> Tables:
         return Tables(self._clients, self._generation.name, self._old, partitions=self._partitions)
-
-    async def alone(self) -> None:
-        """Wait until no live worker is in its group any more; raises `NotAlone`."""
-        deadline = time.monotonic() + ALONE_SECONDS_MAX
-        while True:
-            group = await asyncio.to_thread(self._clients.group, app_name(self._old))
-            if not group.members and await asyncio.to_thread(self._settled):
-                return
-            if self._stop.is_set():
-                raise Stopped("stopped: nothing was changed")
-            if time.monotonic() > deadline:
-                members = ", ".join(sorted(group.members))
-                raise NotAlone(f"live workers did not stop in time: {members}")
-            await asyncio.sleep(_LOOK_SECONDS)
-
-    def _settled(self) -> bool:
-        """Whether nothing of what live workers left open can still come to count."""
-        topics = kept_of(self._old, names_of(self._old, live=True))
-        return self._clients.is_settled(topics, self._partitions)
 
     async def drain(self, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path
         """Fold what the old generation has normalised, so that it stands still as a whole."""

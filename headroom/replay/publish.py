@@ -14,11 +14,13 @@ from confluent_kafka import TopicPartition
 from headroom.clients import Clients
 from headroom.generations import Book, Generation, Live, app_name, names_of
 from headroom.generations.book import entry
+from headroom.generations.kind import changelog
 from headroom.replay.carry import Out, put
 from headroom.replay.compare import Comparison, compare
 from headroom.replay.plan import sum_records, user_records
 from headroom.replay.records import RECORD_TOPICS, Telling
 from headroom.replay.rows import Tables
+from processors.agents import USERS_TABLE
 from processors.engine.client import LEFT_ROWS
 from schemas.headers import GENERATION
 from schemas.times import rfc3339
@@ -54,12 +56,22 @@ def publish(
         put(producer, out)
     for said in _said(book, generation):
         put(producer, (GENERATIONS, None, *entry(said), []))
+    rows = _rows(clients, generation.name, partitions)
     producer.send_offsets_to_transaction(
-        [TopicPartition(*place, end, metadata=LEFT_ROWS) for place, end in ends.items()],
+        [
+            TopicPartition(topic, partition, end, metadata=LEFT_ROWS if rows[partition] else "")
+            for (topic, partition), end in ends.items()
+        ],
         clients.nobody_of(group),
     )
     producer.commit_transaction()
     return comparison
+
+
+def _rows(clients: Clients, name: str, partitions: int) -> dict[int, bool]:
+    """Which partitions have users: a worker takes their changelogs for lost if they are empty."""
+    ends = clients.ends([changelog(name, USERS_TABLE)], partitions, committed=False)
+    return {partition: end > 0 for (_, partition), end in ends.items()}
 
 
 def _correct(

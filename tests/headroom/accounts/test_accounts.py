@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from headroom.accounts.bindings import Bindings, read_bindings
 from headroom.audit import audit
 from schemas.identity import user_for
 from tests.headroom.commands import Ended, Started, headroom, until
 from tests.headroom.house import house
-from tests.headroom.replay.scene import Scene
+from tests.headroom.replay.scene import PARTITIONS, Scene
 
 FILE = """
 accounts:
@@ -61,6 +62,9 @@ class Clients(Scene):
         held = json.loads(done.out)["accounts"] if done.status == 0 else []
         return {user_for(one["venue"], one["account"]) for one in held}
 
+    def bindings(self) -> Bindings:
+        return asyncio.run(read_bindings(self.house.kafka, partitions=PARTITIONS))
+
     def moved(self, owners: dict[str, list[str]]) -> Any:
         return asyncio.run(audit(self.house.kafka, owners=owners))
 
@@ -95,6 +99,22 @@ def test_one_user_has_accounts_at_both_venues(clients: Clients) -> None:
     }
     owners = {"sfox:4711": ["ann"], "hercle:user-9": ["ann"]}
     assert clients.moved(owners).findings == []
+
+
+def test_a_house_of_few_users_is_promoted_and_goes_on(clients: Clients) -> None:
+    """Most partitions have no user: nothing was lost of them."""
+    before = clients.house.worker.output.count("ready ")
+    assert clients.compared("few")["equal"]
+    for number, name in enumerate(("few", "first"), 1):
+        done = clients.replay("promote", name)
+        assert done.status == 0, done.err
+        until(
+            lambda number=number: clients.house.worker.output.count("ready ") == before + number,
+            why=lambda: clients.house.worker.output[-3000:],
+        )
+        clients.sfox(["4711"])
+        clients.wait(name)
+        assert clients.held_by("ann") == {"sfox:4711", "hercle:user-9"}
 
 
 def test_a_worker_whose_file_differs_does_not_start_and_names_the_accounts(
@@ -210,6 +230,10 @@ def test_accounts_move_while_frames_come_in_and_workers_are_killed(
     found = clients.moved(owners | {"sfox:4711": ["ann"], "hercle:user-9": ["ann"]})
     assert found.findings == []
     assert found.raw == clients.sent
+    numbers = {own: one.number for own, one in clients.bindings().all.items()}
+    assert {own: numbers[own] for own in owners} == {
+        own: len(users) - 1 for own, users in owners.items()
+    }
     held = {user: clients.held_by(user) for user in {"ann", "bob", "cid", *owners}}
     for own, users in owners.items():
         assert {user for user, its in held.items() if own in its} == {users[-1]}, users

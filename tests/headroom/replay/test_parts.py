@@ -2,11 +2,13 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from headroom.clients import Place
 from headroom.generations.book import Book, Unknown, entry, no_entry
 from headroom.generations.kind import (
     FIRST,
@@ -21,6 +23,7 @@ from headroom.generations.kind import (
 from headroom.reading import Outside
 from headroom.replay import show
 from headroom.replay.asked import Asked
+from headroom.replay.begin import LiveBehind, caught_up
 from headroom.replay.carry import carried_state, reader, records_of
 from headroom.replay.compare import Compared, Comparison, Difference
 from headroom.replay.rebuild import Pace, _Run, job_of
@@ -218,3 +221,37 @@ def test_a_comparison_is_shown_whole_and_without_what_moves_a_terminal() -> None
     assert "9 accounts were carried over from first" in text
     assert "versions were not compared" in text
     assert "\x1b" not in text
+
+
+class _Behind:
+    """Live tables that are behind in raw for some looks, and then in the snapshots for some."""
+
+    def __init__(self, raw_looks: int, snapshot_looks: int) -> None:
+        self.looks = {"raw": raw_looks, "balances.v1": snapshot_looks}
+
+    def ends(self, topics: list[str], partitions: int) -> dict[Place, int]:
+        return {(topic, number): 7 for topic in topics for number in range(partitions)}
+
+    def committed(self, group: str, topics: Sequence[str], partitions: int) -> dict[Place, int]:
+        assert group == "headroom"
+        kind = "balances.v1" if "balances.v1" in topics else "raw"
+        self.looks[kind] -= 1
+        if self.looks[kind] >= 0:
+            return {}
+        return {(topic, number): 20 for topic in topics for number in range(partitions)}
+
+    def wait(self, accounts: dict[str, list[str] | None], seconds_max: float = 30.0) -> None:
+        clients: Any = self
+        one = generation(origin=FIRST, accounts=accounts)
+        asyncio.run(caught_up(clients, one, partitions=1, seconds_max=seconds_max))
+
+
+def test_who_reads_a_part_waits_for_the_live_tables_which_have_the_rest() -> None:
+    behind = _Behind(2, 1)
+    behind.wait({"sfox": None})
+    assert behind.looks == {"raw": -1, "balances.v1": -1}
+    for looks in ((1, 0), (0, 1)):
+        with pytest.raises(LiveBehind, match="records behind"):
+            _Behind(*looks).wait({"sfox": None}, seconds_max=-1.0)
+    # Who reads everything needs nobody.
+    _Behind(9, 9).wait({"sfox": None, "hercle": None}, seconds_max=-1.0)

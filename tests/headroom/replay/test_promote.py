@@ -5,13 +5,14 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from headroom.generations import app_name, topics_of
-from tests.headroom.commands import started, until
-from tests.headroom.replay.scene import Scene, accounts, scene
+from headroom.generations import app_name, names_of, topics_of
+from tests.headroom.commands import Ended, started, until
+from tests.headroom.replay.scene import PARTITIONS, RAW, Scene, accounts, scene
 from tests.headroom.replay.wrong_worker import MISREAD, STRAY, UNREAD
 
 WRONG = (sys.executable, "-m", "tests.headroom.replay.wrong_worker")
@@ -22,6 +23,8 @@ ONLY_HERE = {f"sfox:{UNREAD}1", f"sfox:{STRAY}1"}
 ONLY_THERE = {f"sfox:{STRAY}1-ghost"}
 UNLIKE = DIFFERENT | ONLY_HERE | ONLY_THERE
 OF_USERS = ("balances.latest.v1", "exposure.user.v1")
+FIRST_GROUP = app_name("first")
+ALLOWED = "--allow-missing"
 
 
 @pytest.fixture(scope="module")
@@ -77,36 +80,52 @@ def test_a_generation_that_is_not_complete_is_not_promoted(wronged: Scene, tmp_p
     wronged.replay("promote", "begun").is_one_line("begun is not complete")
 
 
-def promoted(wronged: Scene, name: str) -> None:
-    """Promote while frames come in, and wait until the worker answers from it."""
-    ready = wronged.house.worker.output.count("ready ")
-    done = wronged.replay("promote", name, "--allow-missing")
+def event_id(record: Any) -> bytes:
+    found: bytes = dict(record.headers())["ce_id"]
+    return found
+
+
+def ready(wronged: Scene) -> int:
+    """How often the worker has said that it is."""
+    return wronged.house.worker.output.count("ready ")
+
+
+def until_ready_again(wronged: Scene, before: int) -> None:
+    until(lambda: ready(wronged) > before, why=lambda: wronged.house.worker.output[-3000:])
+
+
+def promoted(wronged: Scene, name: str, *words: str) -> Ended:
+    """Promote, and wait until the worker answers from it."""
+    before = ready(wronged)
+    done = wronged.replay("promote", name, *words)
     assert done.status == 0, done.err
     assert f"{name} is live" in done.out
-    until(
-        lambda: wronged.house.worker.output.count("ready ") > ready,
-        why=lambda: wronged.house.worker.output[-3000:],
-    )
+    until_ready_again(wronged, before)
+    return done
 
 
 @pytest.mark.timeout(300)
-def test_the_right_one_is_promoted_and_the_wrong_one_again(wronged: Scene) -> None:
+def test_the_right_one_is_promoted_and_what_differs_is_told(wronged: Scene) -> None:
     topics = ("balances.v1", *OF_USERS, "exposure.asset.v1", "deadletters.v1")
     # Frames that the replay has not seen, and one that the live tables have not either.
-    wronged.sfox(accounts(100, *NAMES[:20]))
+    wronged.sfox(accounts(100, *NAMES))
     wronged.wait()
     before, versions = wronged.ends(topics), last(wronged, "balances.latest.v1")
-    promoted(wronged, "right")
+    promoted(wronged, "right", ALLOWED)
     told = {topic: wronged.read(topic, before) for topic in topics}
     for topic in OF_USERS:
         written = Counter(record.key().decode() for record in told[topic])
         assert written == Counter(UNLIKE), topic
     assert {r.key().decode() for r in told["balances.v1"]} == DIFFERENT | ONLY_HERE
+    # Those that came since are among them.
+    own = wronged.read(names_of("right", live=False).output("balances.v1"))
+    corrected = {event_id(r) for r in own if r.key().decode() in DIFFERENT | ONLY_HERE}
+    assert Counter(map(event_id, told["balances.v1"])) == Counter(corrected)
     assert all(("headroom.generation", b"right") in r.headers() for r in told["balances.v1"])
     assert told["deadletters.v1"] == []
     for record in told["balances.latest.v1"]:
         key, value = record.key().decode(), record.value()
-        version = int(dict(record.headers())["ce_id"].rpartition(b"/")[2])
+        version = int(event_id(record).rpartition(b"/")[2])
         assert (value is None) == (key in ONLY_THERE)
         assert version > (versions.get(key) or {"version": 0})["version"]
     answer = wronged.asked(f"sfox:{MISREAD}1")
@@ -116,8 +135,35 @@ def test_the_right_one_is_promoted_and_the_wrong_one_again(wronged: Scene) -> No
     wronged.wait("right")
     found = wronged.audit()
     assert found.findings == []
-    # And back: what the other has missed is read by it first. Nobody vanishes for good.
-    promoted(wronged, "first")
+
+
+def test_who_came_later_does_not_vanish(wronged: Scene) -> None:
+    """Whom the generation has yet to read of is not missing; who still is then, is."""
+    wronged.compared("again")
+    wronged.sfox(["late-1"])
+    wronged.wait("right")
+    promoted(wronged, "again")
+    assert wronged.asked("sfox:late-1")["accounts"]
+    # And back to what is right still, after a frame that is misread meanwhile.
+    wronged.sfox([f"{STRAY}1"])
+    wronged.wait("again")
+    before = ready(wronged)
+    done = wronged.replay("promote", "right")
+    assert (done.status, done.out) == (2, ""), done
+    assert "1 users would vanish: sfox:stray-1-ghost" in done.err.splitlines()[-1]
+    # Whoever stopped for it goes on as before.
+    until_ready_again(wronged, before)
+    wronged.sfox(accounts(20, *RIGHT_NAMES))
+    wronged.wait("again")
+
+
+@pytest.mark.timeout(300)
+def test_the_wrong_one_is_live_again(wronged: Scene) -> None:
+    # What it has missed is read by it first. Nobody vanishes for good.
+    done = promoted(wronged, "first", ALLOWED)
+    assert "catch up first: 0 of 222 frames" in done.err
+    # A frame told of as another's, documents of two kinds of five users, and a sum.
+    assert "; 13 keys differed from again" in done.out
     wronged.sfox(accounts(60, *RIGHT_NAMES))
     wronged.wait()
     answer = wronged.asked(f"sfox:{MISREAD}1")
@@ -133,17 +179,68 @@ def test_the_right_one_is_promoted_and_the_wrong_one_again(wronged: Scene) -> No
     until(lambda: not wronged.topics() & set(topics_of("right")))
 
 
-def test_a_worker_that_hangs_holds_a_promotion_up_for_its_session_alone(wronged: Scene) -> None:
-    """Then it is out of the group, and whatever it still has in hand is void."""
-    wronged.compared("hung")
-    process = wronged.house.worker.process
-    process.send_signal(signal.SIGSTOP)
+def hang_half_way(wronged: Scene) -> None:
+    """Stop the worker when its normaliser has told of frames that its users do not hold yet."""
+    process, topic = wronged.house.worker.process, ("balances.v1",)
+
+    def is_half_way() -> bool:
+        before = wronged.ends(topic)
+        wronged.sfox(accounts(2_000, *RIGHT_NAMES))
+        until(lambda: wronged.ends(topic) != before, pause_seconds=0.001)
+        process.send_signal(signal.SIGSTOP)
+        done = wronged.clients.committed(FIRST_GROUP, topic, PARTITIONS, stable=False)
+        if any(done.get(place, 0) < end for place, end in wronged.ends(topic).items()):
+            return True
+        process.send_signal(signal.SIGCONT)
+        return False
+
+    until(is_half_way)
+
+
+def test_a_worker_that_hangs_holds_a_promotion_up_for_its_session_alone(
+    wronged: Scene, tmp_path: Any
+) -> None:
+    """Then it is out of the group, whatever it still has in hand is void, and the rest is done."""
+    found = wronged.compared("hung")
+    unlike = sum(
+        counts["different"] + counts["only_here"] + counts["only_there"]
+        for counts in found["topics"].values()
+    )
+    before = ready(wronged)
+    hang_half_way(wronged)
     try:
-        done = wronged.replay("promote", "hung", "--allow-missing")
+        give_up_in_the_middle(wronged, tmp_path)
+        # Kafka forgets a group in which nobody was for a week.
+        group, own = app_name("hung"), names_of("hung", live=False)
+        wronged.clients.admin.delete_consumer_groups([group])[group].result(10)
+        done = wronged.replay("promote", "hung", ALLOWED)
         assert done.status == 0, done.err
     finally:
-        process.send_signal(signal.SIGCONT)
+        wronged.house.worker.process.send_signal(signal.SIGCONT)
+    # Nobody differs for what was left half done.
+    assert f"hung is live; {unlike:,} keys differed from first" in done.out
+    told = Counter(map(event_id, wronged.read(own.output("balances.v1"))))
+    assert set(told.values()) == {1}
+    until_ready_again(wronged, before)
     wronged.sfox(accounts(30, *RIGHT_NAMES))
     wronged.wait("hung")
     assert wronged.asked(f"sfox:{RIGHT_NAMES[0]}")["version"] > 0
-    promoted(wronged, "first")
+    missed = sum(wronged.ends(RAW).values()) - sum(wronged.committed(FIRST_GROUP, RAW).values())
+    done = promoted(wronged, "first", ALLOWED)
+    assert f"catch up first: 0 of {missed:,} frames" in done.err
+
+
+def give_up_in_the_middle(wronged: Scene, folder: Path) -> None:
+    """A promotion that is killed while it waits can be given up, and nothing else done before."""
+    book = wronged.ends(("headroom-generations.v1",))
+    words = ("replay", "promote", "hung", ALLOWED)
+    with started(folder / "promoting", *words, **wronged.house.settings) as command:
+        until(
+            lambda: wronged.ends(("headroom-generations.v1",)) != book, why=lambda: command.output
+        )
+        command.process.send_signal(signal.SIGKILL)
+    wronged.replay("promote", "again").is_one_line("hung is being promoted", "promote first")
+    wronged.replay("drop", "hung").is_one_line("cannot be dropped")
+    done = wronged.replay("promote", "first")
+    assert (done.status, done.out) == (0, "first stays live; hung is not promoted\n"), done.err
+    wronged.replay("promote", "first").is_one_line("first is the live generation already")
