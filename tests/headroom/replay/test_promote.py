@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from headroom.generations import app_name, names_of, topics_of
 from tests.headroom.commands import Ended, started, until
@@ -215,6 +216,7 @@ def test_a_worker_that_hangs_holds_a_promotion_up_for_its_session_alone(
         wronged.clients.admin.delete_consumer_groups([group])[group].result(10)
         done = wronged.replay("promote", "hung", ALLOWED)
         assert done.status == 0, done.err
+        assert left_rows(wronged, "hung") == set(range(PARTITIONS))
     finally:
         wronged.house.worker.process.send_signal(signal.SIGCONT)
     # Nobody differs for what was left half done.
@@ -228,6 +230,15 @@ def test_a_worker_that_hangs_holds_a_promotion_up_for_its_session_alone(
     missed = sum(wronged.ends(RAW).values()) - sum(wronged.committed(FIRST_GROUP, RAW).values())
     done = promoted(wronged, "first", ALLOWED)
     assert f"catch up first: 0 of {missed:,} frames" in done.err
+
+
+def left_rows(wronged: Scene, name: str) -> set[int]:
+    """The partitions of which the commits say that a user's row was left: it cannot be gone."""
+    asked = ConsumerGroupTopicPartitions(
+        app_name(name), [TopicPartition("balances.v1", number) for number in range(PARTITIONS)]
+    )
+    found = wronged.clients.admin.list_consumer_group_offsets([asked])[app_name(name)].result(10)
+    return {p.partition for p in found.topic_partitions if p.metadata.startswith("rows")}
 
 
 def give_up_in_the_middle(wronged: Scene, folder: Path) -> None:
