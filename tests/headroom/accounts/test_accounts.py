@@ -4,9 +4,7 @@ import asyncio
 import itertools
 import json
 import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,7 +16,7 @@ from headroom.audit import audit
 from schemas.identity import user_for
 from tests.headroom.commands import Ended, Started, headroom, until
 from tests.headroom.house import house
-from tests.headroom.replay.scene import PARTITIONS, Scene
+from tests.headroom.replay.scene import PARTITIONS, Scene, pouring
 
 FILE = """
 accounts:
@@ -180,25 +178,6 @@ class Crew:
         if self._second is not None:
             self._second.process.send_signal(signal.SIGKILL)
             self._second.process.wait()
-
-
-@contextmanager
-def pouring(clients: Clients, names: list[str]) -> Iterator[None]:
-    """Frames come in while the block runs."""
-    stop, random = threading.Event(), Random(3)
-
-    def pour() -> None:
-        while not stop.is_set():
-            clients.sfox(random.choices(names, k=20))
-            stop.wait(0.02)
-
-    thread = threading.Thread(target=pour)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 @pytest.mark.timeout(400)

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import random
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,3 +154,22 @@ def scene(folder: Path, *, program: tuple[str, ...] = commands.HEADROOM) -> Iter
 def accounts(count: int, *names: str) -> Iterator[str]:
     """So many accounts' names, one after the other, again and again."""
     return itertools.islice(itertools.cycle(names), count)
+
+
+@contextmanager
+def pouring(scene: Scene, names: list[str]) -> Iterator[None]:
+    """Frames of these accounts come in while the block runs, some hundreds a second."""
+    stop, chosen = threading.Event(), random.Random(3)
+
+    def pour() -> None:
+        while not stop.is_set():
+            scene.sfox(chosen.choices(names, k=20))
+            stop.wait(0.02)
+
+    thread = threading.Thread(target=pour)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

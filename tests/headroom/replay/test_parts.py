@@ -3,6 +3,8 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +23,8 @@ from headroom.generations.kind import (
     topics_of,
 )
 from headroom.reading import Outside
-from headroom.replay import show
+from headroom.replay import promote, show
+from headroom.replay.alone import Stopped
 from headroom.replay.asked import Asked
 from headroom.replay.begin import LiveBehind, caught_up
 from headroom.replay.carry import carried_state, reader, records_of
@@ -255,3 +258,20 @@ def test_who_reads_a_part_waits_for_the_live_tables_which_have_the_rest() -> Non
             _Behind(*looks).wait({"sfox": None}, seconds_max=-1.0)
     # Who reads everything needs nobody.
     _Behind(9, 9).wait({"sfox": None, "hercle": None}, seconds_max=-1.0)
+
+
+def test_a_promotion_is_over_where_its_work_was_stopped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    outcomes = [True, False]
+
+    async def rebuild(*_: object) -> bool:
+        return outcomes.pop(0)
+
+    monkeypatch.setattr(promote, "rebuild", rebuild)
+    settings: Any = SimpleNamespace(partitions=1)
+    nobody: Any = None
+    one = promote._Promotion(settings, nobody, Book(), generation(), asyncio.Event())
+    asyncio.run(one._work(job_of(generation()), "finish", tmp_path, "me"))
+    with pytest.raises(Stopped):
+        asyncio.run(one._work(job_of(generation()), "finish", tmp_path, "me"))
