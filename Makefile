@@ -39,10 +39,10 @@ help:
 demo: $(VENV)/.runtime-stamp
 	@$(BIN)/headroom demo $(ARGS)
 
-# test: all tests, on a real Kafka (ARGS="-k amounts" chooses)
+# test: all tests, on a real Kafka (ARGS="-k amounts" chooses; ARGS="-n 0" is one after the other)
 .PHONY: test
 test: $(VENV)/.dev-stamp
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # check: form, lint, types, walls between rooms, declared dependencies; all of them, then the verdict
 .PHONY: check
