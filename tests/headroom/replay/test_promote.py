@@ -1,5 +1,6 @@
 """A wrong normaliser, its fix, a replay, and the replay made live: with frames coming in."""
 
+import asyncio
 import json
 import signal
 import sys
@@ -12,6 +13,9 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from headroom.generations import app_name, names_of, topics_of
+from headroom.replay import promote
+from headroom.replay.alone import NotAlone
+from headroom.settings import load
 from tests.headroom.commands import Ended, started, until
 from tests.headroom.replay.scene import PARTITIONS, RAW, Scene, accounts, pouring, scene
 from tests.headroom.replay.wrong_worker import MISREAD, STRAY, UNREAD
@@ -186,6 +190,25 @@ def test_the_wrong_one_is_live_again(wronged: Scene) -> None:
     dropped = wronged.replay("drop", "right")
     assert dropped.status == 0, dropped.err
     until(lambda: not wronged.topics() & set(topics_of("right")))
+
+
+def test_live_workers_that_do_not_stop_are_left_alone(
+    wronged: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def not_alone(*_: object, **__: object) -> None:
+        raise NotAlone("one of them is there still")
+
+    monkeypatch.setattr(promote, "alone", not_alone)
+    variables = {f"HEADROOM_{name}": str(said) for name, said in wronged.house.settings.items()}
+    before, public = ready(wronged), wronged.ends(OF_USERS)
+    with pytest.raises(NotAlone):
+        asyncio.run(
+            promote.run_promote(load(variables), "again", asyncio.Event(), allow_missing=True)
+        )
+    until_ready_again(wronged, before)
+    assert wronged.ends(OF_USERS) == public
+    wronged.sfox(accounts(20, *RIGHT_NAMES))
+    wronged.wait()
 
 
 def hang_half_way(wronged: Scene) -> None:
