@@ -120,6 +120,15 @@ class Scene:
             self.clients.read({p: ((since or {}).get(p, 0), end) for p, end in ends.items()})
         )
 
+    @property
+    def readies(self) -> int:
+        """How often the worker has said that it is ready."""
+        return self.house.worker.output.count("ready ")
+
+    def until_ready_again(self, before: int) -> None:
+        """Wait until the worker is ready once more than `before`."""
+        until(lambda: self.readies > before, why=lambda: self.house.worker.output[-3000:])
+
     def audit(self) -> Audit:
         return asyncio.run(audit(self.house.kafka))
 
@@ -135,6 +144,15 @@ class Scene:
         assert done.status == 0, done.err
         found: dict[str, Any] = json.loads(done.out)
         return found
+
+    def promoted(self, name: str, *words: str) -> Ended:
+        """Promote, and wait until the worker answers from it."""
+        before = self.readies
+        done = self.replay("promote", name, *words)
+        assert done.status == 0, done.err
+        assert f"{name} is live" in done.out
+        self.until_ready_again(before)
+        return done
 
     def asked(self, user: str, url: str | None = None) -> dict[str, Any]:
         """What HTTP answers of a user."""

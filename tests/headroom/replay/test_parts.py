@@ -15,7 +15,6 @@ from headroom.generations.book import Book, Unknown, entry, no_entry
 from headroom.generations.kind import (
     FIRST,
     BadName,
-    Generation,
     Live,
     app_name,
     check_name,
@@ -33,22 +32,8 @@ from headroom.replay.rebuild import Pace, _Run, job_of
 from processors.ledger.users import UserState
 from schemas.codec import decode
 from schemas.documents import BalanceSnapshot, UserBalances
+from tests.headroom.replay.made import RAW, generation
 from tests.processors.ledger.snapshots import snapshot
-
-RAW = "raw.sfox.balances.v1"
-
-
-def generation(**changed: object) -> Generation:
-    fields: dict[str, object] = {
-        "name": "g",
-        "made_ns": 1,
-        "code": "0",
-        "state": "complete",
-        "accounts": {"sfox": None, "hercle": None},
-        "starts": {RAW: [10], "raw.hercle.balances.v1": [0]},
-        "ends": {RAW: [20], "raw.hercle.balances.v1": [5]},
-    }
-    return Generation(**{**fields, **changed})  # type: ignore[arg-type]
 
 
 def of(account: str, offset: int, venue: str = "sfox") -> BalanceSnapshot:

@@ -16,7 +16,7 @@ from headroom.generations import app_name, names_of, topics_of
 from headroom.replay import promote
 from headroom.replay.alone import NotAlone
 from headroom.settings import load
-from tests.headroom.commands import Ended, started, until
+from tests.headroom.commands import started, until
 from tests.headroom.replay.scene import PARTITIONS, RAW, Scene, accounts, pouring, scene
 from tests.headroom.replay.wrong_worker import MISREAD, STRAY, UNREAD
 
@@ -90,25 +90,6 @@ def event_id(record: Any) -> bytes:
     return found
 
 
-def ready(wronged: Scene) -> int:
-    """How often the worker has said that it is."""
-    return wronged.house.worker.output.count("ready ")
-
-
-def until_ready_again(wronged: Scene, before: int) -> None:
-    until(lambda: ready(wronged) > before, why=lambda: wronged.house.worker.output[-3000:])
-
-
-def promoted(wronged: Scene, name: str, *words: str) -> Ended:
-    """Promote, and wait until the worker answers from it."""
-    before = ready(wronged)
-    done = wronged.replay("promote", name, *words)
-    assert done.status == 0, done.err
-    assert f"{name} is live" in done.out
-    until_ready_again(wronged, before)
-    return done
-
-
 @pytest.mark.timeout(300)
 def test_the_right_one_is_promoted_and_what_differs_is_told(wronged: Scene) -> None:
     topics = ("balances.v1", *OF_USERS, "exposure.asset.v1", "deadletters.v1")
@@ -116,7 +97,7 @@ def test_the_right_one_is_promoted_and_what_differs_is_told(wronged: Scene) -> N
     wronged.sfox(accounts(100, *NAMES))
     wronged.wait()
     before, versions = wronged.ends(topics), last(wronged, "balances.latest.v1")
-    promoted(wronged, "right", ALLOWED)
+    wronged.promoted("right", ALLOWED)
     told = {topic: wronged.read(topic, before) for topic in topics}
     for topic in OF_USERS:
         written = Counter(record.key().decode() for record in told[topic])
@@ -149,7 +130,7 @@ def test_who_came_later_does_not_vanish(wronged: Scene) -> None:
     wronged.wait("right")
     public = wronged.ends(("balances.v1",))
     with pouring(wronged, RIGHT_NAMES):
-        promoted(wronged, "again")
+        wronged.promoted("again")
     wronged.wait("again")
     # Whichever read a frame, it was told of once.
     told = Counter(map(event_id, wronged.read("balances.v1", public)))
@@ -159,12 +140,12 @@ def test_who_came_later_does_not_vanish(wronged: Scene) -> None:
     # And back to what is right still, after a frame that is misread meanwhile.
     wronged.sfox([f"{STRAY}1"])
     wronged.wait("again")
-    before = ready(wronged)
+    before = wronged.readies
     done = wronged.replay("promote", "right")
     assert (done.status, done.out) == (2, ""), done
     assert "1 users would vanish: sfox:stray-1-ghost" in done.err.splitlines()[-1]
     # Whoever stopped for it goes on as before.
-    until_ready_again(wronged, before)
+    wronged.until_ready_again(before)
     wronged.sfox(accounts(20, *RIGHT_NAMES))
     wronged.wait("again")
 
@@ -173,7 +154,7 @@ def test_who_came_later_does_not_vanish(wronged: Scene) -> None:
 def test_the_wrong_one_is_live_again(wronged: Scene) -> None:
     # What it has missed is read by it first. Nobody vanishes for good.
     missed = sum(wronged.ends(RAW).values()) - sum(wronged.committed(FIRST_GROUP, RAW).values())
-    done = promoted(wronged, "first", ALLOWED)
+    done = wronged.promoted("first", ALLOWED)
     assert f"catch up first: 0 of {missed:,} frames" in done.err
     # A frame told of as another's, documents of two kinds of five users, and a sum.
     assert "; 13 keys differed from again" in done.out
@@ -200,12 +181,12 @@ def test_live_workers_that_do_not_stop_are_left_alone(
 
     monkeypatch.setattr(promote, "alone", not_alone)
     variables = {f"HEADROOM_{name}": str(said) for name, said in wronged.house.settings.items()}
-    before, public = ready(wronged), wronged.ends(OF_USERS)
+    before, public = wronged.readies, wronged.ends(OF_USERS)
     with pytest.raises(NotAlone):
         asyncio.run(
             promote.run_promote(load(variables), "again", asyncio.Event(), allow_missing=True)
         )
-    until_ready_again(wronged, before)
+    wronged.until_ready_again(before)
     assert wronged.ends(OF_USERS) == public
     wronged.sfox(accounts(20, *RIGHT_NAMES))
     wronged.wait()
@@ -238,7 +219,7 @@ def test_a_worker_that_hangs_holds_a_promotion_up_for_its_session_alone(
         counts["different"] + counts["only_here"] + counts["only_there"]
         for counts in found["topics"].values()
     )
-    before = ready(wronged)
+    before = wronged.readies
     hang_half_way(wronged)
     try:
         give_up_in_the_middle(wronged, tmp_path)
@@ -254,12 +235,12 @@ def test_a_worker_that_hangs_holds_a_promotion_up_for_its_session_alone(
     assert f"hung is live; {unlike:,} keys differed from first" in done.out
     told = Counter(map(event_id, wronged.read(own.output("balances.v1"))))
     assert set(told.values()) == {1}
-    until_ready_again(wronged, before)
+    wronged.until_ready_again(before)
     wronged.sfox(accounts(30, *RIGHT_NAMES))
     wronged.wait("hung")
     assert wronged.asked(f"sfox:{RIGHT_NAMES[0]}")["version"] > 0
     missed = sum(wronged.ends(RAW).values()) - sum(wronged.committed(FIRST_GROUP, RAW).values())
-    done = promoted(wronged, "first", ALLOWED)
+    done = wronged.promoted("first", ALLOWED)
     assert f"catch up first: 0 of {missed:,} frames" in done.err
 
 

@@ -6,20 +6,10 @@ from typing import Any
 import pytest
 
 from headroom.clients import Place
-from headroom.generations.kind import Generation
 from headroom.replay.records import Telling, Unlike
+from tests.headroom.replay.made import RAW, generation
 
-RAW = "raw.sfox.balances.v1"
 TOPIC, OWN = "balances.v1", "headroom-generation.g.balances.v1"
-MADE = Generation(
-    name="g",
-    made_ns=1,
-    code="0",
-    state="complete",
-    accounts={"sfox": None, "hercle": None},
-    starts={RAW: [0]},
-    ends={RAW: [100]},
-)
 
 
 class Record:
@@ -66,7 +56,8 @@ class Topics:
 
 def telling(records: Mapping[Place, list[Record]], *moved: str) -> Telling:
     clients: Any = Topics(records)
-    return Telling(clients, MADE, {TOPIC: OWN}, partitions=2, moved=frozenset(moved))
+    made = generation(starts={RAW: [0]}, ends={RAW: [100]})
+    return Telling(clients, made, {TOPIC: OWN}, partitions=2, moved=frozenset(moved))
 
 
 # Account 7 was told of as its own user's at first, and in another partition; here all is ann's.
