@@ -1,23 +1,65 @@
-"""How a venue's connections are: what producers tell the workers, on a private topic."""
+"""How a venue's connections are, and which accounts are in doubt: what freshness is made of.
+
+The link between a connection and its accounts is the epoch: a run of a connection has one, and so
+has every snapshot that came over it. A connection vouches for the accounts whose newest snapshot is
+of its epoch and lies at or behind `confirmed_from.receipt`.
+"""
 
 from typing import Literal
 
 import msgspec
 
-from schemas.documents import Time
+from schemas.documents import Source, Time
+
+Cause = Literal[
+    "reconnected",
+    "gap",
+    "wrong_order",
+    "counts_anew",
+    "unanswered",
+    "venue_error",
+    "unreadable",
+    "untold",
+    "superseded",
+    "not_heard",
+    "key_refused",
+    "connection_lost",
+    "no_connection",
+    "unknown",
+]
+"""Why a number is not known to be today's, for machines; a `reason` beside it is for people."""
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """Why something is in doubt, and since when; `reason` is a sentence for a person."""
+
+    cause: Cause
+    reason: str
+    since: Time
+
+
+class ConfirmedFrom(msgspec.Struct, frozen=True):
+    """From which receipt of its epoch a connection vouches for what it told; before it: `doubt`."""
+
+    receipt: int
+    doubt: Doubt
 
 
 class FeedStatus(msgspec.Struct, frozen=True):
-    """One connection to a venue, told every second and at every change.
+    """One connection to a venue: the value of `feeds.v1`.
 
-    `connection` tells the connections of one producer apart (Hercle: one for each key, numbered).
-    `last_heard` is when anything came from the venue: a frame, a keep-alive, an answer; null
-    before the first. The counts are since the producer started.
+    `connection` tells the connections of one producer apart (Hercle: one for each key, numbered),
+    `instance` the producers. `state` is since `since`. `doubt` is why it is not connected, or why
+    it vouches for no account although it is. `epoch` is that of its present run or, while it is
+    down, of its last one. `accounts` are those it speaks for, as far as it knows; null: all of the
+    venue. `last_heard` is when anything came from the venue: a frame, a keep-alive, an answer;
+    `last_confirmed` when the venue last vouched for balances: heard on a feed that tells changes,
+    an answered question elsewhere. Null before the first. The counts are since the producer began.
     """
 
     venue: str
     connection: str
-    state: Literal["connected", "disconnected"]
+    state: Literal["connected", "disconnected", "refused"]
     epoch: int | None
     last_heard: Time | None
     last_frame: Time | None
@@ -25,3 +67,25 @@ class FeedStatus(msgspec.Struct, frozen=True):
     gaps: int
     reconnects: int
     time: Time
+    since: Time | None = None
+    doubt: Doubt | None = None
+    confirmed_from: ConfirmedFrom | None = None
+    accounts: list[str] | None = None
+    last_confirmed: Time | None = None
+    instance: str = ""
+
+
+class UnconfirmedAccount(msgspec.Struct, frozen=True):
+    """An account that is in doubt although its connection is not: the value of `unconfirmed.v1`.
+
+    `epoch` and `receipt` are those of the frame that put it in doubt, `source` its raw record; a
+    snapshot behind them takes the doubt away, and the record gets a tombstone.
+    """
+
+    user: str
+    venue: str
+    account: str
+    doubt: Doubt
+    epoch: int
+    receipt: int
+    source: Source
