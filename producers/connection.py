@@ -29,7 +29,7 @@ class NotOpened(Exception):
 
 
 class KeyRefused(Exception):
-    """The venue answered 401 or 403 before there was a connection; the line makes it WrongKey."""
+    """The venue answered 401 or 403 before there was a connection; it may pass."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)

@@ -1,6 +1,7 @@
 """One line to a venue, kept up for ever: it carries out what the venue's session decides."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from typing import Any, Final, TypeVar
@@ -8,7 +9,9 @@ from typing import Any, Final, TypeVar
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.protocol import State
 
+from producers.condition import Condition
 from producers.connection import (
+    KeyRefused,
     NotOpened,
     Socket,
     close_at,
@@ -19,18 +22,20 @@ from producers.connection import (
 from producers.errors import WrongKey
 from producers.line import Line, World
 from producers.outcomes import (
+    Confirmed,
     Count,
+    Doubted,
     Established,
+    InDoubt,
     Kind,
     Outcome,
     Publish,
     Reconnect,
     ReconnectReason,
-    Refused,
     Send,
     Session,
 )
-from producers.pace import Backoff, RateBound
+from producers.pace import Backoff, DoubtPace, Patience, RateBound
 from schemas.feeds import FeedStatus
 from schemas.headers import RawHeaders
 from schemas.times import rfc3339
@@ -38,41 +43,53 @@ from schemas.times import rfc3339
 T = TypeVar("T")
 
 _NS_PER_S: Final = 1_000_000_000
+_STOPPED: Final = "the producer was stopped"
+_CONNECTED: Final = "connected anew; no frame of this account since"
+_COUNTS_ANEW: Final = "the venue counts from the start again; no frame of this account since"
 
 
 class Feed:
-    """Keeps one line up until it is told to stop; `run` raises WrongKey and SendFailed only."""
+    """Keeps one line up until it is told to stop; `run` raises WrongKey and SendFailed only.
 
-    def __init__(self, line: Line, world: World) -> None:
+    `accounts` are those that the line is known to have spoken for before, None for all.
+    """
+
+    def __init__(self, line: Line, world: World, accounts: Sequence[str] | None = None) -> None:
         self._line = line
         self._world = world
         self._backoff = Backoff(world.rng)
-        self._epoch = 0
-        self._receipt = 0
+        self._patience = Patience(world.rng, line.refused_seconds)
+        self._doubt_pace = DoubtPace()
+        self._condition = Condition(
+            line.venue.name,
+            line.connection,
+            world.instance,
+            vouches_when_heard=line.vouches_when_heard,
+            accounts=None if line.vouches_when_heard else accounts or (),
+            clock_ns=world.clock_ns,
+        )
         self._received_ns = 0
-        self._frame_ns = 0
-        self._heard_ns = 0
         self._established_at: float | None = None
+        self._leave_at = float("inf")
+        self._leave: Reconnect | None = None
+        self._superseded = asyncio.Event()
         self._last_words: str | None = None
         self.connections = 0
-        self.frames = 0
         self.reconnects: Counter[ReconnectReason] = Counter()
         self.counted: Counter[Kind] = Counter()
 
+    @property
+    def frames(self) -> int:
+        """Frames that came so far."""
+        return self._condition.frames
+
     def status(self) -> FeedStatus:
         """How the line is at this moment."""
-        return FeedStatus(
-            venue=self._line.venue.name,
-            connection=self._line.connection,
-            state="disconnected" if self._established_at is None else "connected",
-            epoch=self._epoch or None,
-            last_heard=_time(self._heard_ns),
-            last_frame=_time(self._frame_ns),
-            frames=self.frames,
-            gaps=0,
-            reconnects=self.reconnects.total(),
-            time=rfc3339(self._world.clock_ns()),
-        )
+        return self._condition.status(reconnects=self.reconnects.total())
+
+    def supersede(self) -> None:
+        """Begin anew: somebody else's frames, of a later epoch, outrank those of this run."""
+        self._superseded.set()
 
     async def run(self) -> None:
         """Connect, listen, and connect again, until `stop` is set."""
@@ -84,8 +101,20 @@ class Feed:
             ended = await self._one_connection()
             if ended is None:
                 return
-            pause_seconds = self._backoff.pause_seconds(patient=ended.patient)
+            pause_seconds = self._pause_seconds(ended)
             self._tell(ended, pause_seconds)
+
+    def _pause_seconds(self, ended: Reconnect) -> float:
+        """How long to stay away; raises WrongKey where nothing is gained by coming back."""
+        if ended.reason is not ReconnectReason.KEY_REFUSED:
+            self._condition.lost(ended.detail)
+            return self._backoff.pause_seconds(patient=ended.patient)
+        self._condition.refused(ended.detail)
+        pause_seconds = self._patience.pause_seconds()
+        if pause_seconds is None:
+            self._world.tell(self.status())
+            raise WrongKey(self._line.venue.name, self._line.name, ended.detail)
+        return pause_seconds
 
     def _tell(self, ended: Reconnect, pause_seconds: float) -> None:
         world, venue = self._world, self._line.venue.name
@@ -95,6 +124,7 @@ class Feed:
             world.metrics.oversize.labels(venue).inc()
         words = "%s: %s (%s); trying again in %.1f s"
         world.log.warning(words, self._line.name, ended.reason, ended.detail, pause_seconds)
+        world.tell(self.status())
 
     async def _pause(self, seconds: float) -> None:
         """Wait for the backoff, then for the venue's limit; cut short by `stop`."""
@@ -116,42 +146,68 @@ class Feed:
         """A connection's whole life; None where it ended because we were told to stop."""
         try:
             socket = await self._unless_stopped(self._line.open())
+        except KeyRefused as refused:
+            return Reconnect(ReconnectReason.KEY_REFUSED, refused.detail)
         except (NotOpened, OSError, TimeoutError, WebSocketException) as error:
             return why_not_opened(error)
         if socket is None:
             return None
         self.connections += 1
-        self._begin_epoch()
+        self._superseded.clear()
+        self._leave_at, self._leave = float("inf"), None
+        self._condition.begin_epoch(self._world.epochs.next(), "reconnected", _CONNECTED)
         socket.on_heard = self._heard
         self._heard()
         session = self._line.session()
         async with socket:
+            ended = None
             try:
                 ended = await self._listen(socket, session)
             except ConnectionClosed as closed:
-                ended = why_closed(closed)
+                ended = self._why_closed(closed)
             finally:
-                self._lost()
+                self._lost(ended)
             await self._take_leave(socket, session)
         return None if self._world.stop.is_set() else ended
+
+    def _why_closed(self, closed: ConnectionClosed) -> Reconnect:
+        if self._superseded.is_set():
+            detail = "another producer told of the same accounts under a later epoch, and is gone"
+            return Reconnect(ReconnectReason.SUPERSEDED, detail)
+        return why_closed(closed)
 
     async def _listen(self, socket: Socket, session: Session) -> Reconnect:
         """Receive, and do what is due, until the session or the connection ends."""
         world = self._world
-        closer = asyncio.create_task(close_at(world.stop, socket))
+        outbox: asyncio.Queue[str] = asyncio.Queue()
+        helpers = [
+            asyncio.create_task(close_at(world.stop, socket)),
+            asyncio.create_task(close_at(self._superseded, socket)),
+            # Beside the listening: a venue that does not read must not keep us from reading.
+            asyncio.create_task(self._send_all(outbox, socket)),
+        ]
         try:
-            ended = await self._carry_out(session.start(world.monotonic()), socket)
+            ended = await self._carry_out(session.start(world.monotonic()), outbox)
             while ended is None:
-                wait_seconds = session.due - world.monotonic()
+                wait_seconds = min(session.due, self._leave_at) - world.monotonic()
                 message = await next_message(socket, wait_seconds) if wait_seconds > 0 else None
                 if message is None:
                     outcomes = session.tick(world.monotonic())
                 else:
                     outcomes = self._receive(message, session)
-                ended = await self._carry_out(outcomes, socket)
+                ended = await self._carry_out(outcomes, outbox) or self._left()
             return ended
         finally:
-            closer.cancel()
+            for helper in helpers:
+                helper.cancel()
+
+    def _left(self) -> Reconnect | None:
+        """The reconnect that a doubt asked for, once its time has come."""
+        now = self._world.monotonic()
+        if self._leave is None or now < self._leave_at:
+            return None
+        self._doubt_pace.note(now)
+        return self._leave
 
     async def _take_leave(self, socket: Socket, session: Session) -> None:
         """Close, and publish what still comes up to the venue's own close or the deadline."""
@@ -161,7 +217,7 @@ class Feed:
                 message = await socket.recv(decode=False)
                 outcomes = self._receive(message, session)
                 frames = [outcome for outcome in outcomes if isinstance(outcome, Publish | Count)]
-                await self._carry_out(frames, socket)
+                await self._carry_out(frames, asyncio.Queue())
         except ConnectionClosed:
             await closing
         finally:
@@ -170,16 +226,18 @@ class Feed:
     def _receive(self, message: bytes, session: Session) -> Sequence[Outcome]:
         world = self._world
         self._heard()
-        self._received_ns = self._heard_ns
+        self._received_ns = self._condition.heard_ns
         return session.receive(message, world.monotonic())
 
     def _heard(self) -> None:
         """The venue lives: something came, if only a pong."""
-        self._heard_ns = self._world.clock_ns()
+        self._condition.heard()
         last_heard = self._world.metrics.last_heard_seconds.labels(self._line.venue.name)
-        last_heard.set(self._heard_ns / _NS_PER_S)
+        last_heard.set(self._condition.heard_ns / _NS_PER_S)
 
-    async def _carry_out(self, outcomes: Iterable[Outcome], socket: Socket) -> Reconnect | None:
+    async def _carry_out(
+        self, outcomes: Iterable[Outcome], outbox: asyncio.Queue[str]
+    ) -> Reconnect | None:
         ended: Reconnect | None = None
         for outcome in outcomes:
             match outcome:
@@ -188,29 +246,29 @@ class Feed:
                 case Count():
                     self._count(outcome)
                 case Send(text=text) if ended is None:
-                    await self._send(text, socket)
+                    outbox.put_nowait(text)
                 case Established():
                     self._established()
-                case Refused(detail=detail):
-                    raise WrongKey(self._line.venue.name, self._line.name, detail)
+                case Doubted() | Confirmed() | InDoubt():
+                    self._vouch(outcome)
                 case Reconnect():
                     ended = ended or outcome
         return ended
 
     async def _publish(self, found: Publish) -> None:
-        world, venue = self._world, self._line.venue
+        world, venue, condition = self._world, self._line.venue, self._condition
         if found.begins_epoch:
-            self._begin_epoch()
+            condition.begin_epoch(world.epochs.next(), "counts_anew", _COUNTS_ANEW)
             world.log.warning("%s: the venue counts from the start again", self._line.name)
-        self.frames += 1
-        self._frame_ns = self._received_ns
-        self._receipt += 1
+        condition.received(self._received_ns)
+        if found.begins_epoch:
+            world.tell(self.status())
         world.metrics.frames_received.labels(venue.name).inc()
         headers = RawHeaders(
             venue=venue.name,
             feed=venue.feed,
-            epoch=self._epoch,
-            receipt=self._receipt,
+            epoch=condition.epoch,
+            receipt=condition.receipt,
             received_time=rfc3339(self._received_ns),
         )
         await world.publisher.publish(found.frame, found.key, headers)
@@ -223,27 +281,53 @@ class Feed:
             self._last_words = found.detail
             self._world.log.warning("%s: the venue says: %s", self._line.name, found.detail)
 
-    async def _send(self, text: str, socket: Socket) -> None:
-        await self._in_turn(self._world.requests)
-        # A socket that is being closed takes nothing more, and waiting for it would stop reading.
-        if socket.state is State.OPEN:
-            await socket.send(text)
+    def _vouch(self, outcome: Doubted | Confirmed | InDoubt) -> None:
+        """Change what the line vouches for, and tell the workers where that makes a difference."""
+        condition = self._condition
+        before = condition.vouching
+        match outcome:
+            case Confirmed(accounts=accounts):
+                condition.confirmed(accounts)
+            case Doubted(cause=cause, detail=detail):
+                condition.doubted(cause, detail)
+            case InDoubt(cause=cause, detail=detail, spares_last=spares_last):
+                condition.in_doubt(cause, detail, spares_last=spares_last)
+                self._leave_for(outcome)
+        if condition.vouching != before:
+            self._world.tell(self.status())
+        if condition.vouching != before and not isinstance(outcome, Confirmed):
+            self._world.metrics.doubts.labels(self._line.venue.name, outcome.cause).inc()
 
-    def _begin_epoch(self) -> None:
-        self._epoch, self._receipt = self._world.epochs.next(), 0
+    def _leave_for(self, doubt: InDoubt) -> None:
+        """Have the connection given up for a new one, as soon as that is no hurry."""
+        if self._leave is None:
+            self._leave = Reconnect(doubt.reason, doubt.detail)
+            self._leave_at = self._doubt_pace.due(self._world.monotonic())
+
+    async def _send_all(self, outbox: asyncio.Queue[str], socket: Socket) -> None:
+        with contextlib.suppress(ConnectionClosed):  # whoever listens is told, too
+            while True:
+                text = await outbox.get()
+                await self._in_turn(self._world.requests)
+                if socket.state is State.OPEN:
+                    await socket.send(text)
 
     def _established(self) -> None:
         self._established_at = self._world.monotonic()
+        self._patience.accepted()
+        self._condition.established()
         self._world.metrics.connected.labels(self._line.venue.name).inc()
-        self._world.log.info("%s: connected, epoch %d", self._line.name, self._epoch)
+        self._world.log.info("%s: connected, epoch %d", self._line.name, self._condition.epoch)
         self._world.tell(self.status())
 
-    def _lost(self) -> None:
+    def _lost(self, ended: Reconnect | None) -> None:
         if self._established_at is None:
             return
         self._backoff.held(self._world.monotonic() - self._established_at)
         self._established_at = None
         self._world.metrics.connected.labels(self._line.venue.name).dec()
+        why = _STOPPED if ended is None or self._world.stop.is_set() else ended.detail
+        self._condition.lost(why)
         self._world.tell(self.status())
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
@@ -261,7 +345,3 @@ class Feed:
 
 async def _finish(work: Awaitable[object]) -> None:
     await work
-
-
-def _time(time_ns: int) -> str | None:
-    return rfc3339(time_ns) if time_ns else None

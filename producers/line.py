@@ -33,11 +33,22 @@ class Line(Protocol):
     def connection(self) -> str:
         """What tells it from the other lines of a producer: a number from 1, never a key."""
 
+    @property
+    def vouches_when_heard(self) -> bool:
+        """Whether the venue tells every change unasked: then whoever is heard has nothing new.
+
+        Elsewhere only an answered question vouches for balances.
+        """
+
+    @property
+    def refused_seconds(self) -> tuple[float, ...]:
+        """The pauses after a key was refused that had not been accepted yet; see `Patience`."""
+
     async def open(self) -> Socket:
         """A new connection.
 
-        Raises WrongKey, or what is tried again: NotOpened, OSError, TimeoutError,
-        WebSocketException.
+        Raises KeyRefused, NotOpened, OSError, TimeoutError, WebSocketException: each is tried
+        again.
         """
 
     def session(self) -> Session:
@@ -61,7 +72,7 @@ class World(msgspec.Struct, frozen=True):
     """What a feed is given: clocks, chance and sleep, where frames go, and when to stop.
 
     `attempts` and `requests` are those of `Lines`. `tell` gets a line's status at every change of
-    its state.
+    its state. `instance` tells the producer from others of the venue.
     """
 
     clock_ns: Callable[[], int]
@@ -76,3 +87,4 @@ class World(msgspec.Struct, frozen=True):
     attempts: RateBound
     requests: RateBound
     tell: Callable[[FeedStatus], object]
+    instance: str = ""

@@ -37,6 +37,12 @@ class ProducerMetrics:
             ["venue", "reason"],
             registry=registry,
         )
+        self.doubts = Counter(
+            "headroom_producer_doubts",
+            "Times that the venue's own numbers or words put what it had told in doubt, by cause.",
+            ["venue", "cause"],
+            registry=registry,
+        )
         self.oversize = Counter(
             "headroom_producer_oversize",
             "Connections closed with 1009 because a message was larger than 16 MiB.",

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import msgspec
 
+from schemas.feeds import Cause
+
 DETAIL_LETTERS_MAX = 200
 
 
@@ -19,8 +21,14 @@ class Kind(StrEnum):
 
 
 class ReconnectReason(StrEnum):
-    """Why a connection ended, or did not come about. Gaps in the sequence come here later."""
+    """Why a connection ended, or did not come about."""
 
+    KEY_REFUSED = "key_refused"
+    SESSION_ENDED = "session_ended"
+    GAP = "gap"
+    OUT_OF_ORDER = "out_of_order"
+    UNANSWERED = "unanswered"
+    SUPERSEDED = "superseded"
     UNREACHABLE = "unreachable"
     HANDSHAKE_REFUSED = "handshake_refused"
     ANSWER_TIMEOUT = "answer_timeout"
@@ -60,21 +68,45 @@ class Established(msgspec.Struct, frozen=True):
     """The venue has accepted us: from here on balances come."""
 
 
-class Refused(msgspec.Struct, frozen=True):
-    """The venue refuses the API key: nothing is gained by trying again."""
+class InDoubt(msgspec.Struct, frozen=True):
+    """What came over this connection may be outdated, and no question of ours can mend that.
 
+    It concerns all that was published up to here but, with `spares_last`, the last frame. Whoever
+    carries it out connects again, as soon as the venue's limits allow it.
+    """
+
+    cause: Cause
+    detail: str
+    reason: ReconnectReason
+    spares_last: bool = False
+
+
+class Doubted(msgspec.Struct, frozen=True):
+    """The venue vouches for nothing at present: an answer is missing, or cannot be the newest."""
+
+    cause: Cause
     detail: str
 
 
+class Confirmed(msgspec.Struct, frozen=True):
+    """The venue has answered with the present balances of these accounts, and of no others."""
+
+    accounts: tuple[str, ...]
+
+
 class Reconnect(msgspec.Struct, frozen=True):
-    """The connection is of no more use; `patient` where the venue asked not to hurry back."""
+    """The connection is of no more use; `patient` where the venue asked not to hurry back.
+
+    Where the reason is that the key was refused, it is tried again with a patience of its own
+    (`producers.pace.Patience`).
+    """
 
     reason: ReconnectReason
     detail: str
     patient: bool = False
 
 
-Outcome = Publish | Send | Count | Established | Refused | Reconnect
+Outcome = Publish | Send | Count | Established | InDoubt | Doubted | Confirmed | Reconnect
 
 
 class Session(Protocol):

@@ -7,12 +7,12 @@ import msgspec
 from websockets.exceptions import InvalidStatus
 
 from producers.connection import KeyRefused, Socket, is_key_refusal, open_socket
-from producers.errors import ConfigurationError, WrongKey
+from producers.errors import ConfigurationError
 from producers.hercle import signalr
 from producers.hercle.negotiate import negotiate
 from producers.hercle.session import POLL_SECONDS_MIN, HercleSession
 from producers.line import Lines
-from producers.pace import ATTEMPTS_PER_MINUTE, RateBound
+from producers.pace import ATTEMPTS_PER_MINUTE, BLOCK_SECONDS, RateBound
 from producers.settings import Deadlines, check_key, check_url
 from schemas.secrets import Secret
 from schemas.venues import VENUES, Venue
@@ -76,13 +76,23 @@ class HercleLine:
         """The key's number, from 1."""
         return str(self._number)
 
+    @property
+    def vouches_when_heard(self) -> bool:
+        """Nothing pushes balances: a hub that is alive says nothing of them."""
+        return False
+
+    @property
+    def refused_seconds(self) -> tuple[float, ...]:
+        """A refusal often passes soon; together the pauses go beyond two minutes."""
+        return (5.0, 30.0, BLOCK_SECONDS + 10)
+
     async def open(self) -> Socket:
         """Negotiate, then a WebSocket; the token is in the Authorization header of both."""
         deadlines = self._settings.deadlines
+        endpoint = await negotiate(
+            self._settings.url, self._api_key, timeout_seconds=deadlines.open_seconds
+        )
         try:
-            endpoint = await negotiate(
-                self._settings.url, self._api_key, timeout_seconds=deadlines.open_seconds
-            )
             return await open_socket(
                 endpoint.url,
                 host=endpoint.host,
@@ -90,13 +100,11 @@ class HercleLine:
                 deadlines=deadlines,
                 separator_bytes=len(signalr.SEPARATOR),
             )
-        except KeyRefused as refused:
-            raise WrongKey(HERCLE.name, self.name, refused.detail) from None
         except InvalidStatus as error:
             if not is_key_refusal(error):
                 raise
             detail = f"HTTP {error.response.status_code} on the WebSocket"
-            raise WrongKey(HERCLE.name, self.name, detail) from None
+            raise KeyRefused(detail) from None
 
     def session(self) -> HercleSession:
         """A new state machine."""

@@ -63,6 +63,10 @@ async def negotiate(url: str, key: Secret, *, timeout_seconds: float) -> Endpoin
         try:
             async with aiohttp.ClientSession(timeout=timeout, trust_env=trust_env) as http:
                 answer, cookie = await _ask(http, parts, token)
+        except KeyRefused as refused:
+            if token is key:
+                raise
+            raise KeyRefused(f"{refused.detail}, with a token that the hub gave") from None
         except aiohttp.ClientError as error:
             detail = excerpt(token.redact(str(error)) or type(error).__name__)
             raise NotOpened(ReconnectReason.UNREACHABLE, detail) from None

@@ -8,12 +8,17 @@ from decimal import Decimal
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET
 
 from producers.hercle import signalr
+from producers.hercle.balances import FEED, Event, Standing, events_of, told_of
+from producers.hercle.question import Failed, Questions
+from producers.hercle.records import Records
 from producers.hercle.signalr import HubMessage, MessageType
 from producers.outcomes import (
+    Confirmed,
     Count,
+    Doubted,
     Established,
     Kind,
     Outcome,
@@ -23,28 +28,21 @@ from producers.outcomes import (
     Send,
     excerpt,
 )
-from producers.reading import Part, is_unambiguous, read, read_account, read_nested
+from producers.reading import Part, is_unambiguous, read, read_nested
+from producers.sequences import Order
 from producers.settings import Deadlines
 from schemas.secrets import Secret
-from schemas.venues import VENUES
+from schemas.topics import FRAME_BYTES_MAX
 
 PING_SECONDS: Final = 15.0
 POLL_SECONDS_MIN: Final = Decimal("0.05")
-_FEED: Final = VENUES["hercle"].feed
 _EVENTS: Final = "executionevents"
 _EXECUTED: Final = "execution.order.executed"
 _ASK_PAUSE_SECONDS: Final = float(POLL_SECONDS_MIN)
+_NUMBER_DIGITS_MAX: Final = 18
 
 
-class _Event(msgspec.Struct, rename="camel"):
-    subject: Part = UNSET
-    data: Part = UNSET
-    status_error: Part = UNSET
-    message: Part = UNSET
-
-
-class _Data(msgspec.Struct, rename="camel"):
-    user_id: Part = UNSET
+class _Said(msgspec.Struct, rename="camel"):
     status_error: Part = UNSET
     message: Part = UNSET
 
@@ -52,26 +50,30 @@ class _Data(msgspec.Struct, rename="camel"):
 class HercleSession:
     """One connection to the hub: handshake, then balances asked for again and again.
 
-    A pure state machine (see `producers.outcomes.Session`): no socket, no clock. A sequence that
-    falls, which asks for a reconnect, will be noticed where a frame is published.
+    A pure state machine (see `producers.outcomes.Session`): no socket, no clock. One question is
+    open at a time; the hub's being alive says nothing of balances, only an answered question does.
     """
 
     def __init__(
         self, client_id: str, *, poll_seconds: float, deadlines: Deadlines, api_key: Secret
     ) -> None:
         self._client_id = client_id
-        self._poll_seconds = poll_seconds
         self._deadlines = deadlines
         self._api_key = api_key
+        self._records = Records(FRAME_BYTES_MAX)
+        self._questions = Questions(
+            poll_seconds=poll_seconds,
+            answer_seconds=deadlines.answer_seconds,
+            pause_seconds=_ASK_PAUSE_SECONDS,
+        )
+        self._standing = Standing()
         self._live = False
-        self._questions = 0
-        self._asked_at = 0.0
-        self._ask_at = self._ping_at = self._silent_at = float("inf")
+        self._ping_at = self._silent_at = float("inf")
 
     @property
     def due(self) -> float:
         """When to ask, to ping or to give up, in monotonic seconds."""
-        return min(self._ask_at, self._ping_at, self._silent_at)
+        return min(self._questions.due, self._ping_at, self._silent_at)
 
     def start(self, now: float) -> Sequence[Outcome]:
         """Shake hands: nothing may be asked before that is answered."""
@@ -86,15 +88,21 @@ class HercleSession:
         if now >= self._ping_at:
             self._ping_at = now + PING_SECONDS
             outcomes.append(Send(signalr.ping()))
-        if now >= self._ask_at:
-            outcomes.append(self._ask(now))
+        if self._questions.is_open and now >= self._questions.due:
+            outcomes += self._failed(self._questions.late(now))
+        if not self._questions.is_open and now >= self._questions.due:
+            number = self._questions.ask(now)
+            outcomes.append(Send(signalr.invocation("GetBalances", self._client_id, number=number)))
         return outcomes
 
     def receive(self, message: bytes, now: float) -> Sequence[Outcome]:
-        """What the hub messages in one WebSocket message amount to, in their order."""
+        """What the hub messages that end in one WebSocket message amount to, in their order."""
         outcomes: list[Outcome] = []
-        for record in signalr.split(message):
+        for record in self._records.take(message):
             outcomes += self._record(record, now) if self._live else self._handshake(record, now)
+        if self._records.too_large:
+            detail = "a hub message is larger than 16 MiB"
+            return [*outcomes, Reconnect(ReconnectReason.OVERSIZE, detail)]
         if self._live:
             self._silent_at = now + self._deadlines.silence_seconds
         return [*outcomes, *self.tick(now)]
@@ -103,6 +111,15 @@ class HercleSession:
         if self._live:
             return Reconnect(ReconnectReason.SILENT, "the hub says nothing, not even a ping")
         return Reconnect(ReconnectReason.ANSWER_TIMEOUT, "no answer to the handshake")
+
+    def _failed(self, failed: Failed | None) -> Sequence[Outcome]:
+        """What follows from a question that is over."""
+        if failed is None:
+            return ()
+        doubted = Doubted(failed.cause, failed.detail)
+        if not failed.is_last:
+            return (doubted,)
+        return (doubted, Reconnect(ReconnectReason.UNANSWERED, failed.detail))
 
     def _handshake(self, record: bytes, now: float) -> Sequence[Outcome]:
         answer = signalr.read_handshake(record)
@@ -114,13 +131,9 @@ class HercleSession:
             refused = Reconnect(ReconnectReason.HANDSHAKE_REFUSED, detail)
             return (Count(Kind.ERROR, detail), refused)
         self._live = True
-        self._ask_at, self._ping_at = now, now + PING_SECONDS
+        self._ping_at = now + PING_SECONDS
+        self._questions.begin(now)
         return (Count(Kind.ANSWER), Established())
-
-    def _ask(self, now: float) -> Send:
-        self._questions += 1
-        self._asked_at, self._ask_at = now, now + self._poll_seconds
-        return Send(signalr.invocation("GetBalances", self._client_id, number=self._questions))
 
     def _record(self, record: bytes, now: float) -> Sequence[Outcome]:
         """One hub message: kept unless it can be told to be something else than balances."""
@@ -136,14 +149,20 @@ class HercleSession:
             case MessageType.ping:
                 return (Count(Kind.KEEPALIVE),)
             case MessageType.completion:
-                return (self._completion(message),)
+                return self._completion(message, now)
             case MessageType.close:
                 return self._close(message)
         return (Count(Kind.OTHER),)
 
-    def _completion(self, message: HubMessage) -> Count:
+    def _completion(self, message: HubMessage, now: float) -> Sequence[Outcome]:
         error = read(message.error, str)
-        return Count(Kind.ANSWER) if error is None else Count(Kind.ERROR, self._words(error))
+        words = None if error is None else self._words(error)
+        counted = Count(Kind.ANSWER) if words is None else Count(Kind.ERROR, words)
+        number = read(message.invocation_id, str) or ""
+        if not (number.isascii() and number.isdigit()):
+            return (counted,)
+        failed = self._questions.completed(int(number[:_NUMBER_DIGITS_MAX]), now, words)
+        return (counted, *self._failed(failed))
 
     def _close(self, message: HubMessage) -> Sequence[Outcome]:
         """The hub takes its leave; where it does not want us back at once, we wait the longest."""
@@ -153,44 +172,51 @@ class HercleSession:
         return (Count(Kind.OTHER), closed)
 
     def _invocation(self, record: bytes, message: HubMessage, now: float) -> Sequence[Outcome]:
-        events = _events(message)
+        events = events_of(message)
         subjects = [read(event.subject, str) for event in events]
         target = read(message.target, str)
         is_other_target = target is not None and target.lower() != _EVENTS
         # None among the subjects: an event that cannot be told to be something else.
-        is_other_subject = bool(subjects) and None not in subjects and _FEED not in subjects
+        is_other_subject = bool(subjects) and None not in subjects and FEED not in subjects
         can_be_told = is_other_target or (target is not None and is_other_subject)
         if not can_be_told or not is_unambiguous(record):
-            return (Publish(record, _account(events)),)
+            return self._balances(record, events)
         if is_other_target:
             return (Count(Kind.OTHER),)
         if _EXECUTED in subjects:
-            self._ask_at = min(self._ask_at, max(now, self._asked_at + _ASK_PAUSE_SECONDS))
-        return [self._told(event) for event in events[:1]]
+            self._questions.soon(now)
+        return [outcome for event in events[:1] for outcome in self._told(event)]
 
-    def _told(self, event: _Event) -> Count:
+    def _balances(self, record: bytes, events: list[Event]) -> Sequence[Outcome]:
+        """A frame; where it tells the newest of somebody's balances, it answers the question."""
+        told = told_of(events)
+        accounts = {one.account for one in told}
+        key = next(iter(accounts)) if len(accounts) == 1 else None
+        order, words = self._standing.take(told, self._questions.number)
+        published = Publish(record, key, begins_epoch=order is Order.ANEW)
+        if order in {Order.UNCLEAR, Order.LATE}:
+            self._questions.unclear(words)
+            return (published, Doubted("wrong_order", words))
+        if not told or not any(read(event.subject, str) == FEED for event in events):
+            return (published,)
+        self._questions.answered()
+        return (published, Confirmed(tuple(sorted(one.name for one in told))))
+
+    def _told(self, event: Event) -> Sequence[Outcome]:
         """Another subject; where it is an error, with the hub's own words."""
         subject = read(event.subject, str) or ""
-        data = read_nested(event.data, _Data) or _Data()
+        data = read_nested(event.data, _Said) or _Said()
         parts = (event.status_error, event.message, data.status_error, data.message)
         words = [text for part in parts if (text := read(part, str))]
         has_status = read(event.status_error, str) or read(data.status_error, str)
-        if has_status or subject.lower().endswith("error"):
-            return Count(Kind.ERROR, self._words(": ".join([subject, *words])))
-        return Count(Kind.OTHER)
+        if not has_status and not subject.lower().endswith("error"):
+            return (Count(Kind.OTHER),)
+        detail = self._words(": ".join([subject, *words]))
+        counted = Count(Kind.ERROR, detail)
+        if not self._questions.waits:
+            return (counted,)
+        self._questions.said(detail)
+        return (counted, Doubted("venue_error", detail))
 
     def _words(self, text: str) -> str:
         return excerpt(self._api_key.redact(text))
-
-
-def _events(message: HubMessage) -> list[_Event]:
-    """The envelopes in an invocation's arguments; one that is no object has nothing to tell."""
-    return [read(part, _Event) or _Event() for part in read(message.arguments, list[Raw]) or []]
-
-
-def _account(events: list[_Event]) -> bytes | None:
-    for event in events:
-        data = read_nested(event.data, _Data)
-        if data is not None and (account := read_account(data.user_id)) is not None:
-            return account
-    return None

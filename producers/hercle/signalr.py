@@ -29,7 +29,6 @@ __all__ = [
     "message_type",
     "ping",
     "read_handshake",
-    "split",
 ]
 
 
@@ -39,6 +38,7 @@ class HubMessage(msgspec.Struct, rename="camel"):
     type: Part = UNSET
     target: Part = UNSET
     arguments: Part = UNSET
+    invocation_id: Part = UNSET
     error: Part = UNSET
     allow_reconnect: Part = UNSET
 
@@ -47,17 +47,6 @@ class Handshake(msgspec.Struct, frozen=True):
     """The server's answer to our handshake; `error` is why it refuses, None where it agrees."""
 
     error: str | None
-
-
-def split(message: bytes) -> list[bytes]:
-    """The hub messages of one WebSocket message, without their separators, byte for byte.
-
-    A rest without a separator counts as a message: it came whole, and nothing of it may be lost.
-    """
-    records = message.split(SEPARATOR)
-    if not records[-1]:
-        records.pop()
-    return records
 
 
 def handshake_request() -> str:

@@ -7,7 +7,7 @@ import msgspec
 
 from producers.connection import Socket, open_socket
 from producers.line import Lines
-from producers.pace import ATTEMPTS_PER_MINUTE, REQUESTS_PER_MINUTE, RateBound
+from producers.pace import ATTEMPTS_PER_MINUTE, BLOCK_SECONDS, REQUESTS_PER_MINUTE, RateBound
 from producers.settings import Deadlines, check_key, check_url
 from producers.sfox.session import SfoxSession
 from schemas.secrets import Secret
@@ -49,6 +49,16 @@ class SfoxLine:
     def connection(self) -> str:
         """There is one."""
         return "1"
+
+    @property
+    def vouches_when_heard(self) -> bool:
+        """It sends a frame whenever an account changes."""
+        return True
+
+    @property
+    def refused_seconds(self) -> tuple[float, ...]:
+        """Beyond the block: what is said while it lasts looks like the answer to a wrong key."""
+        return (BLOCK_SECONDS + 10,) * 3
 
     async def open(self) -> Socket:
         """A WebSocket; the key goes in the first message, not in a header."""

@@ -4,6 +4,7 @@ Source: https://docs.sfox.com/websocket-api (authentication, subscription, enter
 """
 
 import json
+import re
 from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final
@@ -14,21 +15,29 @@ from msgspec import UNSET
 from producers.outcomes import (
     Count,
     Established,
+    InDoubt,
     Kind,
     Outcome,
     Publish,
     Reconnect,
     ReconnectReason,
-    Refused,
     Send,
     excerpt,
 )
 from producers.reading import Part, is_unambiguous, read, read_account, read_nested
+from producers.sequences import SOUND, Counting, Memory, Numbered, Order, judge
 from schemas.secrets import Secret
 from schemas.times import venue_time
 from schemas.venues import VENUES
 
 _FEED: Final = VENUES["sfox"].feed
+_COUNTING: Final = Counting(every=True)
+# The connection's first numbers are spent on the answers to authenticate and subscribe.
+_ANSWERS: Final = 2
+# What the venue may call the end of a session or a subscription: no such message is documented.
+_ENDED: Final = re.compile(
+    r"expire|ended|closed?\b|unsub|terminat|revoke|log.?out|disconnect", re.IGNORECASE
+)
 
 
 class _Envelope(msgspec.Struct):
@@ -59,7 +68,9 @@ _AWAITED: Final = {_State.AUTHENTICATING: "authenticate", _State.SUBSCRIBING: "s
 class SfoxSession:
     """One connection to sFOX: authenticate, wait, subscribe, wait, then frames.
 
-    A pure state machine (see `producers.outcomes.Session`): no socket, no clock.
+    A pure state machine (see `producers.outcomes.Session`): no socket, no clock. Every message
+    takes a number of the connection's; what is missed before the first frame puts nothing in doubt,
+    since no account is vouched for before its first frame.
     """
 
     def __init__(self, api_key: Secret, *, answer_seconds: float) -> None:
@@ -67,7 +78,9 @@ class SfoxSession:
         self._answer_seconds = answer_seconds
         self._state = _State.AUTHENTICATING
         self._deadline = float("inf")
-        self._newest: tuple[int, str] | None = None
+        self._memory = Memory()
+        self._memory.started_behind = _ANSWERS
+        self._expected = 0
 
     @property
     def due(self) -> float:
@@ -94,31 +107,52 @@ class SfoxSession:
             return (Publish(message, key=None),)
         recipient = read(envelope.recipient, str)
         if recipient == _FEED:
-            return (self._frame(message, envelope),)
+            return self._frame(message, envelope)
         is_answer = envelope.type is not UNSET
         if not (is_answer or recipient is not None) or not is_unambiguous(message):
-            return (Publish(message, _account(envelope)),)
+            return self._frame(message, envelope)
+        self._note_number_beside(envelope)
         return self._answer(envelope, now) if is_answer else (Count(Kind.OTHER),)
 
-    def _frame(self, message: bytes, envelope: _Envelope) -> Publish:
-        return Publish(message, _account(envelope), begins_epoch=self._begins_again(envelope))
+    def _frame(self, message: bytes, envelope: _Envelope) -> Sequence[Outcome]:
+        order = self._number(envelope)
+        account = _account(envelope)
+        published = Publish(message, account, begins_epoch=order is Order.ANEW)
+        return (published, *self._doubts(order, envelope))
 
-    def _begins_again(self, envelope: _Envelope) -> bool:
-        """Whether the venue counts anew: the sequence falls although time does not.
-
-        This is also where a gap or a wrong order will be noticed, which ask for a reconnect.
-        """
+    def _number(self, envelope: _Envelope) -> Order | None:
+        """How a message stands to those before it; None where it has no number."""
         sequence, timestamp = read(envelope.sequence, int), read(envelope.timestamp, int)
+        if sequence is None:
+            return None
         time = None if timestamp is None else venue_time(timestamp)
-        if sequence is None or time is None:
-            return False
-        if self._newest is None or sequence >= self._newest[0]:
-            self._newest = (sequence, time)
-            return False
-        if time < self._newest[1]:
-            return False
-        self._newest = (sequence, time)
-        return True
+        content = None if envelope.payload is UNSET else hash(bytes(envelope.payload))
+        told = Numbered(sequence, time, content)
+        self._expected = self._memory.greatest + 1
+        order = judge(_COUNTING, self._memory, told)
+        self._memory.take(told, order)
+        return order
+
+    def _doubts(self, order: Order | None, envelope: _Envelope) -> Sequence[Outcome]:
+        """What a message's number puts in doubt: what the venue advises then is to reconnect."""
+        if order is None or order in SOUND:
+            return ()
+        number = read(envelope.sequence, int)
+        if order is Order.GAP:
+            detail = f"the venue's sequence has a gap: {number} where {self._expected} was next"
+            return (InDoubt("gap", detail, ReconnectReason.GAP, spares_last=True),)
+        detail = f"the venue's sequence fell to {number} where {self._expected} was next"
+        return (InDoubt("wrong_order", detail, ReconnectReason.OUT_OF_ORDER),)
+
+    def _note_number_beside(self, envelope: _Envelope) -> None:
+        """A message that is no balances takes a number, too: it explains why frames skip it."""
+        number = read(envelope.sequence, int)
+        if number is None:
+            return
+        if self._memory.first is None:
+            self._memory.started_behind = max(number, self._memory.started_behind or 0)
+        elif number == self._memory.greatest + 1:
+            self._memory.take(Numbered(number, None, None), Order.NEXT)
 
     def _answer(self, envelope: _Envelope, now: float) -> Sequence[Outcome]:
         """What an answer changes; one that is not waited for is only counted."""
@@ -127,6 +161,8 @@ class SfoxSession:
         action = read(envelope.action, str) or read(payload.action, str)
         if verdict == "error":
             return self._error(action, payload)
+        if self._state is _State.LIVE:
+            return self._said_while_live(verdict, action, payload)
         if verdict != "success" or action is None or action != _AWAITED.get(self._state):
             return (Count(Kind.ANSWER),)
         if self._state is _State.AUTHENTICATING:
@@ -138,15 +174,32 @@ class SfoxSession:
         self._deadline = float("inf")
         return (Count(Kind.ANSWER), Established())
 
+    def _said_while_live(
+        self, verdict: str | None, action: str | None, payload: _Payload
+    ) -> Sequence[Outcome]:
+        """Nothing was asked: it may be that the session or the subscription has ended."""
+        said = [verdict, action, read(payload.message, str)]
+        words = ": ".join(word for word in said if word)
+        if _ENDED.search(words) is None:
+            return (Count(Kind.ANSWER),)
+        return (Count(Kind.ERROR, self._words(words)), self._ended(words))
+
     def _error(self, action: str | None, payload: _Payload) -> Sequence[Outcome]:
         words = read(payload.message, str) or read(payload.error, str) or "no reason given"
-        detail = excerpt(self._api_key.redact(words))
+        detail = self._words(words)
         counted = Count(Kind.ERROR, detail)
         if self._state is _State.LIVE:
-            return (counted,)
+            return (counted, self._ended(": ".join(filter(None, (action, words)))))
         if self._state is _State.AUTHENTICATING and action == "authenticate":
-            return (counted, Refused(detail))
+            return (counted, Reconnect(ReconnectReason.KEY_REFUSED, detail))
         return (counted, Reconnect(ReconnectReason.REQUEST_REFUSED, detail))
+
+    def _ended(self, words: str) -> InDoubt:
+        detail = f"the venue says while live: {self._words(words)}"
+        return InDoubt("venue_error", detail, ReconnectReason.SESSION_ENDED)
+
+    def _words(self, text: str) -> str:
+        return excerpt(self._api_key.redact(text))
 
 
 def _account(envelope: _Envelope) -> bytes | None:

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from producers.outcomes import (
     Count,
     Established,
+    InDoubt,
     Kind,
     Publish,
     Reconnect,
     ReconnectReason,
-    Refused,
     Send,
 )
 from producers.sfox import SfoxSession
@@ -55,9 +55,9 @@ def test_a_text_to_be_sent_does_not_show_itself() -> None:
     assert KEY not in repr(SfoxSession(Secret(KEY), answer_seconds=10).start(0.0))
 
 
-def test_a_wrong_key_is_refused_and_not_tried_again() -> None:
+def test_a_refused_key_is_told_from_other_reasons_to_connect_again() -> None:
     _, outcome = new().receive(frames.WRONG_KEY, 1.0)
-    assert outcome == Refused("no reason given")
+    assert outcome == Reconnect(ReconnectReason.KEY_REFUSED, "no reason given")
 
 
 def test_the_venue_s_own_words_are_kept_but_not_the_key_in_them() -> None:
@@ -65,7 +65,7 @@ def test_the_venue_s_own_words_are_kept_but_not_the_key_in_them() -> None:
     payload = {"action": "authenticate", "message": words}
     message = json.dumps({"type": "error", "payload": json.dumps(payload)}).encode()
     _, outcome = new().receive(message, 1.0)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Reconnect)
     assert outcome.detail.startswith("no such key Secret(hidden) xxx")
     assert len(outcome.detail) == 200
 
@@ -105,7 +105,7 @@ def test_answers_out_of_order_and_twice_are_counted_and_change_nothing() -> None
     assert session.receive(frames.AUTHENTICATED, 1.0) == (ANSWERED,)
     assert session.receive(frames.SUBSCRIBED, 1.0) == (ANSWERED, Established())
     assert session.receive(frames.SUBSCRIBED, 1.0) == (ANSWERED,)
-    assert session.receive(frames.WRONG_KEY, 1.0) == (Count(Kind.ERROR, "no reason given"),)
+    assert session.receive(frames.WRONG_KEY, 1.0)[0] == Count(Kind.ERROR, "no reason given")
 
 
 def test_the_documented_frame_is_published_as_it_is_under_its_user() -> None:
@@ -195,33 +195,98 @@ def test_what_is_something_else_is_counted_only(message: bytes, kind: Kind) -> N
     assert live().receive(message, 3.0) == (Count(kind),)
 
 
-def begins(session: SfoxSession, sequence: int, timestamp: int) -> bool:
-    (outcome,) = session.receive(frames.sfox(sequence, timestamp), 3.0)
+def told(session: SfoxSession, sequence: int, timestamp: int | None, user: str = "u") -> str:
+    """What a frame amounts to: published, in a new epoch, or beside a doubt of this cause."""
+    message = frames.sfox(sequence, timestamp or 0, user)
+    if timestamp is None:
+        message = message.replace(b'"timestamp": 0, ', b"")
+    outcome, *doubts = session.receive(message, 3.0)
     assert isinstance(outcome, Publish)
-    return outcome.begins_epoch
+    assert outcome.frame == message
+    if doubts:
+        (doubt,) = doubts
+        assert isinstance(doubt, InDoubt)
+        assert not outcome.begins_epoch
+        assert doubt.spares_last == (doubt.cause == "gap")
+        return doubt.cause
+    return "anew" if outcome.begins_epoch else "sound"
 
 
-def test_a_sequence_that_falls_while_time_does_not_begins_a_new_epoch() -> None:
-    session, noon = live(), 1710367225302228171
-    assert not begins(session, 22, noon)
-    assert not begins(session, 24, noon + 1)
-    assert begins(session, 3, noon + 1)
-    assert not begins(session, 4, noon + 2)
+NOON = 1710367225302228171
 
 
-def test_a_frame_of_which_sequence_and_time_fall_is_only_late() -> None:
-    session, noon = live(), 1710367225302228171
-    assert not begins(session, 22, noon)
-    assert not begins(session, 20, noon - 1)
-    assert not begins(session, 22, noon)
-    assert begins(session, 21, noon)
-
-
-def test_time_is_compared_whatever_its_unit() -> None:
+def test_a_number_that_was_passed_over_puts_in_doubt_what_was_told_before_it() -> None:
     session = live()
-    assert not begins(session, 22, 1710367225302228171)
-    assert not begins(session, 21, 1710367225302227)
-    assert begins(session, 20, 1710367225302229)
+    assert told(session, 22, NOON) == "sound"
+    assert told(session, 24, NOON) == "gap"
+    assert told(session, 25, NOON) == "sound"
+
+
+@pytest.mark.parametrize("later_ns", [0, 1, 10**12])
+def test_a_late_frame_begins_no_epoch_however_new_it_says_to_be(later_ns: int) -> None:
+    session = live()
+    assert told(session, 10, NOON) == "sound"
+    assert told(session, 12, NOON + 5) == "gap"
+    assert told(session, 11, NOON + 5 + later_ns) == "wrong_order"
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_venue_that_counts_from_one_again_begins_an_epoch(timed: bool) -> None:  # noqa: FBT001
+    session = live()
+    for number in (22, 23, 24):
+        assert told(session, number, NOON if timed else None, "a") == "sound"
+    assert told(session, 1, NOON + 1 if timed else None, "b") == "anew"
+    assert told(session, 2, NOON + 2 if timed else None, "b") == "sound"
+
+
+def test_a_number_that_was_used_begins_an_epoch_with_other_contents_and_none_with_the_same() -> (
+    None
+):
+    session = live()
+    for number in (22, 23, 24):
+        assert told(session, number, None, f"u{number}") == "sound"
+    assert told(session, 23, None, "u23") == "sound"
+    assert told(session, 23, None, "another") == "anew"
+    assert told(session, 24, None, "u24") == "sound"
+
+
+def test_what_nobody_can_tell_is_in_doubt() -> None:
+    session = live()
+    assert told(session, 22, NOON) == "sound"
+    assert told(session, 15, None) == "wrong_order"
+    assert told(session, 16, NOON + 1) == "wrong_order"
+    assert told(session, 1, NOON - 1) == "wrong_order"
+    assert told(session, 23, NOON) == "sound"
+
+
+def test_a_message_of_another_kind_takes_a_number_too() -> None:
+    session = live()
+    assert told(session, 22, NOON) == "sound"
+    session.receive(b'{"type": "success", "sequence": 23, "action": "subscribe"}', 3.0)
+    session.receive(b'{"recipient": "ticker.sfox.btcusd", "sequence": 24, "payload": {}}', 3.0)
+    assert told(session, 25, NOON) == "sound"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        frames.WRONG_KEY,
+        b'{"type": "error", "action": "subscribe", "payload": {}}',
+        b'{"type": "error", "payload": {"message": "the session of canary-key has expired"}}',
+        b'{"type": "success", "action": "unsubscribe"}',
+        b'{"type": "session_closed"}',
+    ],
+)
+def test_words_of_the_end_of_a_session_put_all_in_doubt_and_ask_for_a_new_one(
+    message: bytes,
+) -> None:
+    counted, doubt = live().receive(message, 3.0)
+    assert isinstance(counted, Count)
+    assert counted.kind is Kind.ERROR
+    assert isinstance(doubt, InDoubt)
+    assert (doubt.cause, doubt.reason) == ("venue_error", ReconnectReason.SESSION_ENDED)
+    assert not doubt.spares_last
+    assert KEY not in f"{counted}{doubt}"
 
 
 @pytest.mark.parametrize("value", [b'"22"', b"null", b"1e400", b"22.5", b"9" * 5000, b"[]"])
@@ -236,7 +301,7 @@ def test_a_sequence_or_time_that_cannot_be_read_is_no_new_beginning(value: bytes
 @given(st.binary() | st.text().map(str.encode))
 def test_no_bytes_break_it_and_none_are_lost(message: bytes) -> None:
     for session in (new(), live()):
-        (*_, outcome) = session.receive(message, 3.0)
+        outcome, *_ = session.receive(message, 3.0)
         assert isinstance(outcome, Publish | Count)
         if isinstance(outcome, Publish):
             assert outcome.frame == message

@@ -90,6 +90,7 @@ class Given:
                 attempts=RateBound(1_000),
                 requests=RateBound(1_000),
                 tell=self.told.append,
+                instance="here",
             ),
         )
 

@@ -1,0 +1,158 @@
+"""How a line is, as its producer tells the workers: its state, what it vouches for, since when.
+
+Only the clock comes from outside. What happens to the line is told by method; `status` says what
+all of it amounts to at this moment.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from schemas.feeds import Cause, ConfirmedFrom, Doubt, FeedStatus
+from schemas.times import rfc3339
+
+State = Literal["connected", "disconnected", "refused"]
+
+
+class Condition:
+    """The condition of one line.
+
+    `vouches_when_heard`: the venue tells every change unasked, so that being heard confirms what
+    it told before. Elsewhere only an answered question does. `accounts` are those the line spoke
+    for when it was last heard of, None for all of the venue.
+    """
+
+    def __init__(
+        self,
+        venue: str,
+        connection: str,
+        instance: str,
+        *,
+        vouches_when_heard: bool,
+        accounts: Sequence[str] | None,
+        clock_ns: Callable[[], int],
+    ) -> None:
+        self._venue = venue
+        self._connection = connection
+        self._instance = instance
+        self._vouches_when_heard = vouches_when_heard
+        self._accounts = accounts
+        self._clock_ns = clock_ns
+        self._state: State = "disconnected"
+        self._since = self._now()
+        self._doubt: Doubt | None = self._doubted("connection_lost", "not connected yet")
+        self._confirmed_from: ConfirmedFrom | None = None
+        self._confirmed_ns = 0
+        self.epoch = 0
+        self.receipt = 0
+        self.heard_ns = 0
+        self.frame_ns = 0
+        self.frames = 0
+        self.gaps = 0
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the venue has accepted us, and the connection stands."""
+        return self._state == "connected"
+
+    @property
+    def vouching(self) -> tuple[object, ...]:
+        """What workers have to hear of at once where it changes."""
+        cause = None if self._doubt is None else self._doubt.cause
+        return self._state, cause, self._confirmed_from, self._accounts, self.epoch
+
+    def heard(self) -> None:
+        """Something came from the venue, if only a pong."""
+        self.heard_ns = self._clock_ns()
+
+    def begin_epoch(self, epoch: int, cause: Cause, reason: str) -> None:
+        """A new run: nothing that was told before it is vouched for."""
+        self.epoch, self.receipt = epoch, 0
+        self._confirmed_from = ConfirmedFrom(1, self._doubted(cause, reason))
+
+    def received(self, received_ns: int) -> None:
+        """A frame of the present run."""
+        self.frames += 1
+        self.receipt += 1
+        self.frame_ns = received_ns
+
+    def established(self) -> None:
+        """The venue has accepted us."""
+        self._become("connected", None)
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone, or did not come about."""
+        since = self._since if self._state == "disconnected" else self._now()
+        self._become("disconnected", Doubt("connection_lost", reason, since))
+
+    def refused(self, reason: str) -> None:
+        """The venue refuses the key."""
+        since = self._since if self._state == "refused" else self._now()
+        self._become("refused", Doubt("key_refused", reason, since))
+
+    def in_doubt(self, cause: Cause, reason: str, *, spares_last: bool) -> None:
+        """What was told up to here may be outdated, but for the last frame with `spares_last`."""
+        self.gaps += cause == "gap"
+        receipt = self.receipt + (not spares_last)
+        known = self._confirmed_from
+        # The first doubt of a row is what a person wants to know, as long as nothing ended it.
+        if known is None or known.receipt < receipt:
+            self._confirmed_from = ConfirmedFrom(receipt, self._doubted(cause, reason))
+
+    def doubted(self, cause: Cause, reason: str) -> None:
+        """The venue vouches for nothing at present."""
+        known = self._doubt
+        since = self._now() if known is None else known.since
+        self._doubt = Doubt(cause, reason, since)
+
+    def confirmed(self, accounts: Sequence[str]) -> None:
+        """The venue has told the present balances of these accounts."""
+        self._confirmed_ns = self._clock_ns()
+        self._accounts = accounts
+        if self.is_connected:
+            self._doubt = None
+
+    def status(self, *, reconnects: int) -> FeedStatus:
+        """How the line is at this moment."""
+        accounts = self._accounts
+        return FeedStatus(
+            venue=self._venue,
+            connection=self._connection,
+            state=self._state,
+            epoch=self.epoch or None,
+            last_heard=_time(self.heard_ns),
+            last_frame=_time(self.frame_ns),
+            frames=self.frames,
+            gaps=self.gaps,
+            reconnects=reconnects,
+            time=self._now(),
+            since=self._since,
+            doubt=self._doubt,
+            confirmed_from=self._confirmed_from,
+            accounts=None if accounts is None else list(accounts),
+            last_confirmed=_time(self._last_confirmed_ns()),
+            instance=self._instance,
+        )
+
+    def _last_confirmed_ns(self) -> int:
+        if not self._vouches_when_heard:
+            return self._confirmed_ns
+        if self.is_connected:
+            self._confirmed_ns = self.heard_ns
+        return self._confirmed_ns
+
+    def _become(self, state: State, doubt: Doubt | None) -> None:
+        if self.is_connected:
+            self._last_confirmed_ns()
+        if state != self._state:
+            self._state, self._since = state, self._now()
+        self._doubt = doubt
+
+    def _doubted(self, cause: Cause, reason: str) -> Doubt:
+        return Doubt(cause, reason, self._now())
+
+    def _now(self) -> str:
+        return rfc3339(self._clock_ns())
+
+
+def _time(time_ns: int) -> str | None:
+    return rfc3339(time_ns) if time_ns else None
