@@ -26,6 +26,10 @@ class EpochSource:
         self._greatest = greatest
         self._clock_ns = clock_ns
 
+    def observe(self, epoch: int) -> None:
+        """Somebody has used this epoch: the next one is greater."""
+        self._greatest = max(self._greatest, epoch)
+
     def next(self) -> int:
         """A new epoch, greater than every one before; fix it before the first frame."""
         self._greatest = max(self._clock_ns(), self._greatest + 1)

@@ -4,7 +4,7 @@ A lost venue is none of these: the producer connects again, for ever. The tree::
 
     ProducerError
     ├── ConfigurationError   a setting cannot be right: correct it
-    ├── WrongKey             the venue refuses the API key: give the right one, start again
+    ├── WrongKey             the venue refuses the API key, again and again: give the right one
     ├── KafkaUnreachable     no broker answers at the start: start it, or correct the address
     ├── TopicMissing         a topic that is written to is not there: `headroom topics apply`
     └── SendFailed           Kafka did not take a record: see the broker, start again
@@ -25,7 +25,7 @@ class ConfigurationError(ProducerError):
 
 
 class WrongKey(ProducerError):
-    """The venue refuses the API key; trying again with the same key cannot help.
+    """The venue has never accepted the API key, though it was asked again and again.
 
     `connection` tells which key where there are several, `detail` the venue's own words (bounded,
     without the key).

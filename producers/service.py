@@ -1,6 +1,7 @@
 """A producer's whole life: look into Kafka, keep all lines up, write, and account for it."""
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -8,20 +9,24 @@ from random import Random
 from typing import Any, Final, TypedDict, Unpack
 
 import msgspec
+from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from producers.epochs import EpochSource, greatest_epoch
 from producers.errors import WrongKey
 from producers.feed import Feed
+from producers.following import followed
 from producers.kafka import partitions_of, reach
 from producers.line import Lines, World
 from producers.logs import quiet_libraries
 from producers.metrics import ProducerMetrics
+from producers.neighbours import Neighbours
 from producers.publisher import Publisher
 from producers.statuses import Reporter, StatusSettings, StatusWriter
 from schemas.venues import Venue
 
 _STATUSES: Final = StatusSettings()
+_MIND_SECONDS: Final = 1.0
 
 
 class ProducerReport(msgspec.Struct, frozen=True):
@@ -70,13 +75,23 @@ async def produce(
     metrics = ProducerMetrics.of(around["registry"])
     await reach(kafka)
     greatest = await greatest_epoch(kafka, venue.raw_topic, sleep=around["sleep"])
-    await partitions_of(kafka, statuses.topic, sleep=around["sleep"])
+    told = await partitions_of(kafka, statuses.topic, sleep=around["sleep"])
+    await partitions_of(kafka, statuses.public_topic, sleep=around["sleep"])
+    instance = f"{around['rng'].getrandbits(64):016x}"
+    neighbours = Neighbours(venue.name, instance)
     epochs = EpochSource(greatest, around["clock_ns"])
     acknowledged = metrics.frames_published.labels(venue.name).inc
+
+    def take(key: bytes, value: bytes | None) -> None:
+        neighbours.take(key, value, around["monotonic"]())
+
     async with (
+        followed(kafka, statuses.topic, told, take, around["log"]),
         Publisher(kafka, venue.raw_topic, acknowledged=acknowledged) as publisher,
-        StatusWriter(kafka, statuses.topic) as writer,
+        StatusWriter(kafka, statuses) as writer,
     ):
+        # Nobody's epoch is used again, though the raw topic may have lost what was told under it.
+        epochs.observe(neighbours.greatest_epoch)
         reporter = Reporter(
             writer.write,
             every_seconds=statuses.every_seconds,
@@ -96,12 +111,36 @@ async def produce(
             attempts=lines.attempts,
             requests=lines.requests,
             tell=reporter.tell,
+            instance=instance,
         )
-        feeds = [Feed(line, world) for line in lines.lines]
-        async with reporter.running([feed.status for feed in feeds]):
-            refused = await _run_all(feeds, world, venue)
-            await publisher.flush()
+        feeds = [Feed(line, world, neighbours.accounts_of(line.connection)) for line in lines.lines]
+        minding = asyncio.create_task(_mind(neighbours, feeds, world, writer, lines))
+        try:
+            async with reporter.running([feed.status for feed in feeds]):
+                refused = await _run_all(feeds, world, venue)
+                await publisher.flush()
+        finally:
+            minding.cancel()
+            await asyncio.gather(minding, return_exceptions=True)
         return _report(venue, feeds, publisher.acknowledged, refused)
+
+
+async def _mind(
+    neighbours: Neighbours, feeds: Sequence[Feed], world: World, writer: StatusWriter, lines: Lines
+) -> None:
+    """Begin anew where another producer came and went; clear away what nobody has any more."""
+    connections = {line.connection for line in lines.lines}
+    while True:
+        await world.sleep(_MIND_SECONDS)
+        for feed in feeds:
+            epoch = neighbours.superseding(feed.status(), world.monotonic())
+            if epoch is not None:
+                world.epochs.observe(epoch)
+                feed.supersede()
+        forgotten = neighbours.forgotten(connections, world.monotonic())
+        if forgotten:
+            with contextlib.suppress(KafkaError):  # it is looked at again in a moment
+                await writer.forget(forgotten)
 
 
 async def _run_all(feeds: Sequence[Feed], world: World, venue: Venue) -> int:

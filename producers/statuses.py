@@ -1,5 +1,7 @@
 """How the lines are, told to the workers: at every change and every second, beside the frames.
 
+To everybody else it is told at a change, and every few seconds that nothing has changed.
+
 A status is of its moment: one that Kafka does not take is not kept, the next one takes its place.
 So the frames never wait for it, and a failure is a line in the log, never the producer's end.
 """
@@ -20,19 +22,27 @@ from producers.kafka import start, stop
 from producers.outcomes import excerpt
 from schemas.codec import encode
 from schemas.feeds import FeedStatus
+from schemas.headers import Headers, cloud_event
+from schemas.times import time_ns_of
 from schemas.topics import FEEDS
 
+PUBLIC_FEEDS: Final = "feeds.v1"
+
 EVERY_SECONDS: Final = 1.0
+PUBLIC_SECONDS: Final = 15.0
+_NS_PER_S: Final = 1_000_000_000
 _WAITING_STATUSES_MAX: Final = 10_000
 _REQUEST_SECONDS: Final = 10.0
 _LAST_SECONDS: Final = 3.0
 
 
 class StatusSettings(msgspec.Struct, frozen=True):
-    """Where statuses go, and how often they are told when nothing changes."""
+    """Where statuses go, for workers and for all, and how often when nothing changes."""
 
     topic: str = FEEDS
     every_seconds: float = EVERY_SECONDS
+    public_topic: str = PUBLIC_FEEDS
+    public_seconds: float = PUBLIC_SECONDS
 
 
 class StatusWriter:
@@ -42,9 +52,10 @@ class StatusWriter:
     cannot be written would stand there for ever, or end the frames with it.
     """
 
-    def __init__(self, kafka: Mapping[str, Any], topic: str) -> None:
+    def __init__(self, kafka: Mapping[str, Any], settings: StatusSettings) -> None:
         self._kafka = kafka
-        self._topic = topic
+        self._settings = settings
+        self._public: dict[bytes, FeedStatus] = {}
         self._producer: Any
 
     async def __aenter__(self) -> Self:
@@ -70,14 +81,58 @@ class StatusWriter:
         """Write these, in their order, and wait for the broker; raises KafkaError."""
         sent = []
         for status in statuses:
-            key = f"{status.venue}/{status.connection}".encode()
-            sent.append(await self._producer.send(self._topic, value=encode(status), key=key))
-        results = await asyncio.gather(*sent, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-            if isinstance(result, BaseException):
-                raise KafkaError("the client gave it up")
+            key, value = key_of(status), encode(status)
+            sent.append(await self._producer.send(self._settings.topic, value=value, key=key))
+            if self._is_news(key, status):
+                self._public[key] = status
+                headers = _public_headers(self._settings.public_topic, key, status)
+                public = self._settings.public_topic
+                sent.append(
+                    await self._producer.send(public, value=value, key=key, headers=headers)
+                )
+        await _acknowledged(sent)
+
+    async def forget(self, keys: Sequence[bytes]) -> None:
+        """Say that there are no such connections any more; raises KafkaError."""
+        topics = (self._settings.topic, self._settings.public_topic)
+        sent = [
+            await self._producer.send(topic, value=None, key=key)
+            for key in keys
+            for topic in topics
+        ]
+        await _acknowledged(sent)
+
+    def _is_news(self, key: bytes, status: FeedStatus) -> bool:
+        before = self._public.get(key)
+        if before is None or _lasting(before) != _lasting(status):
+            return True
+        since_ns = time_ns_of(status.time) - time_ns_of(before.time)
+        return since_ns >= self._settings.public_seconds * _NS_PER_S
+
+
+def key_of(status: FeedStatus) -> bytes:
+    """The key of a connection's records."""
+    return f"{status.venue}/{status.connection}".encode()
+
+
+def _lasting(status: FeedStatus) -> tuple[object, ...]:
+    """What of a status does not change by itself every second."""
+    cause = None if status.doubt is None else status.doubt.cause
+    return status.state, cause, status.confirmed_from, status.accounts, status.epoch, status.gaps
+
+
+def _public_headers(topic: str, key: bytes, status: FeedStatus) -> Headers:
+    name = key.decode()
+    event_id = f"{topic}/{name}/{status.instance}/{status.time}"
+    return cloud_event(topic=topic, subject=name, event_id=event_id, time=status.time)
+
+
+async def _acknowledged(sent: Sequence[Awaitable[object]]) -> None:
+    for result in await asyncio.gather(*sent, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
+        if isinstance(result, BaseException):
+            raise KafkaError("the client gave it up")
 
 
 class Reporter:

@@ -75,6 +75,11 @@ class HercleSession:
         """When to ask, to ping or to give up, in monotonic seconds."""
         return min(self._questions.due, self._ping_at, self._silent_at)
 
+    @property
+    def asked(self) -> int:
+        """How many questions were asked: the last one's number."""
+        return self._questions.number
+
     def start(self, now: float) -> Sequence[Outcome]:
         """Shake hands: nothing may be asked before that is answered."""
         self._silent_at = now + self._deadlines.answer_seconds

@@ -198,7 +198,7 @@ async def test_a_key_is_not_taken_to_where_a_redirect_points() -> None:
     assert not seen
 
 
-async def test_a_wrong_key_ends_the_feed_after_one_attempt() -> None:
+async def test_a_key_that_was_never_accepted_is_tried_beyond_the_block_and_then_given_up() -> None:
     async def talk(socket: ServerConnection) -> None:
         await socket.recv()
         await socket.send(frames.WRONG_KEY.decode())
@@ -208,7 +208,9 @@ async def test_a_wrong_key_ends_the_feed_after_one_attempt() -> None:
         given = Given(SfoxLine(SfoxSettings(api_key=Secret(CANARY), url=url)))
         with pytest.raises(WrongKey, match="HEADROOM_SFOX_API_KEY") as caught:
             await asyncio.wait_for(given.feed.run(), 10)
-    assert given.feed.connections == 1
+    assert given.feed.connections == 4
+    assert [pause > 120 for pause in given.slept] == [True, True, True]
+    assert given.feed.status().state == "refused"
     assert CANARY not in str(caught.value)
 
 

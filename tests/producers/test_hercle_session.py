@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from producers.hercle import HercleSession
 from producers.outcomes import (
+    Confirmed,
     Count,
+    Doubted,
     Established,
     Kind,
     Outcome,
@@ -51,6 +53,37 @@ def asked(outcomes: list[Outcome]) -> list[str]:
     return [json.loads(text).get("target", "ping") for text in texts]
 
 
+def frame(sequence: int, held: str = "1", user: str = "u", *, deleted: bool = False) -> bytes:
+    """A frame of one account; `held` is what it holds of one asset."""
+    return frames.event("account.balances.snapshot", data(sequence, held, user, deleted=deleted))
+
+
+def data(sequence: int, held: str = "1", user: str = "u", *, deleted: bool = False) -> object:
+    asset = {"name": "BTC", "available": int(held), "allocated": 0, "currentExposure": sequence}
+    return {"userId": user, "sequence": sequence, "assets": [asset], "deleted": deleted}
+
+
+def completion(number: int, error: str | None = None) -> bytes:
+    message = {"type": 3, "invocationId": str(number)} | ({} if error is None else {"error": error})
+    return json.dumps(message).encode()
+
+
+def answer(session: HercleSession, record: bytes, now: float) -> list[Outcome]:
+    """The open question is answered by a frame and its completion."""
+    return said(session, record, now) + said(session, completion(session.asked), now)
+
+
+def causes(outcomes: list[Outcome]) -> list[str]:
+    return [outcome.cause for outcome in outcomes if isinstance(outcome, Doubted)]
+
+
+def ended(outcomes: list[Outcome]) -> list[ReconnectReason]:
+    return [outcome.reason for outcome in outcomes if isinstance(outcome, Reconnect)]
+
+
+CONFIRMED = Confirmed(("user-123",))
+
+
 def test_it_shakes_hands_and_asks_for_balances_at_once() -> None:
     session = new()
     assert not session.tick(0.1)
@@ -63,10 +96,11 @@ def test_it_shakes_hands_and_asks_for_balances_at_once() -> None:
 
 def test_hub_messages_may_come_with_the_handshake() -> None:
     outcomes = new().receive(b"{}" + RS + frames.HERCLE + RS + b'{"type":6}' + RS, 0.2)
-    assert outcomes[:4] == [
+    assert outcomes[:5] == [
         Count(Kind.ANSWER),
         Established(),
         Publish(frames.HERCLE, b"user-123"),
+        CONFIRMED,
         Count(Kind.KEEPALIVE),
     ]
 
@@ -96,17 +130,173 @@ def test_no_handshake_within_its_deadline_leads_to_a_reconnect() -> None:
 
 def test_it_asks_every_poll_seconds_and_pings_every_fifteen() -> None:
     session, now, log = live(poll_seconds=4.0), 0.0, []
+    answer(session, frame(1), 0.0)
     while now < 29.0:
         now = session.due
         log.append((now, *asked(list(session.tick(now)))))
+        answer(session, frame(1), now)
     expected = {4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0}
     assert {now for now, *what in log if "GetBalances" in what} == expected
-    assert [now for now, *what in log if "ping" in what] == [15.0]
+    assert [now for now, *what in log if "ping" in what] == [15.0, 30.0]
+
+
+def test_one_question_is_open_at_a_time_however_slow_the_hub_is() -> None:
+    session, now = live(poll_seconds=0.05), 0.0
+    for questions in range(1, 7):
+        # Five seconds to each answer, and pings meanwhile.
+        for second in range(1, 6):
+            assert "GetBalances" not in asked(said(session, b'{"type": 6}', now + second))
+        now += 5
+        assert session.asked == questions
+        outcomes = answer(session, frame(1), now)
+        assert not ended(outcomes)
+        assert not causes(outcomes)
+        assert "GetBalances" in asked(outcomes)
+
+
+def test_a_hub_that_only_pings_is_in_doubt_and_then_given_up() -> None:
+    session, now, found, left = live(poll_seconds=1.0), 0.0, [], []
+    while not left:
+        now += 1.0
+        outcomes = said(session, b'{"type": 6}', now)
+        found += [(now, cause) for cause in causes(outcomes)]
+        left = ended(outcomes)
+    assert found == [(10.0, "unanswered"), (20.0, "unanswered"), (30.0, "unanswered")]
+    assert left == [ReconnectReason.UNANSWERED]
+
+
+def test_a_completion_with_an_error_puts_the_balances_in_doubt_and_a_third_ends_it() -> None:
+    session, outcomes = live(poll_seconds=0.05), []
+    for now in (0.0, 1.0, 2.0):
+        session.tick(now)
+        outcomes = said(session, completion(session.asked, "boom canary-key"), now)
+        assert causes(outcomes) == ["venue_error"]
+        assert outcomes[0] == Count(Kind.ERROR, "boom Secret(hidden)")
+        assert not asked(outcomes)
+    assert ended(outcomes) == [ReconnectReason.UNANSWERED]
+
+
+def test_an_event_of_an_error_in_place_of_balances_puts_them_in_doubt() -> None:
+    session = live(poll_seconds=1.0)
+    outcomes = said(session, frames.event("preChecksError", {"message": "low"}), 0.1)
+    assert causes(outcomes) == ["venue_error"]
+    outcomes = said(session, completion(1), 0.2)
+    assert causes(outcomes) == ["venue_error"]
+    assert asked(list(session.tick(session.due))) == ["GetBalances"]
+    assert Confirmed(("u",)) in answer(session, frame(1), 1.5)
+
+
+def test_a_completed_question_without_balances_is_unanswered_after_a_second() -> None:
+    session = live(poll_seconds=1.0)
+    assert not causes(said(session, completion(1), 0.2))
+    assert causes(list(session.tick(1.2))) == ["unanswered"]
+
+
+def test_balances_may_come_a_moment_behind_their_completion() -> None:
+    session = live(poll_seconds=4.0)
+    said(session, completion(1), 0.2)
+    assert Confirmed(("u",)) in said(session, frame(1), 0.3)
+    outcomes = list(session.tick(1.2))
+    assert not causes(outcomes)
+    assert session.due == 4.0
+
+
+def test_the_completion_of_another_question_changes_nothing() -> None:
+    session = live()
+    for strange in (completion(7), completion(0), b'{"type": 3, "invocationId": "x"}'):
+        assert said(session, strange, 0.5) == [Count(Kind.ANSWER)]
+    said(session, frame(1), 0.6)
+    assert said(session, completion(1), 0.7) == [Count(Kind.ANSWER)]
+
+
+def test_a_sequence_that_falls_is_asked_about_at_once_and_then_counts_anew() -> None:
+    session = live()
+    assert Confirmed(("u",)) in answer(session, frame(5000), 0.0)
+    session.tick(5.0)
+    outcomes = answer(session, frame(1, "2"), 5.0)
+    assert outcomes[0] == Publish(frame(1, "2"), b"u")
+    assert "wrong_order" in causes(outcomes)
+    assert asked(list(session.tick(5.05))) == ["GetBalances"]
+    outcomes = answer(session, frame(2, "3"), 5.1)
+    assert outcomes[0] == Publish(frame(2, "3"), b"u", begins_epoch=True)
+    assert Confirmed(("u",)) in outcomes
+
+
+def test_two_events_in_one_answer_do_not_bear_each_other_out() -> None:
+    session = live()
+    answer(session, frame(5000), 0.0)
+    session.tick(5.0)
+    for number in (1, 2):
+        (published, *doubts) = said(session, frame(number, "2"), 5.0)
+        assert published == Publish(frame(number, "2"), b"u")
+        assert causes(doubts) == ["wrong_order"]
+
+
+def test_an_old_copy_is_never_the_newest_however_often_it_comes() -> None:
+    session, now, left = live(poll_seconds=1.0), 0.0, []
+    answer(session, frame(5, "1"), now)
+    session.tick(1.0)
+    answer(session, frame(6, "2"), 1.0)
+    for now in (2.0, 2.05, 2.10):
+        session.tick(now)
+        outcomes = answer(session, frame(5, "1"), now)
+        assert outcomes[0] == Publish(frame(5, "1"), b"u")
+        assert "wrong_order" in causes(outcomes)
+        left += ended(outcomes)
+    assert left == [ReconnectReason.UNANSWERED]
+
+
+def test_a_deleted_account_that_is_back_and_counts_from_one_is_taken() -> None:
+    session = live()
+    answer(session, frame(50, "0", deleted=True), 0.0)
+    session.tick(5.0)
+    answer(session, frame(1), 5.0)
+    session.tick(5.05)
+    assert answer(session, frame(1), 5.05)[0] == Publish(frame(1), b"u", begins_epoch=True)
+
+
+def test_exposures_that_move_are_news_under_the_same_sequence() -> None:
+    session = live()
+    answer(session, frame(5), 0.0)
+    other = frame(5).replace(b'"currentExposure": 5', b'"currentExposure": 6')
+    session.tick(5.0)
+    assert answer(session, other, 5.0)[:2] == [Publish(other, b"u"), Confirmed(("u",))]
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_list_speaks_for_all_its_accounts_and_has_no_key(as_text: bool) -> None:  # noqa: FBT001
+    both = [data(1, "1", "u"), data(7, "2", "v")]
+    message = frames.event("account.balances.snapshot", json.dumps(both) if as_text else both)
+    assert said(live(), message) == [Publish(message, None), Confirmed(("u", "v"))]
+
+
+def test_every_argument_of_a_message_counts() -> None:
+    whole = json.loads(frame(1, "1", "u"))
+    whole["arguments"] += json.loads(frame(2, "2", "v"))["arguments"]
+    message = json.dumps(whole).encode()
+    assert said(live(), message) == [Publish(message, None), Confirmed(("u", "v"))]
+
+
+def test_a_message_in_pieces_is_one_record() -> None:
+    session = live()
+    assert list(session.receive(frames.HERCLE[:40], 1.0)) == []
+    assert session.receive(frames.HERCLE[40:] + RS + b'{"type"', 1.1) == [
+        Publish(frames.HERCLE, b"user-123"),
+        CONFIRMED,
+    ]
+    assert session.receive(b": 6}" + RS, 1.2) == [Count(Kind.KEEPALIVE)]
+
+
+def test_a_message_without_end_is_given_up() -> None:
+    session, outcomes = live(), []
+    for _ in range(17):
+        outcomes = list(session.receive(b"x" * 1024 * 1024, 1.0))
+    assert ended(outcomes) == [ReconnectReason.OVERSIZE]
 
 
 def test_a_hub_that_says_nothing_for_thirty_seconds_is_given_up() -> None:
     session = live(poll_seconds=100.0)
-    said(session, b'{"type": 6}', 7.0)
+    answer(session, frame(1), 7.0)
     session.tick(15.0)
     session.tick(30.0)
     assert session.due == 37.0
@@ -117,35 +307,50 @@ def test_a_hub_that_says_nothing_for_thirty_seconds_is_given_up() -> None:
 
 def test_an_executed_order_is_a_reason_to_ask_at_once() -> None:
     session = live()
+    answer(session, frame(1), 0.5)
     outcomes = said(session, frames.event("execution.order.executed", {}), 1.0)
     assert outcomes[0] == Count(Kind.OTHER)
     assert asked(outcomes) == ["GetBalances"]
+    answer(session, frame(1), 1.0)
     assert session.due == 6.0
+
+
+def test_an_executed_order_while_a_question_is_open_is_asked_about_after_it() -> None:
+    session = live()
+    assert not asked(said(session, frames.event("execution.order.executed", {}), 1.0))
+    assert asked(answer(session, frame(1), 2.0)) == ["GetBalances"]
 
 
 def test_a_burst_of_executed_orders_is_no_burst_of_questions() -> None:
     session, questions = live(), 0
+    answer(session, frame(1), 0.5)
     for millisecond in range(1000, 1100):
         outcomes = said(session, frames.event("execution.order.executed"), millisecond / 1000)
         questions += len(asked(outcomes))
+        questions += len(asked(answer(session, frame(1), millisecond / 1000)))
     assert questions == 2
     assert session.due < 1.2
 
 
 def test_the_documented_event_is_published_as_it_is_under_its_user() -> None:
-    assert said(live(), frames.HERCLE) == [Publish(frames.HERCLE, b"user-123")]
+    assert said(live(), frames.HERCLE) == [Publish(frames.HERCLE, b"user-123"), CONFIRMED]
 
 
 def test_data_may_be_a_text_that_holds_json() -> None:
-    data = json.dumps({"userId": "user-123", "sequence": 1})
-    message = frames.event("account.balances.snapshot", data)
-    assert said(live(), message) == [Publish(message, b"user-123")]
+    text = json.dumps({"userId": "user-123", "sequence": 1})
+    message = frames.event("account.balances.snapshot", text)
+    assert said(live(), message) == [Publish(message, b"user-123"), CONFIRMED]
 
 
 def test_several_messages_in_one_keep_their_own_texts_and_their_order() -> None:
     other = frames.HERCLE.replace(b"user-123", b"user-4").replace(b"0.5", b"1.50e3")
     outcomes = live().receive(frames.HERCLE + RS + other + RS, 1.0)
-    assert outcomes == [Publish(frames.HERCLE, b"user-123"), Publish(other, b"user-4")]
+    assert outcomes == [
+        Publish(frames.HERCLE, b"user-123"),
+        CONFIRMED,
+        Publish(other, b"user-4"),
+        Confirmed(("user-4",)),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +388,7 @@ def test_several_messages_in_one_keep_their_own_texts_and_their_order() -> None:
 def test_what_cannot_be_told_to_be_something_else_is_published(
     record: bytes, key: bytes | None
 ) -> None:
-    assert said(live(), record) == [Publish(record, key)]
+    assert said(live(), record)[0] == Publish(record, key)
 
 
 @pytest.mark.parametrize(
@@ -214,11 +419,13 @@ def test_what_cannot_be_told_to_be_something_else_is_published(
     ids=range(12),
 )
 def test_what_is_something_else_is_counted_only(record: bytes, counted: Count) -> None:
-    assert said(live(), record) == [counted]
+    session = live()
+    answer(session, frame(1), 0.5)
+    assert said(session, record) == [counted]
 
 
 def test_the_words_of_an_error_are_bounded() -> None:
-    (outcome,) = said(live(), frames.event("a.error", {"message": "x" * 10_000}))
+    outcome, *_ = said(live(), frames.event("a.error", {"message": "x" * 10_000}))
     assert isinstance(outcome, Count)
     assert len(outcome.detail or "") == 200
 
@@ -236,7 +443,7 @@ def test_a_close_message_leads_to_a_reconnect_and_what_follows_it_is_kept(
     patient: bool,  # noqa: FBT001 - expected, not an option
 ) -> None:
     outcomes = live().receive(record + RS + frames.HERCLE + RS, 1.0)
-    counted, reconnect, published = outcomes
+    counted, reconnect, published, _ = outcomes
     assert counted == Count(Kind.OTHER)
     assert isinstance(reconnect, Reconnect)
     assert (reconnect.reason, reconnect.patient) == (ReconnectReason.CLOSED_BY_VENUE, patient)

@@ -21,7 +21,8 @@ async def fresh(bootstrap: str, partitions: int = 8) -> Venue:
         topic = NewTopic(venue.raw_topic, partitions, 1, topic_configs=settings)
         statuses = {"cleanup.policy": "compact"}
         feeds = NewTopic(feeds_topic(venue), partitions, 1, topic_configs=statuses)
-        await admin.create_topics([topic, feeds])
+        public = NewTopic(public_topic(venue), partitions, 1, topic_configs=statuses)
+        await admin.create_topics([topic, feeds, public])
     finally:
         await admin.close()
     return venue
@@ -30,6 +31,11 @@ async def fresh(bootstrap: str, partitions: int = 8) -> Venue:
 def feeds_topic(venue: Venue) -> str:
     """Where a venue's producer tells how its connections are."""
     return f"headroom-feeds.{venue.name}"
+
+
+def public_topic(venue: Venue) -> str:
+    """Where it tells everybody."""
+    return f"feeds.{venue.name}"
 
 
 async def existing(bootstrap: str) -> set[str]:
