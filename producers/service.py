@@ -78,7 +78,7 @@ async def produce(
     told = await partitions_of(kafka, statuses.topic, sleep=around["sleep"])
     await partitions_of(kafka, statuses.public_topic, sleep=around["sleep"])
     instance = f"{around['rng'].getrandbits(64):016x}"
-    neighbours = Neighbours(venue.name, instance)
+    neighbours = Neighbours(lines.lines[0].venue.name, instance)
     epochs = EpochSource(greatest, around["clock_ns"])
     acknowledged = metrics.frames_published.labels(venue.name).inc
 

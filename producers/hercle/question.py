@@ -12,8 +12,8 @@ from schemas.feeds import Cause
 
 FAILURES_MAX: Final = 3
 """After so many questions in a row without an answer the connection is of no use."""
-_EVENT_SECONDS: Final = 1.0
-"""How long balances may come behind the completion of their question."""
+_OTHER_HALF_SECONDS: Final = 1.0
+"""How long balances and completion of a question may come apart."""
 _FAILED_PAUSE_SECONDS: Final = 1.0
 
 
@@ -68,9 +68,10 @@ class Questions:
         """Something has happened: ask as soon as that is no burst of questions."""
         self._ask_at = min(self._ask_at, max(now, self._asked_at + self._pause_seconds))
 
-    def answered(self) -> None:
-        """Balances came that can be the newest."""
+    def answered(self, now: float) -> None:
+        """Balances came that can be the newest; a completion that does not come is not missed."""
         self._answered, self._failures = True, 0
+        self._late_at = min(self._late_at, now + _OTHER_HALF_SECONDS)
 
     def said(self, words: str) -> None:
         """The hub said that something is wrong."""
@@ -89,7 +90,7 @@ class Questions:
         if self._answered or self._wrong is not None:
             return self._over(now)
         self._wrong = ("unanswered", "the hub completes the question and sends no balances")
-        self._late_at = min(self._late_at, now + _EVENT_SECONDS)
+        self._late_at = min(self._late_at, now + _OTHER_HALF_SECONDS)
         return None
 
     def late(self, now: float) -> Failed | None:

@@ -185,14 +185,14 @@ class HercleSession:
         is_other_subject = bool(subjects) and None not in subjects and FEED not in subjects
         can_be_told = is_other_target or (target is not None and is_other_subject)
         if not can_be_told or not is_unambiguous(record):
-            return self._balances(record, events)
+            return self._balances(record, events, now)
         if is_other_target:
             return (Count(Kind.OTHER),)
         if _EXECUTED in subjects:
             self._questions.soon(now)
         return [outcome for event in events[:1] for outcome in self._told(event)]
 
-    def _balances(self, record: bytes, events: list[Event]) -> Sequence[Outcome]:
+    def _balances(self, record: bytes, events: list[Event], now: float) -> Sequence[Outcome]:
         """A frame; where it tells the newest of somebody's balances, it answers the question."""
         told = told_of(events)
         accounts = {one.account for one in told}
@@ -204,7 +204,7 @@ class HercleSession:
             return (published, Doubted("wrong_order", words))
         if not told or not any(read(event.subject, str) == FEED for event in events):
             return (published,)
-        self._questions.answered()
+        self._questions.answered(now)
         return (published, Confirmed(tuple(sorted(one.name for one in told))))
 
     def _told(self, event: Event) -> Sequence[Outcome]:

@@ -155,7 +155,9 @@ def test_one_question_is_open_at_a_time_however_slow_the_hub_is() -> None:
 
 
 def test_a_hub_that_only_pings_is_in_doubt_and_then_given_up() -> None:
-    session, now, found, left = live(poll_seconds=1.0), 0.0, [], []
+    session, now = live(poll_seconds=1.0), 0.0
+    found: list[tuple[float, str]] = []
+    left: list[ReconnectReason] = []
     while not left:
         now += 1.0
         outcomes = said(session, b'{"type": 6}', now)
@@ -201,6 +203,15 @@ def test_balances_may_come_a_moment_behind_their_completion() -> None:
     assert session.due == 4.0
 
 
+def test_balances_without_a_completion_are_an_answer_all_the_same() -> None:
+    session = live(poll_seconds=0.05)
+    said(session, frame(1), 0.2)
+    assert asked(list(session.tick(1.1))) == []
+    outcomes = list(session.tick(1.2))
+    assert not causes(outcomes)
+    assert asked(outcomes) == ["GetBalances"]
+
+
 def test_the_completion_of_another_question_changes_nothing() -> None:
     session = live()
     for strange in (completion(7), completion(0), b'{"type": 3, "invocationId": "x"}'):
@@ -233,8 +244,9 @@ def test_two_events_in_one_answer_do_not_bear_each_other_out() -> None:
 
 
 def test_an_old_copy_is_never_the_newest_however_often_it_comes() -> None:
-    session, now, left = live(poll_seconds=1.0), 0.0, []
-    answer(session, frame(5, "1"), now)
+    session = live(poll_seconds=1.0)
+    left: list[ReconnectReason] = []
+    answer(session, frame(5, "1"), 0.0)
     session.tick(1.0)
     answer(session, frame(6, "2"), 1.0)
     for now in (2.0, 2.05, 2.10):

@@ -1,11 +1,19 @@
 """How often a venue is tried: never above its limits, whatever chance says."""
 
+from itertools import pairwise
 from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.pace import ATTEMPTS_PER_MINUTE, REQUESTS_PER_MINUTE, Backoff, RateBound
+from producers.pace import (
+    ATTEMPTS_PER_MINUTE,
+    REQUESTS_PER_MINUTE,
+    Backoff,
+    DoubtPace,
+    Patience,
+    RateBound,
+)
 
 
 def test_ceilings_double_up_to_a_bound() -> None:
@@ -57,3 +65,37 @@ def test_below_the_limit_nobody_waits() -> None:
     bound.note(10.0)
     assert bound.wait_seconds(20.0) == 40.0
     assert bound.wait_seconds(60.0) == 0.0
+
+
+def test_a_key_that_was_never_accepted_is_tried_as_often_as_is_said_and_then_given_up() -> None:
+    patience = Patience(Random(1), (5.0, 30.0, 130.0))
+    pauses = [patience.pause_seconds() for _ in range(5)]
+    assert pauses[3:] == [None, None]
+    for pause, seconds in zip(pauses[:3], (5.0, 30.0, 130.0), strict=True):
+        assert pause is not None
+        assert seconds <= pause <= 1.1 * seconds
+
+
+def test_a_key_that_was_accepted_once_is_tried_without_end_at_most_every_five_minutes() -> None:
+    patience = Patience(Random(1), (5.0, 30.0, 130.0))
+    patience.pause_seconds()
+    patience.accepted()
+    pauses = [patience.pause_seconds() or 0.0 for _ in range(50)]
+    assert pauses[0] < 10
+    assert all(270 < pause <= 300 for pause in pauses[3:])
+
+
+def test_a_doubt_leads_to_a_reconnect_at_once_and_never_twice_within_ten_seconds() -> None:
+    pace, now, left = DoubtPace(), 1_000.0, []
+    for _ in range(7):
+        now = pace.due(now)
+        pace.note(now)
+        left.append(now)
+    gaps = [later - earlier for earlier, later in pairwise(left)]
+    assert left[0] == 1_000.0
+    assert gaps == [10.0, 20.0, 40.0, 80.0, 160.0, 300.0]
+    # After a good while without a doubt the next one is answered at once, and then in ten seconds.
+    now += 1_000.0
+    assert pace.due(now) == now
+    pace.note(now)
+    assert pace.due(now) == now + 10.0

@@ -130,8 +130,9 @@ async def test_one_refused_key_of_several_leaves_the_others_alone(kafka: Any) ->
 
         await until(both)
         # The refused key is tried three times more, and then it is that key's own end.
+        refused = {"venue": at.name}
         await until(
-            lambda: registry.get_sample_value("headroom_producer_keys_refused_total", labels)
+            lambda: registry.get_sample_value("headroom_producer_keys_refused_total", refused)
         )
         assert len(served.asked) == 2 + 4
         given["stop"].set()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -18,13 +19,14 @@ from schemas.secrets import Secret
 from schemas.venues import Venue
 from tests.producers import frames, topics
 from tests.producers.test_negotiate import balances, hub
-from tests.producers.test_service import around, produce, sfox_line
+from tests.producers.test_service import around, hurried, produce, sfox_line
 from tests.producers.worlds import CALM, CANARY, let_in, until, venue
 
 
 async def told(kafka: Any, at: Venue) -> list[tuple[bytes, FeedStatus]]:
     records = await topics.records(kafka.bootstrap, topics.feeds_topic(at))
-    return [(record.key, decode(record.value, FeedStatus)) for record in records]
+    values = [(record.key, record.value) for record in records if record.value is not None]
+    return [(key, decode(value, FeedStatus)) for key, value in values]
 
 
 async def told_until(
@@ -104,7 +106,7 @@ def ended(lines: list[FeedStatus]) -> bool:
     return [line.state for line in lines[-3:]] == ["disconnected"] * 3
 
 
-async def test_each_key_of_a_firm_is_a_connection_and_a_refused_one_is_disconnected(
+async def test_each_key_of_a_firm_is_a_connection_and_a_refused_one_says_so(
     kafka: Any,
 ) -> None:
     at = await topics.fresh(kafka.bootstrap)
@@ -122,19 +124,26 @@ async def test_each_key_of_a_firm_is_a_connection_and_a_refused_one_is_disconnec
         lines = [HercleLine(settings, number) for number in (1, 2)]
         producing = asyncio.create_task(produce(kafka, at, lines, given))
         await until(lambda: len(served.asked) == 2)
-        newest = dict(await told_until(kafka, at, lambda lines: is_connected(lines[-2:])))
+
+        def both(lines: list[FeedStatus]) -> bool:
+            newest = {line.connection: line.state for line in lines}
+            return newest == {"1": "connected", "2": "refused"}
+
+        newest = dict(await told_until(kafka, at, both))
         given["stop"].set()
         await producing
     assert {key: line.state for key, line in newest.items()} == {
         b"hercle/1": "connected",
-        b"hercle/2": "disconnected",
+        b"hercle/2": "refused",
     }
+    assert newest[b"hercle/2"].doubt is not None
+    assert newest[b"hercle/2"].doubt.cause == "key_refused"
     assert newest[b"hercle/1"].last_heard is not None
     records = await topics.records(kafka.bootstrap, topics.feeds_topic(at))
     assert CANARY not in repr([(record.key, record.value, record.headers) for record in records])
 
 
-async def test_a_producer_that_ends_by_a_wrong_key_leaves_a_disconnected_line(kafka: Any) -> None:
+async def test_a_producer_that_ends_by_a_wrong_key_leaves_a_refused_line(kafka: Any) -> None:
     async def talk(socket: ServerConnection) -> None:
         await socket.recv()
         await socket.send(frames.WRONG_KEY.decode())
@@ -143,9 +152,9 @@ async def test_a_producer_that_ends_by_a_wrong_key_leaves_a_disconnected_line(ka
     at = await topics.fresh(kafka.bootstrap)
     async with venue(talk) as url:
         with pytest.raises(WrongKey):
-            await produce(kafka, at, [sfox_line(url)], around())
+            await produce(kafka, at, [sfox_line(url)], around(sleep=hurried))
     end = (await told(kafka, at))[-1][1]
-    assert end.state == "disconnected"
+    assert end.state == "refused"
     assert end.last_heard is not None
 
 
@@ -199,3 +208,108 @@ async def delete(kafka: Any, topic: str) -> None:
             await asyncio.sleep(0.05)
     finally:
         await admin.close()
+
+
+async def test_a_connection_whose_key_was_taken_out_is_cleared_away(
+    kafka: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.neighbours.SILENT_SECONDS", 1.0)
+
+    def keys(count: int) -> list[HercleLine]:
+        names = tuple(Secret(f"{CANARY}-{number}") for number in range(count))
+        settings = HercleSettings(url=served.url, api_keys=names, client_id="me", deadlines=CALM)
+        return [HercleLine(settings, number) for number in range(1, count + 1)]
+
+    async def run(count: int, enough: Callable[[], Any]) -> None:
+        given = around()
+        producing = asyncio.create_task(produce(kafka, at, keys(count), given))
+        await enough()
+        given["stop"].set()
+        await producing
+
+    async def spoken_for() -> None:
+        await told_until(kafka, at, lambda lines: {line.connection for line in lines} == {"1", "2"})
+        await told_until(kafka, at, lambda lines: "user-123" in str(lines[-1].accounts))
+
+    async def cleared() -> None:
+        async with asyncio.timeout(20):
+            for topic in (topics.feeds_topic(at), topics.public_topic(at)):
+                while not await tombstones(kafka, topic):
+                    await asyncio.sleep(0.1)
+
+    at = await topics.fresh(kafka.bootstrap)
+    async with hub() as served:
+        served.talks = balances
+        await run(2, spoken_for)
+        await run(1, cleared)
+    for topic in (topics.feeds_topic(at), topics.public_topic(at)):
+        assert set(await tombstones(kafka, topic)) == {b"hercle/2"}
+
+
+async def tombstones(kafka: Any, topic: str) -> list[bytes]:
+    """The keys of records without a value."""
+    records = await topics.records(kafka.bootstrap, topic)
+    return [record.key for record in records if record.value is None]
+
+
+async def test_everybody_is_told_of_changes_with_the_headers_of_an_event(kafka: Any) -> None:
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        await socket.send(frames.SFOX.decode())
+        await socket.wait_closed()
+
+    at = await topics.fresh(kafka.bootstrap)
+    async with venue(talk) as url:
+        given = around()
+        producing = asyncio.create_task(produce(kafka, at, [sfox_line(url)], given))
+        lines = await told_until(kafka, at, lambda lines: len(lines) >= 8 and lines[-1].frames)
+        given["stop"].set()
+        await producing
+    records = await topics.records(kafka.bootstrap, topics.public_topic(at))
+    public = [decode(record.value, FeedStatus) for record in records]
+    assert [line.state for line in public] == ["disconnected", "connected", "disconnected"]
+    assert len(lines) > len(public)
+    headers = dict(records[0].headers)
+    assert headers["ce_subject"] == records[0].key == b"sfox/1"
+    assert headers["ce_type"] == f"headroom.{topics.public_topic(at)}".encode()
+    assert len({dict(record.headers)["ce_id"] for record in records}) == 3
+
+
+async def test_after_another_producer_has_come_and_gone_a_later_epoch_begins(
+    kafka: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.neighbours.GONE_SECONDS", 1.0)
+
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        await socket.send(frames.SFOX.decode())
+        await socket.wait_closed()
+
+    def epochs(lines: list[FeedStatus], instance: str) -> set[int | None]:
+        return {line.epoch for line in lines if line.instance == instance} - {None}
+
+    at = await topics.fresh(kafka.bootstrap)
+    async with venue(talk) as url:
+        first, second = around(), around(rng=Random(2))
+        staying = asyncio.create_task(produce(kafka, at, [sfox_line(url)], first))
+        lines = [line for _, line in await told_until(kafka, at, is_connected)]
+        instance = lines[0].instance
+        passing = asyncio.create_task(produce(kafka, at, [sfox_line(url)], second))
+
+        def other_is_there(lines: list[FeedStatus]) -> bool:
+            return any(line.instance != instance and line.epoch for line in lines)
+
+        await told_until(kafka, at, other_is_there)
+        second["stop"].set()
+        await passing
+        lines = [
+            line
+            for _, line in await told_until(
+                kafka, at, lambda lines: len(epochs(lines, instance)) == 2
+            )
+        ]
+        first["stop"].set()
+        await staying
+    greatest = max(line.epoch or 0 for line in lines if line.instance != instance)
+    before, after = sorted(epoch or 0 for epoch in epochs(lines, instance))
+    assert before < greatest < after
