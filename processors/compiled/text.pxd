@@ -57,6 +57,20 @@ cdef inline bint passed(Cursor* cursor, char wanted) noexcept nogil:
     return False
 
 
+cdef inline bint passed_here(Cursor* cursor, char wanted) noexcept nogil:
+    """Pass over this character, and over no blanks."""
+    if cursor.at < cursor.end and cursor.at[0] == wanted:
+        cursor.at += 1
+        return True
+    return False
+
+
+cdef inline bint take_word(Cursor* cursor, const char* word, Py_ssize_t size) noexcept nogil:
+    """Pass over blanks and over this word (`null`, `true`)."""
+    passed(cursor, 0)
+    return expect(cursor, word, size)
+
+
 cdef inline bint ended(Cursor* cursor) noexcept nogil:
     """Whether nothing but blanks is left."""
     passed(cursor, 0)
@@ -76,6 +90,30 @@ cdef inline bint take_string(Cursor* cursor, Piece* into) noexcept nogil:
             return True
         if at[0] == c"\\" or <unsigned char>at[0] < 0x20:
             return False
+        at += 1
+    return False
+
+
+cdef inline bint take_unescaped(Cursor* cursor, char* room, Piece* into) noexcept nogil:
+    """What a string with the commonest escapes says, written into a room as long as the text."""
+    cdef const char* at
+    cdef char* to = room
+    if not passed(cursor, c'"'):
+        return False
+    at = cursor.at
+    while at < cursor.end:
+        if at[0] == c'"':
+            into.start, into.size = room, to - room
+            cursor.at = at + 1
+            return True
+        if at[0] == c"\\":
+            at += 1
+            if at == cursor.end or at[0] not in (c'"', c"\\", c"/"):
+                return False
+        elif <unsigned char>at[0] < 0x20:
+            return False
+        to[0] = at[0]
+        to += 1
         at += 1
     return False
 
@@ -115,12 +153,27 @@ cdef inline bint is_ascii(const Piece* piece) noexcept nogil:
 
 cdef inline bint take_amount(Cursor* cursor, Piece* into) noexcept nogil:
     """What stands between quotes if it is an amount: 38 digits at most on each side of the point."""
-    cdef const char* at
-    cdef const char* end = cursor.end
-    cdef const char* digits
     if not passed(cursor, c'"'):
         return False
-    at = into.start = cursor.at
+    return _take_digits(cursor, into) and passed_here(cursor, c'"')
+
+
+cdef inline bint take_number(Cursor* cursor, Piece* into) noexcept nogil:
+    """A JSON number that is an amount as it stands; where an exponent follows, nothing else may."""
+    cdef const char* first
+    passed(cursor, 0)
+    if not _take_digits(cursor, into):
+        return False
+    first = into.start + (into.start[0] == c"-")
+    return first[0] != c"0" or first + 1 == cursor.at or first[1] == c"."
+
+
+cdef inline bint _take_digits(Cursor* cursor, Piece* into) noexcept nogil:
+    """The digits of an amount, its sign and its point; they begin here."""
+    cdef const char* at = cursor.at
+    cdef const char* end = cursor.end
+    cdef const char* digits
+    into.start = at
     if at < end and at[0] == c"-":
         at += 1
     digits = at
@@ -135,10 +188,8 @@ cdef inline bint take_amount(Cursor* cursor, Piece* into) noexcept nogil:
             at += 1
         if at == digits or at - digits > AMOUNT_DIGITS_MAX:
             return False
-    if at == end or at[0] != c'"':
-        return False
     into.size = at - into.start
-    cursor.at = at + 1
+    cursor.at = at
     return True
 
 
@@ -217,8 +268,8 @@ cdef inline int clear(Page* page) except -1:
     return 0
 
 
-cdef inline int write(Page* page, const char* text, Py_ssize_t size) except -1:
-    """Add a text to a page."""
+cdef inline int reserve(Page* page, Py_ssize_t size) except -1:
+    """Make room for so many bytes more."""
     cdef char* start
     if page.room - page.size < size:
         start = <char*>PyMem_Realloc(page.start, 2 * page.room + size)
@@ -226,6 +277,12 @@ cdef inline int write(Page* page, const char* text, Py_ssize_t size) except -1:
             raise MemoryError
         page.start = start
         page.room = 2 * page.room + size
+    return 0
+
+
+cdef inline int write(Page* page, const char* text, Py_ssize_t size) except -1:
+    """Add a text to a page."""
+    reserve(page, size)
     memcpy(page.start + page.size, text, size)
     page.size += size
     return 0

@@ -49,7 +49,7 @@ def told_of(data: bytes | None, headers: Headers = HEADERS) -> Told | None:
     """What a record of sFOX with these bytes is told in by the compiled way."""
     source = SOURCES["sfox"]
     record = Record(data, headers, source.offset, 0)
-    return compiled.plain(source.topic, source.partition, record)
+    return compiled.plain_sfox(source.topic, source.partition, record)
 
 
 def is_taken(venue: str, data: bytes) -> bool:
