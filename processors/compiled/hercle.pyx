@@ -6,10 +6,10 @@ field, a key that stands twice, an exponent, a name with an escape) is left to t
 The account stands in it as an object, or as the JSON text of one in a string, as the hub sends it.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memchr
 
-from processors.compiled.fields cimport Fields, fields_of, take_field
+from processors.compiled.fields cimport Fields, fields_of, take_field, take_text
 from processors.compiled.snapshot cimport (
     Raw,
     is_same_name,
@@ -35,11 +35,11 @@ from processors.compiled.text cimport (
     take_natural,
     take_number,
     take_string,
-    take_unescaped,
     take_word,
     text_of,
     write,
     write_piece,
+    write_string,
 )
 
 from schemas.codec import Told
@@ -50,41 +50,28 @@ from schemas.venues import VENUES
 cdef enum:
     # Fields of an asset. Whoever names more assets than the last one goes the long way: each is
     # compared with all before it.
-    NAME = 0
-    AVAILABLE = 1
-    ALLOCATED = 2
-    CURRENT = 3
-    MAX = 4
-    ITEM_FIELDS = 5
+    NAME = 0, AVAILABLE = 1, ALLOCATED = 2, CURRENT = 3, MAX = 4, ITEM_FIELDS = 5
     ITEM_REQUIRED = 0b00111
     ITEMS_MAX = 64
     # Fields of an account.
-    USER_ID = 0
-    SEQUENCE = 1
-    ASSETS = 2
-    BASE_CURRENCY = 3
-    TOTAL_CURRENT = 4
-    TOTAL_MAX = 5
+    USER_ID = 0, SEQUENCE = 1, ASSETS = 2, BASE_CURRENCY = 3, TOTAL_CURRENT = 4, TOTAL_MAX = 5
     DELETED = 6
     DATA_REQUIRED = 0b1000111
     # Fields of a message.
-    TYPE = 0
-    TARGET = 1
-    ARGUMENTS = 2
+    TYPE = 0, TARGET = 1, ARGUMENTS = 2
     MESSAGE_REQUIRED = 0b111
     # Fields of its argument; what the others say is not looked at.
-    SUBJECT = 0
-    DATA = 1
-    EVENT_REQUIRED = 0b11
+    SUBJECT = 2, DATA = 5
+    EVENT_REQUIRED = 0b100100
     INVOCATION = 1
     TARGET_LETTERS = 15
     # No limit repeats a longer one: then not even `ITEMS_MAX` of them are too large.
     BASE_CURRENCY_BYTES_MAX = 1024
 
-# In the order of the example in the documents. The texts live as long as the module.
+# In the order in which the hub writes them. The texts live as long as the module.
 cdef tuple MESSAGE_KEYS = ('"type":', '"target":', '"arguments":')
 cdef tuple EVENT_KEYS = (
-    '"subject":', '"data":', '"clientId":', '"channel":', '"topic":', '"type":'
+    '"channel":', '"topic":', '"subject":', '"type":', '"clientId":', '"data":'
 )
 cdef tuple DATA_KEYS = (
     '"userId":',
@@ -100,15 +87,22 @@ cdef tuple ITEM_KEYS = (
 )
 cdef Fields MESSAGE = fields_of(MESSAGE_KEYS)
 cdef Fields EVENT = fields_of(EVENT_KEYS)
-cdef Fields DATA_FIELDS = fields_of(DATA_KEYS)
-cdef Fields ITEM = fields_of(ITEM_KEYS)
+
+# How an account is written.
+cdef struct Form:
+    Fields account
+    Fields item
+
+cdef Form OBJECT, TEXT
+OBJECT.account, OBJECT.item = fields_of(DATA_KEYS), fields_of(ITEM_KEYS)
+cdef tuple DATA_KEYS_IN_TEXT = tuple([key.replace('"', '\\"') for key in DATA_KEYS])
+cdef tuple ITEM_KEYS_IN_TEXT = tuple([key.replace('"', '\\"') for key in ITEM_KEYS])
+TEXT.account, TEXT.item = fields_of(DATA_KEYS_IN_TEXT), fields_of(ITEM_KEYS_IN_TEXT)
 
 cdef struct Item:
     Piece[ITEM_FIELDS] fields  # one that is unknown starts nowhere
 
-# `room` is where the text of an account may be put; NULL where nothing is escaped.
 cdef struct Frame:
-    char* room
     Piece account
     long long sequence
     Piece base_currency
@@ -135,7 +129,6 @@ def plain(str topic, long long partition, record):
     The document is what `schemas.codec.encode` makes of the snapshot, byte for byte.
     """
     cdef bytes data = record.value
-    cdef bytes room = None
     cdef Cursor cursor
     cdef Frame read
     cdef Raw raw
@@ -147,10 +140,6 @@ def plain(str topic, long long partition, record):
         return None
     cursor.at = PyBytes_AS_STRING(data)
     cursor.end = cursor.at + PyBytes_GET_SIZE(data)
-    read.room = NULL
-    if memchr(cursor.at, c"\\", cursor.end - cursor.at) is not NULL:
-        room = PyBytes_FromStringAndSize(NULL, cursor.end - cursor.at)
-        read.room = PyBytes_AS_STRING(room)
     if not _take_message(&cursor, &read) or not ended(&cursor):
         return None
     try:
@@ -192,12 +181,9 @@ cdef bint _take_target(Cursor* cursor) noexcept nogil:
 
 cdef bint _take_arguments(Cursor* cursor, Frame* frame) noexcept nogil:
     """One argument and no more."""
-    return (
-        passed(cursor, c"[")
-        and passed(cursor, c"{")
-        and _take_event(cursor, frame)
-        and passed(cursor, c"]")
-    )
+    if not passed(cursor, c"[") or not passed(cursor, c"{"):
+        return False
+    return _take_event(cursor, frame) and passed(cursor, c"]")
 
 
 cdef bint _take_event(Cursor* cursor, Frame* frame) noexcept nogil:
@@ -233,35 +219,52 @@ cdef bint _passed_plain(Cursor* cursor) noexcept nogil:
 
 cdef bint _take_data(Cursor* cursor, Frame* frame) noexcept nogil:
     """The account, as an object or as a text that holds one."""
-    cdef Piece text
-    cdef Cursor inside
+    cdef const char* start
     if passed(cursor, c"{"):
-        return _take_account(cursor, frame)
-    if frame.room is NULL or not take_unescaped(cursor, frame.room, &text):
+        return _take_account(cursor, frame, &OBJECT)
+    if not passed(cursor, c'"'):
         return False
-    inside.at, inside.end = text.start, text.start + text.size
-    return passed(&inside, c"{") and _take_account(&inside, frame) and ended(&inside)
+    start = cursor.at
+    return (
+        passed(cursor, c"{")
+        and _take_account(cursor, frame, &TEXT)
+        and passed(cursor, c'"')
+        and _has_no_breaks(start, cursor.at - start)
+    )
 
 
-cdef bint _take_account(Cursor* cursor, Frame* frame) noexcept nogil:
+cdef inline bint _has_no_breaks(const char* text, Py_ssize_t size) noexcept nogil:
+    """Whether no blank stands there that may not stand in a string."""
+    return (
+        memchr(text, c"\n", size) is NULL
+        and memchr(text, c"\r", size) is NULL
+        and memchr(text, c"\t", size) is NULL
+    )
+
+
+cdef bint _take_account(Cursor* cursor, Frame* frame, const Form* form) noexcept nogil:
     cdef int field = -1
     cdef int found = 0
     frame.base_currency.start = frame.current.start = frame.max.start = NULL
     while True:
-        field = take_field(cursor, &DATA_FIELDS, field, &found)
-        if field < 0 or not _take_field_of_account(cursor, frame, field):
+        field = take_field(cursor, &form.account, field, &found)
+        if field < 0 or not _take_field_of_account(cursor, frame, form, field):
             return False
         if not passed(cursor, c","):
             return passed(cursor, c"}") and found & DATA_REQUIRED == DATA_REQUIRED
 
 
-cdef bint _take_field_of_account(Cursor* cursor, Frame* frame, int field) noexcept nogil:
+cdef bint _take_field_of_account(
+    Cursor* cursor, Frame* frame, const Form* form, int field
+) noexcept nogil:
     if field == USER_ID:
-        return take_string(cursor, &frame.account) and 0 < frame.account.size <= ACCOUNT_MAX
+        if not take_text(cursor, &form.account, &frame.account):
+            return False
+        return 0 < frame.account.size <= ACCOUNT_MAX
     if field == SEQUENCE:
         return take_natural(cursor, &frame.sequence)
     if field == ASSETS:
-        return _take_items(cursor, frame)
+        return _take_items(cursor, frame, form)
     if field == TOTAL_CURRENT:
         return _take_known(cursor, &frame.current)
     if field == TOTAL_MAX:
@@ -272,36 +275,40 @@ cdef bint _take_field_of_account(Cursor* cursor, Frame* frame, int field) noexce
     if take_word(cursor, b"null", 4):
         return True
     return (
-        take_string(cursor, &frame.base_currency)
+        take_text(cursor, &form.account, &frame.base_currency)
         and frame.base_currency.size <= BASE_CURRENCY_BYTES_MAX
         and is_ascii(&frame.base_currency)
     )
 
 
-cdef bint _take_items(Cursor* cursor, Frame* frame) noexcept nogil:
+cdef bint _take_items(Cursor* cursor, Frame* frame, const Form* form) noexcept nogil:
     frame.count = 0
     if not passed(cursor, c"["):
         return False
     if passed(cursor, c"]"):
         return True
     while True:
-        if frame.count == ITEMS_MAX or not _take_item(cursor, &frame.items[frame.count]):
+        if frame.count == ITEMS_MAX:
+            return False
+        if not _take_item(cursor, &frame.items[frame.count], &form.item):
             return False
         frame.count += 1
         if not passed(cursor, c","):
             return passed(cursor, c"]")
 
 
-cdef bint _take_item(Cursor* cursor, Item* item) noexcept nogil:
+cdef bint _take_item(Cursor* cursor, Item* item, const Fields* fields) noexcept nogil:
     cdef int field = -1
     cdef int found = 0
     item.fields[CURRENT].start = item.fields[MAX].start = NULL
     if not passed(cursor, c"{"):
         return False
     while True:
-        field = take_field(cursor, &ITEM, field, &found)
+        field = take_field(cursor, fields, field, &found)
         if field == NAME:
-            if not take_string(cursor, &item.fields[NAME]) or not is_ascii(&item.fields[NAME]):
+            if not take_text(cursor, fields, &item.fields[NAME]):
+                return False
+            if not is_ascii(&item.fields[NAME]):
                 return False
         elif field == CURRENT or field == MAX:
             if not _take_known(cursor, &item.fields[field]):
@@ -373,19 +380,14 @@ cdef int _write_item(Page* page, const Piece* fields) except -1:
 
 cdef int _write_exposure(Page* page, const Frame* read) except -1:
     """The whole account's."""
-    if (
-        read.base_currency.start is NULL
-        and read.current.start is NULL
-        and read.max.start is NULL
-    ):
-        return write(page, b"null", 4)
-    write(page, b'{"base_currency":', 17)
-    if read.base_currency.start is NULL:
-        write(page, b"null,", 5)
-    else:
-        write(page, b'"', 1)
+    if read.base_currency.start is not NULL:
+        write(page, b'{"base_currency":"', 18)
         write_upper(page, &read.base_currency)
         write(page, b'",', 2)
+    elif read.current.start is NULL and read.max.start is NULL:
+        return write(page, b"null", 4)
+    else:
+        write(page, b'{"base_currency":null,', 22)
     return _write_limits(page, &read.current, &read.max)
 
 
@@ -399,8 +401,4 @@ cdef int _write_limits(Page* page, const Piece* current, const Piece* max) excep
 
 
 cdef inline int _write_known(Page* page, const Piece* amount) except -1:
-    if amount.start is NULL:
-        return write(page, b"null", 4)
-    write(page, b'"', 1)
-    write_piece(page, amount)
-    return write(page, b'"', 1)
+    return write(page, b"null", 4) if amount.start is NULL else write_string(page, amount)

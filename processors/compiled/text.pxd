@@ -94,26 +94,19 @@ cdef inline bint take_string(Cursor* cursor, Piece* into) noexcept nogil:
     return False
 
 
-cdef inline bint take_unescaped(Cursor* cursor, char* room, Piece* into) noexcept nogil:
-    """What a string with the commonest escapes says, written into a room as long as the text."""
+cdef inline bint take_escaped(Cursor* cursor, Piece* into) noexcept nogil:
+    """The same of a string in a text that is itself a string: the quotes alone are escaped."""
     cdef const char* at
-    cdef char* to = room
-    if not passed(cursor, c'"'):
+    if not passed(cursor, c"\\") or not passed_here(cursor, c'"'):
         return False
-    at = cursor.at
+    at = into.start = cursor.at
     while at < cursor.end:
-        if at[0] == c'"':
-            into.start, into.size = room, to - room
-            cursor.at = at + 1
-            return True
         if at[0] == c"\\":
-            at += 1
-            if at == cursor.end or at[0] not in (c'"', c"\\", c"/"):
-                return False
-        elif <unsigned char>at[0] < 0x20:
+            into.size = at - into.start
+            cursor.at = at + 1
+            return passed_here(cursor, c'"')
+        if at[0] == c'"' or <unsigned char>at[0] < 0x20:
             return False
-        to[0] = at[0]
-        to += 1
         at += 1
     return False
 
