@@ -74,13 +74,8 @@ cdef tuple EVENT_KEYS = (
     '"channel":', '"topic":', '"subject":', '"type":', '"clientId":', '"data":'
 )
 cdef tuple DATA_KEYS = (
-    '"userId":',
-    '"sequence":',
-    '"assets":',
-    '"baseCurrency":',
-    '"totalCurrentExposure":',
-    '"totalMaxExposure":',
-    '"deleted":',
+    '"userId":', '"sequence":', '"assets":', '"baseCurrency":', '"totalCurrentExposure":',
+    '"totalMaxExposure":', '"deleted":',
 )
 cdef tuple ITEM_KEYS = (
     '"name":', '"available":', '"allocated":', '"currentExposure":', '"maxExposure":'
