@@ -1,6 +1,6 @@
 """The frames that all contenders read: frozen by a seed, with the headers of a real producer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Final, NamedTuple
 
@@ -18,7 +18,11 @@ from schemas.times import rfc3339
 from schemas.venues import VENUES
 
 ASSETS: Final = ("btc", "eth", "usd", "sol")
-_WRITE: Final = {"sfox": (sfox_frame, bad_sfox_frame), "hercle": (hercle_frame, bad_hercle_frame)}
+_Write = Callable[[str, int, Random, Sequence[str]], str]
+_WRITE: Final[dict[str, tuple[_Write, Callable[[int, int], str]]]] = {
+    "sfox": (sfox_frame, bad_sfox_frame),
+    "hercle": (hercle_frame, bad_hercle_frame),
+}
 # One frame in so many is one that cannot be read, so that dead letters are compared as well.
 BAD_EVERY: Final = 500
 _FLUSH_SECONDS: Final = 60.0

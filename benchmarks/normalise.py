@@ -11,12 +11,13 @@ from random import Random
 from statistics import median
 from typing import Any, Final
 
-from benchmarks.dataset import EPOCH, headers_of
+from benchmarks.dataset import headers_of
 from benchmarks.frames import (
     AMOUNTS_OF_ACCOUNT,
     AMOUNTS_OF_ITEM,
     AMOUNTS_OF_UPDATE_MAX,
     AMOUNTS_OF_UPDATE_MIN,
+    EPOCH,
     PLACES,
     hercle_frame,
     sfox_frame,
