@@ -45,16 +45,18 @@ cdef struct Page:
 # -- reading
 
 
-cdef inline bint passed(Cursor* cursor, char wanted) noexcept nogil:
-    """Pass over blanks and over this character."""
+cdef inline void pass_blanks(Cursor* cursor) noexcept nogil:
+    """Pass over blanks."""
     while cursor.at < cursor.end and (
         cursor.at[0] == c" " or cursor.at[0] == c"\n" or cursor.at[0] == c"\r" or cursor.at[0] == c"\t"
     ):
         cursor.at += 1
-    if cursor.at < cursor.end and cursor.at[0] == wanted:
-        cursor.at += 1
-        return True
-    return False
+
+
+cdef inline bint passed(Cursor* cursor, char wanted) noexcept nogil:
+    """Pass over blanks and over this character."""
+    pass_blanks(cursor)
+    return passed_here(cursor, wanted)
 
 
 cdef inline bint passed_here(Cursor* cursor, char wanted) noexcept nogil:
@@ -67,13 +69,13 @@ cdef inline bint passed_here(Cursor* cursor, char wanted) noexcept nogil:
 
 cdef inline bint take_word(Cursor* cursor, const char* word, Py_ssize_t size) noexcept nogil:
     """Pass over blanks and over this word (`null`, `true`)."""
-    passed(cursor, 0)
+    pass_blanks(cursor)
     return expect(cursor, word, size)
 
 
 cdef inline bint ended(Cursor* cursor) noexcept nogil:
     """Whether nothing but blanks is left."""
-    passed(cursor, 0)
+    pass_blanks(cursor)
     return cursor.at == cursor.end
 
 
@@ -116,7 +118,7 @@ cdef inline bint take_natural(Cursor* cursor, long long* into) noexcept nogil:
     cdef const char* start
     cdef long long number = 0
     cdef int digit
-    passed(cursor, 0)
+    pass_blanks(cursor)
     start = cursor.at
     while cursor.at < cursor.end and c"0" <= cursor.at[0] <= c"9":
         digit = cursor.at[0] - c"0"
@@ -154,7 +156,7 @@ cdef inline bint take_amount(Cursor* cursor, Piece* into) noexcept nogil:
 cdef inline bint take_number(Cursor* cursor, Piece* into) noexcept nogil:
     """A JSON number that is an amount as it stands; where an exponent follows, nothing else may."""
     cdef const char* first
-    passed(cursor, 0)
+    pass_blanks(cursor)
     if not _take_digits(cursor, into):
         return False
     first = into.start + (into.start[0] == c"-")

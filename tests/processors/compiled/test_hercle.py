@@ -176,6 +176,8 @@ ODD_MESSAGES = (
     ('\\"userId\\"', '\\u0022userId\\"'),
     ('\\"userId\\"', '\\\\"userId\\"'),
     ('"{', '"{\\n'),
+    ("user-123", 'user"123'),
+    ("user-123", "user\x01123"),
 )
 
 

@@ -111,6 +111,16 @@ def test_a_plain_frame_is_told_without_a_snapshot(venue: str) -> None:
 
 
 @each_venue
+@pytest.mark.parametrize("letter", ["\x00", "\x01", "\x0b", "\x1f"])
+def test_no_control_character_is_passed_over(venue: str, letter: str) -> None:
+    """Not even that of no bits, wherever it stands."""
+    text = text_of(plain(venue))
+    for frame in (text, text_of(embed(venue, plain(venue)))):
+        for at in range(len(frame) + 1):
+            assert told_of(venue, f"{frame[:at]}{letter}{frame[at:]}".encode()) is None
+
+
+@each_venue
 @given(data=st.data())
 @MANY
 def test_both_ways_agree_on_sound_frames(venue: str, data: st.DataObject) -> None:
