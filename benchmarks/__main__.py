@@ -13,15 +13,18 @@ from benchmarks.dataset import Dataset
 from benchmarks.document import DOCUMENT, document, versions
 from benchmarks.kinds import AT_LEAST_ONCE, EXACTLY_ONCE, KINDS, Kind
 from benchmarks.latency import latency
+from benchmarks.normalise import normalise
 from benchmarks.oracle import Difference
 from benchmarks.process import ContenderFailed
 from benchmarks.report import TEXTS
 from benchmarks.restore import restore
 from benchmarks.throughput import Plan, throughput
 from benchmarks.users import users
+from schemas.venues import VENUES
 
 RESULTS: Final = Path("build/bench.json")
-PARTS: Final = ("throughput", "users", "restore", "latency")
+PARTS: Final = ("throughput", "users", "restore", "latency", "normalise")
+_JAVA: Final = "streams"
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -30,6 +33,13 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", help=f"{', '.join(PARTS)} (the first), or all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--records", type=int, default=300_000, help="raw frames")
+    parser.add_argument(
+        "--frames",
+        choices=VENUES,
+        default="sfox",
+        help="whose frames, for throughput; of hercle without Kafka Streams, which reads sfox only",
+    )
+    parser.add_argument("--turns", type=int, default=200, help="of a round, for normalise")
     parser.add_argument("--slow-records", type=int, default=30_000, help="the same for Faust")
     parser.add_argument("--users", type=int, default=1_000)
     parser.add_argument("--warm-up", type=float, default=0.4, help="share that is not measured")
@@ -49,6 +59,10 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     if options.quick:
         options.rounds, options.records, options.users, options.warm_up = 1, 6_000, 200, 0.0
         options.contenders, options.commit_ms = "headroom,plain,streams-latest", 100
+        options.turns = 3
+    if options.frames != "sfox":
+        names = options.contenders.split(",")
+        options.contenders = ",".join(name for name in names if not name.startswith(_JAVA))
     options.parts = options.parts or ([] if options.write_docs else ["throughput"])
     options.parts = list(PARTS) if "all" in options.parts else options.parts
     if unknown := set(options.parts) - set(PARTS):
@@ -71,8 +85,8 @@ def runs_of(options: argparse.Namespace) -> list[tuple[Kind, str]]:
 def plan_of(options: argparse.Namespace) -> Plan:
     """The plan of a throughput run."""
     return Plan(
-        dataset=Dataset(options.records, options.users, options.seed),
-        slow_dataset=Dataset(options.slow_records, options.users, options.seed),
+        dataset=Dataset(options.records, options.users, options.seed, options.frames),
+        slow_dataset=Dataset(options.slow_records, options.users, options.seed, options.frames),
         rounds=options.rounds,
         warm_up=options.warm_up,
         commit_ms=options.commit_ms,
@@ -81,24 +95,31 @@ def plan_of(options: argparse.Namespace) -> Plan:
     )
 
 
+def measured(part: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The runs of one part, on a broker of its own where it needs one."""
+    if part == "normalise":
+        return normalise(options)
+    with bench(keep=options.keep) as running:
+        if options.keep:
+            print(f"logs: {running.folder}")
+        return measure(part, running, options)
+
+
 def measure(part: str, running: Bench, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """The runs of one part."""
+    """The same on a broker that runs."""
     if part == "throughput":
         return throughput(running, plan_of(options))
     return {"users": users, "restore": restore, "latency": latency}[part](running, options)
 
 
 def main() -> int:
-    """Run the parts one after another, each on a broker of its own."""
+    """Run the parts one after another."""
     options = arguments()
     results: dict[str, Any] = {}
     if options.out.is_file():
         results = msgspec.json.decode(options.out.read_bytes())
     for part in options.parts:
-        with bench(keep=options.keep) as running:
-            if options.keep:
-                print(f"logs: {running.folder}")
-            runs = measure(part, running, options)
+        runs = measured(part, options)
         print(f"\n{TEXTS[part](runs)}\n", flush=True)
         results[part] = {
             "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

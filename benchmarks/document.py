@@ -15,6 +15,7 @@ _TITLES: Final = {
     "users": "More users",
     "restore": "Restoring a table",
     "latency": "Latency at a steady pace",
+    "normalise": "Normalising a frame",
 }
 _INTRODUCTION: Final = """\
 # Benchmarks

@@ -5,6 +5,7 @@ Java runs these very functions, so that the difference measured is the engine ar
 """
 
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -27,10 +28,11 @@ from schemas.headers import (
 )
 from schemas.rejections import Rejected
 from schemas.topics import BALANCES, DEAD_LETTERS, EXPOSURE_USER
+from schemas.venues import VENUES
 
 OUTPUTS: Final = (BALANCES, EXPOSURE_USER, DEAD_LETTERS)
 _NS_PER_MS: Final = 1_000_000
-_normalise = NORMALISERS["sfox"]
+_VENUES: Final = {venue.raw_topic: venue.name for venue in VENUES.values()}
 
 
 class Options(NamedTuple):
@@ -92,6 +94,12 @@ class Raw(NamedTuple):
     headers: Any
 
 
+@cache
+def venue_of(raw: str) -> str:
+    """The venue of a raw topic, whatever stands before the topic's own name."""
+    return _VENUES[raw[raw.index("raw.") :]]
+
+
 def raw_of(message: Any) -> Raw:
     """A message of confluent-kafka as the job takes it."""
     return Raw(
@@ -107,13 +115,13 @@ def raw_of(message: Any) -> Raw:
 
 def normalised(raw: Raw) -> Out:
     """The snapshot of a raw record for `balances.v1`, or its dead letter."""
-    return _out(raw, tell("sfox", raw.topic, raw.partition, raw, _forget))
+    return _out(raw, tell(venue_of(raw.topic), raw.topic, raw.partition, raw, _forget))
 
 
 def normalised_in_python(raw: Raw) -> Out:
     """The same without anything compiled: what the others' outputs are compared with."""
     source = Source(raw.topic, raw.partition, raw.offset)
-    outcome = _normalise(RawFrame(raw.value or b"", _receipt(raw), source))
+    outcome = NORMALISERS[venue_of(raw.topic)](RawFrame(raw.value or b"", _receipt(raw), source))
     if isinstance(outcome, Rejected):
         return _out(raw, outcome)
     return _out(raw, Told(outcome.user, encode(outcome), outcome.received_time))
@@ -144,7 +152,7 @@ def _buried(raw: Raw, why: Rejected) -> Out:
         partition=raw.partition,
         offset=raw.offset,
         stage="normalise",
-        class_name=_normalise.__module__,
+        class_name=NORMALISERS[venue_of(raw.topic)].__module__,
     )
     own = raw.headers or ()
     headers = dead_letter(origin, reason=why.reason, detail=why.detail, own=own)

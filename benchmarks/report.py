@@ -154,6 +154,23 @@ def latency_text(runs: list[Run]) -> str:
     return table(header, rows)
 
 
+def normalise_text(runs: list[Run]) -> str:
+    """Microseconds for a frame, and how many times what one of sFOX costs with as many amounts."""
+    rows = []
+    for amounts in sorted({run["amounts"] for run in runs}):
+        same = [run for run in runs if run["amounts"] == amounts]
+        costs: dict[str, float] = {}
+        for form in dict.fromkeys(run["form"] for run in same):
+            costs[form] = median(run["us"] for run in same if run["form"] == form)
+            size = next(run["bytes"] for run in same if run["form"] == form)
+            ratio = costs[form] / costs["sfox"]
+            told = f"{size:,.0f}", f"{costs[form]:.2f}", f"{ratio:.2f}"
+            rows.append((f"{amounts}", form, *told, "" if form == "sfox" else "<= 1.5"))
+    header = ("amounts", "frame of", "bytes", "µs", "ratio", "must be")
+    first = "" if all(run["compiled"] for run in runs) else "Nothing is compiled.\n\n"
+    return first + table(header, rows)
+
+
 def _names(runs: list[Run]) -> list[str]:
     return list(dict.fromkeys(run["contender"] for run in runs))
 
@@ -163,4 +180,5 @@ TEXTS: Final[dict[str, Callable[[list[Run]], str]]] = {
     "users": users_text,
     "restore": restore_text,
     "latency": latency_text,
+    "normalise": normalise_text,
 }

@@ -11,6 +11,7 @@ from benchmarks.oracle import Expected, compare, expected
 from benchmarks.process import Contender, peak_mib
 from benchmarks.sampling import Progress, Sampler, speed
 from schemas.topics import BALANCES, EXPOSURE_USER
+from schemas.venues import VENUES
 
 # A contender that shows nothing new for so long, with its sources committed, may be done.
 QUIET_SECONDS: Final = 1.0
@@ -34,7 +35,7 @@ def throughput(bench: Bench, plan: Plan, name: str = "bench") -> list[dict[str, 
     sources = {}
     for slow in {kind.slow for kind, _ in plan.runs}:
         dataset = plan.slow_dataset if slow else plan.dataset
-        raw = f"{name}{'-slow' if slow else ''}.raw.sfox.balances.v1"
+        raw = f"{name}{'-slow' if slow else ''}.{VENUES[dataset.venue].raw_topic}"
         bench.cluster.create_raw(raw)
         load(bench.cluster.bootstrap, raw, dataset)
         sources[slow] = raw, dataset, expected(bench.cluster, raw)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.job import Options, options_from_argument
+from benchmarks.job import Options, options_from_argument, venue_of
 from processors.agents import USERS_TABLE, Agents
 from processors.engine import Batch, EngineApp, EngineSettings
 from processors.garbage import collect_rarely
@@ -30,7 +30,7 @@ class Job(Agents):
         self._schema_id = {topic: [] for topic in topics.TOPICS}
         self._user_ledger = UserLedger(with_shares=False)  # the job has no sums
         self._snapshots = WrittenSnapshots()
-        self._venues = {options.raw: "sfox"}
+        self._venues = {options.raw: venue_of(options.raw)}
         self._frames_of = EVERYTHING
         self._owners = {}
         balances = options.topic(topics.BALANCES)

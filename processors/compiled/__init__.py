@@ -10,23 +10,26 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from processors.compiled.account import Account, read
     from processors.compiled.headers import cloud_event, receipt
+    from processors.compiled.hercle import plain as plain_hercle
     from processors.compiled.ledger import Folded, fold
     from processors.compiled.rows import Row, read_row
-    from processors.compiled.sfox import plain
+    from processors.compiled.sfox import plain as plain_sfox
 else:
     try:
         from processors.compiled.account import Account, read
         from processors.compiled.headers import cloud_event, receipt
+        from processors.compiled.hercle import plain as plain_hercle
         from processors.compiled.ledger import Folded, fold
         from processors.compiled.rows import Row, read_row
-        from processors.compiled.sfox import plain
+        from processors.compiled.sfox import plain as plain_sfox
     except ImportError:
         from processors.compiled.nothing import (
             Account,
             Folded,
             Row,
             fold,
-            plain,
+            plain_hercle,
+            plain_sfox,
             read,
             read_row,
             receipt,
@@ -42,7 +45,8 @@ __all__ = [
     "Row",
     "cloud_event",
     "fold",
-    "plain",
+    "plain_hercle",
+    "plain_sfox",
     "read",
     "read_row",
     "receipt",

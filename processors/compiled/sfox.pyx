@@ -8,7 +8,16 @@ unknown field, a key that stands twice, a text that is no amount) is left to the
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport strlen
 
-from processors.compiled.headers cimport take_receipt
+from processors.compiled.fields cimport Fields, fields_of, take_field
+from processors.compiled.snapshot cimport (
+    Raw,
+    is_same_name,
+    take_raw,
+    write_head,
+    write_middle,
+    write_source,
+    write_upper,
+)
 from processors.compiled.text cimport (
     Cursor,
     Page,
@@ -16,7 +25,6 @@ from processors.compiled.text cimport (
     bytes_of,
     clear,
     ended,
-    expect,
     is_ascii,
     is_same,
     needs_escape,
@@ -27,7 +35,6 @@ from processors.compiled.text cimport (
     take_string,
     text_of,
     write,
-    write_number,
     write_piece,
 )
 
@@ -56,20 +63,19 @@ cdef enum:
     UPDATES = 16
     ALL = 31
 
-# The fields as they stand in a frame, and as they are told.
-cdef const char* KEYS[FIELDS]
-cdef Py_ssize_t KEY_SIZES[FIELDS]
-KEYS[:] = [
-    b'"currency":',
-    b'"balance":',
-    b'"available":',
-    b'"held":',
-    b'"trading_wallet":',
-    b'"collateral_wallet":',
-    b'"borrow_wallet":',
-    b'"lending_wallet":',
-    b'"staking_wallet":',
-]
+# The fields as they stand in a frame, and as they are told. The keys live as long as the module.
+cdef tuple KEYS = (
+    '"currency":',
+    '"balance":',
+    '"available":',
+    '"held":',
+    '"trading_wallet":',
+    '"collateral_wallet":',
+    '"borrow_wallet":',
+    '"lending_wallet":',
+    '"staking_wallet":',
+)
+cdef Fields UPDATE = fields_of(KEYS)
 cdef const char* TOLD[FIELDS]
 cdef Py_ssize_t TOLD_SIZES[FIELDS]
 TOLD[:] = [
@@ -85,7 +91,6 @@ TOLD[:] = [
 ]
 cdef int _field
 for _field in range(FIELDS):
-    KEY_SIZES[_field] = strlen(KEYS[_field])
     TOLD_SIZES[_field] = strlen(TOLD[_field])
 
 cdef struct Update:
@@ -98,13 +103,6 @@ cdef struct Frame:
     Piece account
     Py_ssize_t count
     Update[UPDATES_MAX] updates
-
-# Where a raw record stands, at its venue and in Kafka.
-cdef struct Raw:
-    long long epoch
-    long long receipt
-    long long partition
-    long long offset
 
 cdef enum:
     NANOSECOND_DIGITS = 9
@@ -140,10 +138,9 @@ def plain(str topic, long long partition, record):
     cdef str received_time
     if data is None or PyBytes_GET_SIZE(data) > FRAME_BYTES_MAX:
         return None
-    received_time = take_receipt(record.headers, &raw.epoch, &raw.receipt)
+    received_time = take_raw(record, partition, &raw)
     if received_time is None:
         return None
-    raw.partition, raw.offset = partition, record.offset
     cursor.at = PyBytes_AS_STRING(data)
     cursor.end = cursor.at + PyBytes_GET_SIZE(data)
     read.found, read.count = 0, 0
@@ -224,8 +221,7 @@ cdef bint _take_updates(Cursor* cursor, Frame* frame) noexcept nogil:
 
 
 cdef bint _take_update(Cursor* cursor, Update* update) noexcept nogil:
-    cdef Piece key
-    cdef int field = FIELDS - 1  # that before the first
+    cdef int field = -1
     cdef int found = 0
     cdef int number
     for number in range(FIELDS):
@@ -234,36 +230,16 @@ cdef bint _take_update(Cursor* cursor, Update* update) noexcept nogil:
     if not passed(cursor, c"{"):
         return False
     while True:
-        field = field + 1 if field + 1 < FIELDS else 0
-        # Nearly always the field that follows the one before, and no blanks.
-        if not expect(cursor, KEYS[field], KEY_SIZES[field]):
-            if not take_string(cursor, &key) or not passed(cursor, c":"):
-                return False
-            field = _field_named(&key)
-            if field < 0:
-                return False
-        if found & (1 << field):
-            return False
-        found |= 1 << field
+        field = take_field(cursor, &UPDATE, field, &found)
         if field == CURRENCY:
             if not take_string(cursor, &update.fields[field]):
                 return False
             if not is_ascii(&update.fields[field]):  # upper case may be longer elsewhere
                 return False
-        elif not take_amount(cursor, &update.fields[field]):
+        elif field < 0 or not take_amount(cursor, &update.fields[field]):
             return False
         if not passed(cursor, c","):
             return passed(cursor, c"}") and found & REQUIRED == REQUIRED
-
-
-cdef inline int _field_named(const Piece* key) noexcept nogil:
-    """The field of a name, or -1."""
-    cdef int field
-    for field in range(FIELDS):
-        # Its key is the name between quotes, and a colon.
-        if is_same(key, KEYS[field] + 1, KEY_SIZES[field] - 3):
-            return field
-    return -1
 
 
 # -- writing
@@ -277,32 +253,13 @@ cdef object _told(str topic, str received_time, const Raw* raw, Frame* read):
         return None
     user = user_for(VENUE, text_of(&read.account))
     clear(page)
-    write(page, b'{"user":"', 9)
-    _write_text(page, user)
-    write(page, b'","venue":"', 11)
-    _write_text(page, VENUE)
-    write(page, b'","account":"', 13)
-    write_piece(page, &read.account)
-    write(page, b'","epoch":', 10)
-    write_number(page, raw.epoch)
-    write(page, b',"sequence":', 12)
-    write_number(page, read.sequence)
-    write(page, b',"receipt":', 11)
-    write_number(page, raw.receipt)
-    write(page, b',"venue_time":', 14)
+    write_head(page, user, VENUE, &read.account, raw, read.sequence)
     _write_venue_time(page, read.timestamp)
-    write(page, b',"received_time":"', 18)
-    _write_text(page, received_time)
-    write(page, b'","deleted":false,"assets":{', 28)
+    write_middle(page, received_time, False)
     if not _write_updates(page, read):
         return None
-    write(page, b'},"exposure":null,"source":{"topic":"', 37)
-    write_piece(page, &topic_piece)
-    write(page, b'","partition":', 14)
-    write_number(page, raw.partition)
-    write(page, b',"offset":', 10)
-    write_number(page, raw.offset)
-    write(page, b"}}", 2)
+    write(page, b'},"exposure":null', 17)
+    write_source(page, &topic_piece, raw)
     return Told(user, bytes_of(page), received_time)
 
 
@@ -313,7 +270,7 @@ cdef bint _write_updates(Page* page, Frame* read) except -1:
     for number in range(read.count):
         asset = &read.updates[number].fields[CURRENCY]
         for other in range(number):
-            if _is_same_asset(&read.updates[other].fields[CURRENCY], asset):
+            if is_same_name(&read.updates[other].fields[CURRENCY], asset):
                 return False
         if number:
             write(page, b",", 1)
@@ -321,28 +278,11 @@ cdef bint _write_updates(Page* page, Frame* read) except -1:
     return True
 
 
-cdef bint _is_same_asset(const Piece* one, const Piece* other) noexcept nogil:
-    cdef Py_ssize_t at
-    if one.size != other.size:
-        return False
-    for at in range(one.size):
-        if _upper(one.start[at]) != _upper(other.start[at]):
-            return False
-    return True
-
-
-cdef inline char _upper(char letter) noexcept nogil:
-    return letter - 32 if c"a" <= letter <= c"z" else letter
-
-
 cdef int _write_update(Page* page, const Update* update) except -1:
     cdef int number
     cdef bint first = True
-    cdef char* name
-    _write_field(page, update, CURRENCY)
-    name = page.start + page.size - update.fields[CURRENCY].size
-    for number in range(update.fields[CURRENCY].size):
-        name[number] = _upper(name[number])
+    write(page, TOLD[CURRENCY], TOLD_SIZES[CURRENCY])
+    write_upper(page, &update.fields[CURRENCY])
     for number in range(BALANCE, FIRST_WALLET):
         _write_field(page, update, number)
     write(page, b'","wallets":{', 13)

@@ -45,21 +45,37 @@ cdef struct Page:
 # -- reading
 
 
-cdef inline bint passed(Cursor* cursor, char wanted) noexcept nogil:
-    """Pass over blanks and over this character."""
+cdef inline void pass_blanks(Cursor* cursor) noexcept nogil:
+    """Pass over blanks."""
     while cursor.at < cursor.end and (
         cursor.at[0] == c" " or cursor.at[0] == c"\n" or cursor.at[0] == c"\r" or cursor.at[0] == c"\t"
     ):
         cursor.at += 1
+
+
+cdef inline bint passed(Cursor* cursor, char wanted) noexcept nogil:
+    """Pass over blanks and over this character."""
+    pass_blanks(cursor)
+    return passed_here(cursor, wanted)
+
+
+cdef inline bint passed_here(Cursor* cursor, char wanted) noexcept nogil:
+    """Pass over this character, and over no blanks."""
     if cursor.at < cursor.end and cursor.at[0] == wanted:
         cursor.at += 1
         return True
     return False
 
 
+cdef inline bint take_word(Cursor* cursor, const char* word, Py_ssize_t size) noexcept nogil:
+    """Pass over blanks and over this word (`null`, `true`)."""
+    pass_blanks(cursor)
+    return expect(cursor, word, size)
+
+
 cdef inline bint ended(Cursor* cursor) noexcept nogil:
     """Whether nothing but blanks is left."""
-    passed(cursor, 0)
+    pass_blanks(cursor)
     return cursor.at == cursor.end
 
 
@@ -80,12 +96,29 @@ cdef inline bint take_string(Cursor* cursor, Piece* into) noexcept nogil:
     return False
 
 
+cdef inline bint take_escaped(Cursor* cursor, Piece* into) noexcept nogil:
+    """The same of a string in a text that is itself a string: the quotes alone are escaped."""
+    cdef const char* at
+    if not passed(cursor, c"\\") or not passed_here(cursor, c'"'):
+        return False
+    at = into.start = cursor.at
+    while at < cursor.end:
+        if at[0] == c"\\":
+            into.size = at - into.start
+            cursor.at = at + 1
+            return passed_here(cursor, c'"')
+        if at[0] == c'"' or <unsigned char>at[0] < 0x20:
+            return False
+        at += 1
+    return False
+
+
 cdef inline bint take_natural(Cursor* cursor, long long* into) noexcept nogil:
     """A number of 63 bits without sign, fraction or exponent."""
     cdef const char* start
     cdef long long number = 0
     cdef int digit
-    passed(cursor, 0)
+    pass_blanks(cursor)
     start = cursor.at
     while cursor.at < cursor.end and c"0" <= cursor.at[0] <= c"9":
         digit = cursor.at[0] - c"0"
@@ -115,12 +148,27 @@ cdef inline bint is_ascii(const Piece* piece) noexcept nogil:
 
 cdef inline bint take_amount(Cursor* cursor, Piece* into) noexcept nogil:
     """What stands between quotes if it is an amount: 38 digits at most on each side of the point."""
-    cdef const char* at
-    cdef const char* end = cursor.end
-    cdef const char* digits
     if not passed(cursor, c'"'):
         return False
-    at = into.start = cursor.at
+    return _take_digits(cursor, into) and passed_here(cursor, c'"')
+
+
+cdef inline bint take_number(Cursor* cursor, Piece* into) noexcept nogil:
+    """A JSON number that is an amount as it stands; where an exponent follows, nothing else may."""
+    cdef const char* first
+    pass_blanks(cursor)
+    if not _take_digits(cursor, into):
+        return False
+    first = into.start + (into.start[0] == c"-")
+    return first[0] != c"0" or first + 1 == cursor.at or first[1] == c"."
+
+
+cdef inline bint _take_digits(Cursor* cursor, Piece* into) noexcept nogil:
+    """The digits of an amount, its sign and its point; they begin here."""
+    cdef const char* at = cursor.at
+    cdef const char* end = cursor.end
+    cdef const char* digits
+    into.start = at
     if at < end and at[0] == c"-":
         at += 1
     digits = at
@@ -135,10 +183,8 @@ cdef inline bint take_amount(Cursor* cursor, Piece* into) noexcept nogil:
             at += 1
         if at == digits or at - digits > AMOUNT_DIGITS_MAX:
             return False
-    if at == end or at[0] != c'"':
-        return False
     into.size = at - into.start
-    cursor.at = at + 1
+    cursor.at = at
     return True
 
 
@@ -217,8 +263,8 @@ cdef inline int clear(Page* page) except -1:
     return 0
 
 
-cdef inline int write(Page* page, const char* text, Py_ssize_t size) except -1:
-    """Add a text to a page."""
+cdef inline int reserve(Page* page, Py_ssize_t size) except -1:
+    """Make room for so many bytes more."""
     cdef char* start
     if page.room - page.size < size:
         start = <char*>PyMem_Realloc(page.start, 2 * page.room + size)
@@ -226,6 +272,12 @@ cdef inline int write(Page* page, const char* text, Py_ssize_t size) except -1:
             raise MemoryError
         page.start = start
         page.room = 2 * page.room + size
+    return 0
+
+
+cdef inline int write(Page* page, const char* text, Py_ssize_t size) except -1:
+    """Add a text to a page."""
+    reserve(page, size)
     memcpy(page.start + page.size, text, size)
     page.size += size
     return 0

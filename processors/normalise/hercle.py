@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from processors import compiled
 from processors.normalise import plain
 from processors.normalise.frame import RawFrame
 from processors.normalise.reading import Reading
@@ -67,6 +68,9 @@ _DECODER: Final = msgspec.json.Decoder(_Message)
 # The keys of message, event and data, the target, the subject, the client, the account.
 _STRINGS_AROUND_ASSETS: Final = 3 + 3 + 7 + 4
 _STRINGS_OF_ASSET: Final = 5 + 1
+
+
+shortcut = compiled.plain_hercle
 
 
 def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:

@@ -61,7 +61,7 @@ _STRINGS_OF_UPDATE: Final = 2 * 4
 _WALLETS: Final = ("trading", "collateral", "borrow", "lending", "staking")
 
 
-shortcut = compiled.plain
+shortcut = compiled.plain_sfox
 
 
 def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
