@@ -54,10 +54,11 @@ class AssetBalance(msgspec.Struct, frozen=True, gc=False):
     exposure: Exposure | None
 
 
-class BalanceSnapshot(msgspec.Struct, frozen=True, gc=False):
+class BalanceSnapshot(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One account as one frame tells it: the value of `balances.v1`.
 
-    It is the whole account: an asset that is missing is no longer held.
+    It is the whole account: an asset that is missing is no longer held. Of the assets in `unknown`
+    the account holds something that nobody can tell, or more than `assets` tells.
     """
 
     user: str
@@ -72,6 +73,7 @@ class BalanceSnapshot(msgspec.Struct, frozen=True, gc=False):
     assets: dict[str, AssetBalance]
     exposure: AccountExposure | None
     source: Source
+    unknown: tuple[str, ...] = ()
 
     def is_well_formed(self) -> bool:
         """Whether every amount and time has its form: `forms.is_well_formed`, written out."""
@@ -94,13 +96,17 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
     held: Amount
 
 
-class UserBalances(msgspec.Struct, frozen=True, gc=False):
-    """All that a user holds, account by account: the value of `balances.latest.v1`."""
+class UserBalances(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """All that a user holds, account by account: the value of `balances.latest.v1`.
+
+    `totals` are over what is known; `unknown` are the assets of which any account holds more.
+    """
 
     user: str
     accounts: list[BalanceSnapshot]
     totals: dict[str, Balance]
     version: Version
+    unknown: tuple[str, ...] = ()
 
 
 class UserAsset(msgspec.Struct, frozen=True, gc=False):
@@ -125,13 +131,17 @@ class Limit(msgspec.Struct, frozen=True, gc=False):
     utilisation: Quotient | None
 
 
-class UserExposure(msgspec.Struct, frozen=True, gc=False):
-    """A user's exposure by asset and against every limit: the value of `exposure.user.v1`."""
+class UserExposure(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A user's exposure by asset and against every limit: the value of `exposure.user.v1`.
+
+    `unknown` are the assets of which the user holds more than is known.
+    """
 
     user: str
     assets: dict[str, UserAsset]
     limits: list[Limit]
     version: Version
+    unknown: tuple[str, ...] = ()
 
 
 class VenueHolding(msgspec.Struct, frozen=True, gc=False):

@@ -13,6 +13,7 @@ import msgspec
 
 from headroom.clients import Clients, Place
 from headroom.generations.kind import Generation
+from schemas.headers import PART
 from schemas.identity import user_for
 from schemas.topics import BALANCES, DEAD_LETTERS
 
@@ -187,7 +188,7 @@ class _Digest:
 
 
 def _snapshot(message: Any) -> Said | None:  # noqa: ANN401 - librdkafka has no types
-    """A record of `balances.v1`: its identity is the raw record's place."""
+    """A record of `balances.v1`: its identity is the raw record's place, and which part it is."""
     ids = [value for name, value in message.headers() or () if name == "ce_id"]
     identity = ids[0].decode() if ids else ""
     user: str = (message.key() or b"").decode("utf-8", "replace")
@@ -210,7 +211,8 @@ def _letter(message: Any) -> Said | None:  # noqa: ANN401 - as above
     """A dead letter: what it is compared by is the account, as far as that is known."""
     told = dict(message.headers() or [])
     place = [told.get(f"__connect.errors.{part}", b"") for part in ("topic", "partition", "offset")]
-    identity = b"/".join(place).decode("utf-8", "replace")
+    part = [told[PART]] if PART in told else []
+    identity = b"/".join([*place, *part]).decode("utf-8", "replace")
     source = _source(identity)
     if source is None:
         return None
@@ -226,8 +228,9 @@ def venue_of(raw_topic: str) -> str:
 
 
 def _source(identity: str) -> tuple[str, int, int] | None:
-    topic, *numbers = identity.rsplit("/", 2)
-    if len(numbers) != 2 or not (numbers[0].isdecimal() and numbers[1].isdecimal()):  # noqa: PLR2004 - partition, offset
+    """The raw record of an identity: `TOPIC/PARTITION/OFFSET`, or `/PART` behind that."""
+    topic, *numbers = identity.split("/")
+    if len(numbers) not in (2, 3) or not all(number.isdecimal() for number in numbers):
         return None
     return topic, int(numbers[0]), int(numbers[1])
 
