@@ -10,6 +10,7 @@ from processors.ledger.assets import Emission, SumLedger
 from processors.ledger.contributions import unbundle
 from processors.ledger.moves import read_order
 from processors.ledger.user_ledger import Snapshot, UserChange, UserChanges, UserLedger
+from processors.ledger.views import NOWHERE, Venues
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from processors.names import EVERYTHING, Accounts, Names
@@ -33,7 +34,8 @@ class Agents:
 
     `frames_of` names the accounts, venue by venue, whose frames are read at all; with no venue
     nothing is normalised, and what was before is folded. `owners` names the users of accounts that
-    are not their own; it may change while they work.
+    are not their own; it may change while they work. `in_assets` are the venues whose limits of
+    assets are amounts of the assets.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Agents:
         names: Names = Names(),  # noqa: B008 - frozen
         frames_of: Mapping[str, Accounts] = EVERYTHING,
         owners: Mapping[str, str] = {},
+        in_assets: Venues = NOWHERE,
         schema_ids: Mapping[str, bytes] = {},
         version: str = "",
     ) -> None:
@@ -58,7 +61,8 @@ class Agents:
         )
         self.sums = SumLedger()
         self._snapshots = WrittenSnapshots()
-        self._user_ledger = UserLedger()
+        self.in_assets = in_assets
+        self._user_ledger = UserLedger(in_assets=in_assets)
         self._metrics = metrics
         self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)

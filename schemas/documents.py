@@ -19,6 +19,10 @@ TIME: Final = Form(
 Time = Annotated[str, TIME.meta]
 _QUOTIENT: Final = Form(r"^-?[0-9]+\.[0-9]{6}$", "Rounded half-even to six places.")
 Quotient = Annotated[str, _QUOTIENT.meta]
+Unknown = Annotated[
+    tuple[str, ...],
+    msgspec.Meta(description="Assets of which more is held than is told; left out without any."),
+]
 
 
 class Source(msgspec.Struct, frozen=True, gc=False):
@@ -73,7 +77,7 @@ class BalanceSnapshot(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     assets: dict[str, AssetBalance]
     exposure: AccountExposure | None
     source: Source
-    unknown: tuple[str, ...] = ()
+    unknown: Unknown = ()
 
     def is_well_formed(self) -> bool:
         """Whether every amount and time has its form: `forms.is_well_formed`, written out."""
@@ -106,7 +110,7 @@ class UserBalances(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     accounts: list[BalanceSnapshot]
     totals: dict[str, Balance]
     version: Version
-    unknown: tuple[str, ...] = ()
+    unknown: Unknown = ()
 
 
 class UserAsset(msgspec.Struct, frozen=True, gc=False):
@@ -141,7 +145,7 @@ class UserExposure(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     assets: dict[str, UserAsset]
     limits: list[Limit]
     version: Version
-    unknown: tuple[str, ...] = ()
+    unknown: Unknown = ()
 
 
 class VenueHolding(msgspec.Struct, frozen=True, gc=False):

@@ -2,8 +2,13 @@
 
 import pytest
 
-from headroom.audit.frames import belongs_in_raw, read_frame
+from headroom.audit.frames import belongs_in_raw, read_parts
 from tests.headroom.audit.frames import EUR, USDT, hercle, sfox
+
+
+def read_frame(venue, frame):
+    (reading,) = read_parts(venue, frame)
+    return reading
 
 
 def reason(venue, frame):

@@ -44,8 +44,11 @@ async def test_a_forged_letter_is_sent_nowhere() -> None:
 
 def test_a_place_is_written_and_read() -> None:
     place = Place("raw.sfox.balances.v1", 3, 17)
-    assert place_of(str(place)) == place
+    part = Place("raw.hercle.balances.v1", 3, 17, 2)
+    assert [str(place), str(part)] == ["raw.sfox.balances.v1/3/17", "raw.hercle.balances.v1/3/17/2"]
+    assert [place_of(str(one)) for one in (place, part)] == [place, part]
+    assert part.record == Place(part.topic, 3, 17)
     odd = ("a/1/" + "9" * 20, "a/\u0661/2")
-    for text in ("", "a", "a/b/c", "a/1", "a/1/2/3", "/1/2", "a/-1/2", *odd):
+    for text in ("", "a", "a/b/c", "a/1", "a/1/2/", "a/1/2/x", "a/1/2/3/4", "/1/2", "a/-1/2", *odd):
         with pytest.raises(NoPlace):
             place_of(text)
