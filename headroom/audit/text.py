@@ -44,12 +44,15 @@ def read_text(text: str) -> Parsed:
     if is_too_deep(text):
         return Parsed(None, "too_deep")
     repeated: list[str] = []
+    hidden: list[Any] = []
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) == len(pairs):
             return found
         repeated.append("duplicate_key")
+        hidden.extend(found)
+        hidden.extend(value for _, value in pairs)
         names = [name for name, _ in pairs]
         return Twice({name: value for name, value in pairs if names.count(name) == 1})
 
@@ -63,7 +66,7 @@ def read_text(text: str) -> Parsed:
         )
     except ValueError:
         return Parsed(None, "not_json")
-    if _SURROGATE_ESCAPE.search(text) and _has_surrogate(value):
+    if _SURROGATE_ESCAPE.search(text) and _has_surrogate([value, hidden]):
         return Parsed(None, "not_json")
     return Parsed(value, *repeated)
 
