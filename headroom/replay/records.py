@@ -13,11 +13,15 @@ import msgspec
 
 from headroom.clients import Clients, Place
 from headroom.generations.kind import Generation
-from schemas.headers import PART
+from processors.normalise import NORMALISERS, RawFrame
+from schemas.documents import Source
+from schemas.headers import PART, Receipt
 from schemas.identity import user_for
 from schemas.topics import BALANCES, DEAD_LETTERS
+from schemas.venues import VENUES
 
 _RECORDS_AT_ONCE: Final = 500_000
+_NO_RECEIPT: Final = Receipt(0, 0, "")
 _DIGEST_BYTES: Final = 16
 _MASK: Final = (1 << 8 * _DIGEST_BYTES) - 1
 
@@ -214,12 +218,21 @@ def _letter(message: Any) -> Said | None:  # noqa: ANN401 - as above
     part = [told[PART]] if PART in told else []
     identity = b"/".join([*place, *part]).decode("utf-8", "replace")
     source = _source(identity)
-    if source is None:
+    if source is None or venue_of(source[0]) not in VENUES:
         return None
-    account = message.key() or b""
+    account = message.key()
+    if account is None:
+        account = _account(source[0], message.value() or b"", int(part[0]) if part else 0)
     value = b"%b\0%b" % (told.get("headroom.reason", b""), message.value() or b"")
     key = f"{venue_of(source[0])}:{account.decode('utf-8', 'replace')}"
     return Said(key, source, identity, value, account)
+
+
+def _account(topic: str, frame: bytes, part: int) -> bytes:
+    """Whose account a frame without a key tells of at this place, as far as that can be read."""
+    outcome = NORMALISERS[venue_of(topic)](RawFrame(frame, _NO_RECEIPT, Source(topic, 0, 0)))
+    parts = outcome if isinstance(outcome, tuple) else (outcome,)
+    return (parts[part].account or "").encode() if part < len(parts) else b""
 
 
 def venue_of(raw_topic: str) -> str:

@@ -27,6 +27,21 @@ def test_a_letter_is_read_with_all_that_its_headers_say() -> None:
     assert letter.headers == (("venue", b"sfox"),)
 
 
+def test_a_letter_of_one_of_several_accounts_says_which() -> None:
+    origin = DeadLetterOrigin("raw.hercle.balances.v1", 3, 17, "normalise", "code", part=(1, 4))
+    found = record("")
+    found.headers = dead_letter(origin, reason="amount", detail="a.b", own=[("venue", b"hercle")])
+    letter = read(found)
+    assert letter is not None
+    assert (str(letter.origin), letter.parts) == ("raw.hercle.balances.v1/3/17/1", 4)
+    assert str(letter.origin.record) == "raw.hercle.balances.v1/3/17"
+    # What is sent again has only what the raw record had.
+    assert letter.headers == (("venue", b"hercle"),)
+    for bad in (b"x", b"", b"-1"):
+        found.headers = [(n, bad if n == "headroom.part" else v) for n, v in found.headers]
+        assert read(found) is None
+
+
 def test_a_strangers_record_is_no_letter() -> None:
     found = record("raw.sfox.balances.v1")
     for headers in ([], [("headroom.reason", b"amount")], found.headers[2:]):
