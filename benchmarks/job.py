@@ -14,7 +14,7 @@ from processors import compiled
 from processors.ledger.user_ledger import UserLedger
 from processors.ledger.users import EMITS, UserState, fold
 from processors.ledger.views import user_exposure
-from processors.normalise import NORMALISERS, RawFrame, tell
+from processors.normalise import RawFrame, sfox, tell
 from schemas.codec import Told, decode_snapshot, encode
 from schemas.documents import BalanceSnapshot, Source
 from schemas.headers import (
@@ -30,7 +30,7 @@ from schemas.topics import BALANCES, DEAD_LETTERS, EXPOSURE_USER
 
 OUTPUTS: Final = (BALANCES, EXPOSURE_USER, DEAD_LETTERS)
 _NS_PER_MS: Final = 1_000_000
-_normalise = NORMALISERS["sfox"]
+_normalise = sfox.normalise
 
 
 class Options(NamedTuple):
@@ -107,7 +107,9 @@ def raw_of(message: Any) -> Raw:
 
 def normalised(raw: Raw) -> Out:
     """The snapshot of a raw record for `balances.v1`, or its dead letter."""
-    return _out(raw, tell("sfox", raw.topic, raw.partition, raw, _forget))
+    told = tell("sfox", raw.topic, raw.partition, raw, _forget)
+    assert not isinstance(told, list), "a frame of sFOX tells of one account"
+    return _out(raw, told)
 
 
 def normalised_in_python(raw: Raw) -> Out:

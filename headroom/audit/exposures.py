@@ -99,7 +99,7 @@ def _base_exposure(base: str, accounts: Sequence[Snapshot]) -> Document:
 
 def _limits(account: Snapshot, in_assets: Collection[str]) -> list[Document]:
     """Limits of an account: of its own totals and of each asset, where any part is known."""
-    exposures = [(None, account["exposure"])]
+    exposures: list[tuple[str | None, Any]] = [(None, account["exposure"])]
     exposures += [(asset, amounts["exposure"]) for asset, amounts in account["assets"].items()]
     return [
         {

@@ -128,7 +128,7 @@ def _any(frame: RawFrame) -> BalanceSnapshot | Rejected:
         return reading.rejected or Rejected(Reason.UNKNOWN_MESSAGE, "no balances of sFOX")
     sequence = reading.integer(envelope, "sequence", "")
     payload = reading.nested(envelope, "payload")
-    account, assets, unknown = None, {}, ()
+    account, assets, unknown = None, {}, tuple[str, ...]()
     if payload is not None:
         account = reading.account(payload, "user_id", "payload.")
         updates = reading.items(payload, "updates", "payload.")
