@@ -85,8 +85,9 @@ class Agents:
 
     async def normalise(self, batches: AsyncIterator[Batch]) -> None:
         """Raw frames become snapshots or dead letters, one for each account of a frame."""
+        schema_id = self._schema_id[topics.BALANCES]
         async for batch in batches:
-            venue = self._venues[batch.topic]
+            venue, place = self._venues[batch.topic], f"{batch.topic}/{batch.partition}"
             accounts = self._frames_of[venue]
             normalised = 0
             for record in batch if accounts is None else _of_accounts(batch, accounts):
@@ -96,7 +97,7 @@ class Agents:
                 if accounts is not None and record.key is None:
                     told = of_accounts(told, accounts)
                 if isinstance(told, Told):
-                    self._send_snapshot(batch, record, told)
+                    self._send_snapshot(batch, told, f"{place}/{record.offset}", schema_id)
                     normalised += 1
                 elif isinstance(told, Rejected):
                     self._bury(batch, record, venue, told)
@@ -106,12 +107,16 @@ class Agents:
 
     def _send_parts(self, batch: Batch, record: Record, venue: str, parts: list[Part]) -> int:
         """Send the outcomes of a frame of several accounts; how many of them are snapshots."""
+        place = f"{batch.topic}/{batch.partition}/{record.offset}"
+        normalised = 0
         for part in parts:
             if isinstance(part.outcome, Rejected):
                 self._bury(batch, record, venue, part.outcome, (part.number, part.of))
-            else:
-                self._send_snapshot(batch, record, part.outcome, (part.number, part.of))
-        return sum(isinstance(part.outcome, Told) for part in parts)
+                continue
+            more = [*self._schema_id[topics.BALANCES], (PARTS, b"%d" % part.of)]
+            self._send_snapshot(batch, part.outcome, f"{place}/{part.number}", more)
+            normalised += 1
+        return normalised
 
     async def fold_users(self, batches: AsyncIterator[Batch]) -> None:
         """Snapshots become users' rows, their documents, and their shares of all users' sums."""
@@ -194,19 +199,15 @@ class Agents:
             headers=dead_letter(origin, reason=why.reason, detail=why.detail, own=record.headers),
         )
 
-    def _send_snapshot(
-        self, batch: Batch, record: Record, told: Told, part: tuple[int, int] | None = None
-    ) -> None:
-        event_id = f"{batch.topic}/{batch.partition}/{record.offset}"
+    def _send_snapshot(self, batch: Batch, told: Told, event_id: str, more: Headers) -> None:
+        """Send a snapshot, with `more` headers than those of an event."""
         headers = cloud_event(
             topic=topics.BALANCES,
             subject=told.user,
-            event_id=event_id if part is None else f"{event_id}/{part[0]}",
+            event_id=event_id,
             time=told.received_time,
         )
-        headers += self._schema_id[topics.BALANCES]
-        if part is not None:
-            headers.append((PARTS, b"%d" % part[1]))
+        headers += more
         batch.send(
             self._names.output(topics.BALANCES),
             key=told.user.encode(),
