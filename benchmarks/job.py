@@ -115,13 +115,16 @@ def raw_of(message: Any) -> Raw:
 
 def normalised(raw: Raw) -> Out:
     """The snapshot of a raw record for `balances.v1`, or its dead letter."""
-    return _out(raw, tell(venue_of(raw.topic), raw.topic, raw.partition, raw, _forget))
+    told = tell(venue_of(raw.topic), raw.topic, raw.partition, raw, _forget)
+    assert not isinstance(told, list), "no frame here tells of several accounts"
+    return _out(raw, told)
 
 
 def normalised_in_python(raw: Raw) -> Out:
     """The same without anything compiled: what the others' outputs are compared with."""
     source = Source(raw.topic, raw.partition, raw.offset)
     outcome = NORMALISERS[venue_of(raw.topic)](RawFrame(raw.value or b"", _receipt(raw), source))
+    assert not isinstance(outcome, tuple), "no frame here tells of several accounts"
     if isinstance(outcome, Rejected):
         return _out(raw, outcome)
     return _out(raw, Told(outcome.user, encode(outcome), outcome.received_time))

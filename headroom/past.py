@@ -70,7 +70,7 @@ def _look_back(settings: Settings, user: str, at_ms: int) -> Past:
     live = {f"{v}:{a}": one for (v, a), one in sorted(accounts.items()) if not one.deleted}
     if not live:
         raise NotKnown(f"nothing is known of {user} at {at}")
-    view = View(UserState(user, 0, live, [], []))
+    view = View(UserState(user, 0, live, [], []), settings.in_assets)
     balances, exposure = view.balances(), view.exposure()
     assert balances is not None and exposure is not None  # noqa: S101, PT018 - an account is left
     return Past(at, balances, exposure)

@@ -99,6 +99,8 @@ def _holdings(title: str, balances: dict[str, Any], exposure: dict[str, Any]) ->
                 balance["available"],
                 balance["held"],
             )
+        for asset in account.get("unknown", ()):
+            held.add_row(plain(asset), account["venue"], "(more, unknown)", "", "")
     if not exposure["limits"]:
         return [held]
     limits = _table("limits", ("venue", "asset", "current", "max", "headroom", "utilisation", "in"))

@@ -116,6 +116,12 @@ class Settings(msgspec.Struct, frozen=True):
     standby_replicas: int
     registry: RegistrySettings | None
     accounts_file: Path | None = None
+    hercle_asset_limits: str = "base"
+
+    @property
+    def in_assets(self) -> frozenset[str]:
+        """The venues whose limits of assets are amounts of the assets themselves."""
+        return frozenset(["hercle"] if self.hercle_asset_limits == "asset" else [])
 
     def check_listening(self) -> None:
         """That a worker may listen where it is told to; raises `SettingsError`."""
@@ -209,6 +215,7 @@ def load(variables: Mapping[str, str]) -> Settings:
         standby_replicas=environment.number("STANDBY_REPLICAS", 0, int, 0, _STANDBY_REPLICAS_MAX),
         registry=_registry(environment),
         accounts_file=None if accounts is None else Path(accounts),
+        hercle_asset_limits=environment.choice("HERCLE_ASSET_LIMITS", "base", ("base", "asset")),
     )
 
 

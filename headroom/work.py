@@ -63,6 +63,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                         engine,
                         names=names_of(name, live=True),
                         owners=bindings.owners,
+                        in_assets=settings.in_assets,
                         stale_after_seconds=settings.stale_after_seconds,
                         access=access,
                         schema_ids=schema_ids,

@@ -1,6 +1,6 @@
 """The Faust agents: they read batches, call the folds, and say what to write and to send."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -10,14 +10,15 @@ from processors.ledger.assets import Emission, SumLedger
 from processors.ledger.contributions import unbundle
 from processors.ledger.moves import read_order
 from processors.ledger.user_ledger import Snapshot, UserChange, UserChanges, UserLedger
+from processors.ledger.views import NOWHERE, Venues
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from processors.names import EVERYTHING, Accounts, Names
-from processors.normalise import NORMALISERS, tell
+from processors.normalise import NORMALISERS, Part, of_accounts, tell
 from schemas import topics
 from schemas.codec import NotADocument, Told, encode
 from schemas.documents import AssetExposure
-from schemas.headers import VALUE_SCHEMA_ID, DeadLetterOrigin, Headers, dead_letter
+from schemas.headers import PARTS, VALUE_SCHEMA_ID, DeadLetterOrigin, Headers, dead_letter
 from schemas.rejections import Rejected
 from schemas.times import time_ns_of
 from schemas.venues import VENUES
@@ -33,7 +34,8 @@ class Agents:
 
     `frames_of` names the accounts, venue by venue, whose frames are read at all; with no venue
     nothing is normalised, and what was before is folded. `owners` names the users of accounts that
-    are not their own; it may change while they work.
+    are not their own; it may change while they work. `in_assets` are the venues whose limits of
+    assets are amounts of the assets.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Agents:
         names: Names = Names(),  # noqa: B008 - frozen
         frames_of: Mapping[str, Accounts] = EVERYTHING,
         owners: Mapping[str, str] = {},
+        in_assets: Venues = NOWHERE,
         schema_ids: Mapping[str, bytes] = {},
         version: str = "",
     ) -> None:
@@ -58,7 +61,8 @@ class Agents:
         )
         self.sums = SumLedger()
         self._snapshots = WrittenSnapshots()
-        self._user_ledger = UserLedger()
+        self.in_assets = in_assets
+        self._user_ledger = UserLedger(in_assets=in_assets)
         self._metrics = metrics
         self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)
@@ -80,26 +84,39 @@ class Agents:
         app.agent(app.topic(names.contributions), name="assets")(self.fold_assets)
 
     async def normalise(self, batches: AsyncIterator[Batch]) -> None:
-        """Raw frames become snapshots or dead letters, each exactly one of them."""
+        """Raw frames become snapshots or dead letters, one for each account of a frame."""
+        schema_id = self._schema_id[topics.BALANCES]
         async for batch in batches:
-            venue = self._venues[batch.topic]
-            buried = 0
-            for record in self._wanted(venue, batch):
-                outcome = tell(
+            venue, place = self._venues[batch.topic], f"{batch.topic}/{batch.partition}"
+            accounts = self._frames_of[venue]
+            normalised = 0
+            for record in batch if accounts is None else _of_accounts(batch, accounts):
+                told = tell(
                     venue, batch.topic, batch.partition, record, self._snapshots.put, self._owners
                 )
-                if isinstance(outcome, Rejected):
-                    by = NORMALISERS[venue].__module__
-                    self._bury(batch, record, outcome, stage="normalise", class_name=by)
-                    self._metrics.dead_letters.labels(venue, outcome.reason).inc()
-                    buried += 1
+                if accounts is not None and record.key is None:
+                    told = of_accounts(told, accounts)
+                if isinstance(told, Told):
+                    self._send_snapshot(batch, told, f"{place}/{record.offset}", schema_id)
+                    normalised += 1
+                elif isinstance(told, Rejected):
+                    self._bury(batch, record, venue, told)
                 else:
-                    self._send_snapshot(batch, record, outcome)
-            self._metrics.normalised.labels(venue).inc(len(batch) - buried)
+                    normalised += self._send_parts(batch, record, venue, told)
+            self._metrics.normalised.labels(venue).inc(normalised)
 
-    def _wanted(self, venue: str, batch: Batch) -> Iterable[Record]:
-        accounts = self._frames_of[venue]
-        return batch if accounts is None else [one for one in batch if one.key in accounts]
+    def _send_parts(self, batch: Batch, record: Record, venue: str, parts: list[Part]) -> int:
+        """Send the outcomes of a frame of several accounts; how many of them are snapshots."""
+        place = f"{batch.topic}/{batch.partition}/{record.offset}"
+        normalised = 0
+        for part in parts:
+            if isinstance(part.outcome, Rejected):
+                self._bury(batch, record, venue, part.outcome, (part.number, part.of))
+                continue
+            more = [*self._schema_id[topics.BALANCES], (PARTS, b"%d" % part.of)]
+            self._send_snapshot(batch, part.outcome, f"{place}/{part.number}", more)
+            normalised += 1
+        return normalised
 
     async def fold_users(self, batches: AsyncIterator[Batch]) -> None:
         """Snapshots become users' rows, their documents, and their shares of all users' sums."""
@@ -157,17 +174,24 @@ class Agents:
         self.sums.load(partition, self.assets.committed_items(partition))
 
     def _bury(
-        self, batch: Batch, record: Record, why: Rejected, *, stage: str, class_name: str
+        self,
+        batch: Batch,
+        record: Record,
+        venue: str,
+        why: Rejected,
+        part: tuple[int, int] | None = None,
     ) -> None:
-        """Send a record that cannot be read to the dead letters, as it came."""
+        """Send a record that cannot be read, or a part of it, to the dead letters, as it came."""
         origin = DeadLetterOrigin(
             topic=batch.topic,
             partition=batch.partition,
             offset=record.offset,
-            stage=stage,
-            class_name=class_name,
+            stage="normalise",
+            class_name=NORMALISERS[venue].__module__,
             version=self._version,
+            part=part,
         )
+        self._metrics.dead_letters.labels(venue, why.reason).inc()
         batch.send(
             self._names.output(topics.DEAD_LETTERS),
             key=record.key,
@@ -175,14 +199,15 @@ class Agents:
             headers=dead_letter(origin, reason=why.reason, detail=why.detail, own=record.headers),
         )
 
-    def _send_snapshot(self, batch: Batch, record: Record, told: Told) -> None:
+    def _send_snapshot(self, batch: Batch, told: Told, event_id: str, more: Headers) -> None:
+        """Send a snapshot, with `more` headers than those of an event."""
         headers = cloud_event(
             topic=topics.BALANCES,
             subject=told.user,
-            event_id=f"{batch.topic}/{batch.partition}/{record.offset}",
+            event_id=event_id,
             time=told.received_time,
         )
-        headers += self._schema_id[topics.BALANCES]
+        headers += more
         batch.send(
             self._names.output(topics.BALANCES),
             key=told.user.encode(),
@@ -220,3 +245,8 @@ class Agents:
         headers = cloud_event(topic=topic, subject=key, event_id=event_id, time=time)
         headers += self._schema_id[topic]
         return headers
+
+
+def _of_accounts(batch: Batch, accounts: frozenset[bytes]) -> Iterator[Record]:
+    """The records that may tell of some accounts: one without a key may tell of any."""
+    return (one for one in batch if one.key is None or one.key in accounts)

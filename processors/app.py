@@ -18,6 +18,7 @@ from processors.http.overview import Overview
 from processors.http.ownership import Ownership
 from processors.http.questions import Questions
 from processors.http.server import Server
+from processors.ledger.views import NOWHERE, Venues
 from processors.metrics import EngineCollector, Metrics
 from processors.names import EVERYTHING, Accounts, Names
 from schemas.topics import FEEDS
@@ -28,17 +29,18 @@ STOP_SECONDS_MAX: Final = 30.0
 class WorkerSettings(msgspec.Struct, frozen=True):
     """What a worker needs beside its engine.
 
-    `names` is what its topics are called, `frames_of` whose frames it reads, `owners`
-    who has accounts of another name (it may change). `access` says who may
-    ask; None: whoever reaches the listener. `schema_ids` are the values of the header that tells a
-    registry's id of a public topic's schema, by topic. `version` is that of the code, for whoever
-    looks at a dead letter.
+    `names` is what its topics are called, `frames_of` whose frames it reads, `owners` who has
+    accounts of another name (it may change), `in_assets` at which venues an asset's limit is an
+    amount of it. `access` says who may ask; None: whoever reaches the listener. `schema_ids` are
+    the values of the header that tells a registry's id of a public topic's schema, by topic.
+    `version` is that of the code, for whoever looks at a dead letter.
     """
 
     engine: EngineSettings
     names: Names = Names()
     frames_of: Mapping[str, Accounts] = EVERYTHING
     owners: Mapping[str, str] = {}
+    in_assets: Venues = NOWHERE
     stale_after_seconds: float = 60.0
     access: Access | None = None
     schema_ids: Mapping[str, bytes] = {}
@@ -60,6 +62,7 @@ class Pipeline:
             names=settings.names,
             frames_of=settings.frames_of,
             owners=settings.owners,
+            in_assets=settings.in_assets,
             schema_ids=settings.schema_ids,
             version=settings.version,
         )
@@ -124,7 +127,7 @@ class Worker:
         )
         access = settings.access
         self._ownership = Ownership(self.app, engine.url, None if access is None else access.worker)
-        overview = Overview(self.agents.users, clock_ns=clock_ns)
+        overview = Overview(self.agents.users, clock_ns=clock_ns, in_assets=settings.in_assets)
         questions = Questions(self.agents, self._ownership, self._feeds, overview)
         self._server = Server(self.app, questions, self.metrics, listener, access)
 

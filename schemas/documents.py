@@ -19,6 +19,10 @@ TIME: Final = Form(
 Time = Annotated[str, TIME.meta]
 _QUOTIENT: Final = Form(r"^-?[0-9]+\.[0-9]{6}$", "Rounded half-even to six places.")
 Quotient = Annotated[str, _QUOTIENT.meta]
+Unknown = Annotated[
+    tuple[str, ...],
+    msgspec.Meta(description="Assets of which more is held than is told; left out without any."),
+]
 
 
 class Source(msgspec.Struct, frozen=True, gc=False):
@@ -54,10 +58,11 @@ class AssetBalance(msgspec.Struct, frozen=True, gc=False):
     exposure: Exposure | None
 
 
-class BalanceSnapshot(msgspec.Struct, frozen=True, gc=False):
+class BalanceSnapshot(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One account as one frame tells it: the value of `balances.v1`.
 
-    It is the whole account: an asset that is missing is no longer held.
+    It is the whole account: an asset that is missing is no longer held. Of the assets in `unknown`
+    the account holds something that nobody can tell, or more than `assets` tells.
     """
 
     user: str
@@ -72,6 +77,7 @@ class BalanceSnapshot(msgspec.Struct, frozen=True, gc=False):
     assets: dict[str, AssetBalance]
     exposure: AccountExposure | None
     source: Source
+    unknown: Unknown = ()
 
     def is_well_formed(self) -> bool:
         """Whether every amount and time has its form: `forms.is_well_formed`, written out."""
@@ -94,13 +100,17 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
     held: Amount
 
 
-class UserBalances(msgspec.Struct, frozen=True, gc=False):
-    """All that a user holds, account by account: the value of `balances.latest.v1`."""
+class UserBalances(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """All that a user holds, account by account: the value of `balances.latest.v1`.
+
+    `totals` are over what is known; `unknown` are the assets of which any account holds more.
+    """
 
     user: str
     accounts: list[BalanceSnapshot]
     totals: dict[str, Balance]
     version: Version
+    unknown: Unknown = ()
 
 
 class UserAsset(msgspec.Struct, frozen=True, gc=False):
@@ -125,13 +135,17 @@ class Limit(msgspec.Struct, frozen=True, gc=False):
     utilisation: Quotient | None
 
 
-class UserExposure(msgspec.Struct, frozen=True, gc=False):
-    """A user's exposure by asset and against every limit: the value of `exposure.user.v1`."""
+class UserExposure(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A user's exposure by asset and against every limit: the value of `exposure.user.v1`.
+
+    `unknown` are the assets of which the user holds more than is known.
+    """
 
     user: str
     assets: dict[str, UserAsset]
     limits: list[Limit]
     version: Version
+    unknown: Unknown = ()
 
 
 class VenueHolding(msgspec.Struct, frozen=True, gc=False):

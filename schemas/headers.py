@@ -22,6 +22,10 @@ GENERATION: Final = "headroom.generation"
 """On a public record: it corrects one of the same identity, and this generation made it so."""
 VERSION: Final = "headroom.version"
 """On a dead letter: the version of the code that could not read it."""
+PARTS: Final = "headroom.parts"
+"""On an outcome of a raw record that tells of several accounts: how many outcomes it has."""
+PART: Final = "headroom.part"
+"""On a dead letter of such a record: which of them it is, from 0; a snapshot's `ce_id` says it."""
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 _SPEC_VERSION: Final = ("ce_specversion", b"1.0")
 _SOURCE: Final = ("ce_source", b"/headroom")
@@ -114,7 +118,10 @@ def _of_topic(topic: str) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
 
 
 class DeadLetterOrigin(msgspec.Struct, frozen=True, gc=False):
-    """The record that could not be read, and the code that could not read it."""
+    """The record that could not be read, and the code that could not read it.
+
+    `part` says which of how many accounts of the record it was, from 0; None: there is one.
+    """
 
     topic: str
     partition: int
@@ -122,6 +129,7 @@ class DeadLetterOrigin(msgspec.Struct, frozen=True, gc=False):
     stage: str
     class_name: str
     version: str = ""
+    part: tuple[int, int] | None = None
 
 
 def dead_letter(
@@ -129,6 +137,7 @@ def dead_letter(
 ) -> Headers:
     """The headers of a dead letter: the record's own, then why and where it failed."""
     version = [(VERSION, origin.version.encode())] if origin.version else []
+    part = [] if origin.part is None else part_headers(*origin.part)
     return [
         *own,
         ("__connect.errors.topic", origin.topic.encode()),
@@ -140,4 +149,10 @@ def dead_letter(
         ("__connect.errors.exception.message", detail.encode()),
         ("headroom.reason", reason.encode()),
         *version,
+        *part,
     ]
+
+
+def part_headers(number: int, of: int) -> Headers:
+    """Which of how many accounts of a raw record."""
+    return [(PART, b"%d" % number), (PARTS, b"%d" % of)]

@@ -34,14 +34,15 @@ async def snapshots(bootstrap, since_ms):
         newest = {}
         async for record in consumer:
             identity = dict(record.headers)["ce_id"].decode()
-            # `TOPIC/PARTITION/OFFSET` of the raw record. Where workers run at_least_once, records
-            # may come again after a crash. Within a partition here, those of one raw partition
-            # come in their order: what is not newer came before.
-            source, _, offset = identity.rpartition("/")
-            source = (record.partition, source)
-            if int(offset) <= newest.get(source, -1):
+            # `TOPIC/PARTITION/OFFSET` of the raw record, and `/N` behind it where that tells of
+            # several accounts. Where workers run at_least_once, records may come again after a
+            # crash. Within a partition here, those of one raw partition come in their order: what
+            # is not newer came before.
+            topic, partition, *place = identity.split("/")
+            source, place = (record.partition, topic, partition), [int(number) for number in place]
+            if place <= newest.get(source, []):
                 continue
-            newest[source] = int(offset)
+            newest[source] = place
             yield identity, json.loads(record.value)
     finally:
         await consumer.stop()

@@ -6,7 +6,7 @@ HTTP said.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,15 @@ async def audit(
     topic_prefix: str = "",
     read_committed: bool = True,
     owners: Mapping[str, Sequence[str]] = {},
+    in_assets: Collection[str] = (),
 ) -> Audit:
     """Read all that lies in Kafka and check the invariants I1 to I6.
 
     `kafka` are aiokafka's own settings. `owners` names the users that an account (`venue:account`)
-    has had, the present one last, where that is not the account itself. Without journals nothing
-    is said of what was sent. The outcomes of what is in raw must already be there: wait for the
-    worker's lag to be nought.
+    has had, the present one last, where that is not the account itself; `in_assets` the venues
+    whose limits of assets are amounts of the assets. Without journals nothing is said of what was
+    sent. The outcomes of what is in raw must already be there: wait for the worker's lag to be
+    nought.
     """
     world = await read_world(
         kafka,
@@ -57,7 +59,7 @@ async def audit(
         topic_prefix=topic_prefix,
         read_committed=read_committed,
     )
-    world = msgspec.structs.replace(world, owners=owners)
+    world = msgspec.structs.replace(world, owners=owners, in_assets=in_assets)
     return await asyncio.to_thread(check, world)
 
 
@@ -72,8 +74,8 @@ def check(world: World) -> Audit:
     return Audit(
         frames=frames,
         raw=len(outcomes.raw),
-        normalised=len(outcomes.balances.keys() & outcomes.raw.keys()),
-        dead_lettered=len(outcomes.letters.keys() & outcomes.raw.keys()),
+        normalised=len(outcomes.normalised),
+        dead_lettered=len(outcomes.dead_lettered),
         repeated=outcomes.repeated,
         users=sum(1 for user in outcomes.fold.users.values() if user.live),
         assets=tables.assets,
@@ -96,5 +98,5 @@ def check_answers(
     """
     fold = check_outcomes(world, Findings()).fold
     findings = Findings()
-    compare_answers(fold, balances, exposures or {}, findings)
+    compare_answers(world, fold, balances, exposures or {}, findings)
     return findings.kept

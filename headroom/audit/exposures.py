@@ -1,7 +1,7 @@
 """The documents that must follow from a fold: balances and exposures, summed from scratch."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from headroom.audit.fold import Fold, Snapshot, UserState, base_of
@@ -16,11 +16,17 @@ def user_balances(name: str, user: UserState) -> Document | None:
     live = user.live
     if not live:
         return None
-    return {"user": name, "accounts": live, "totals": _totals(live), "version": user.version}
+    return {
+        "user": name,
+        "accounts": live,
+        "totals": _totals(live),
+        "version": user.version,
+        **_unknown(live),
+    }
 
 
-def user_exposure(name: str, user: UserState) -> Document | None:
-    """UserExposure, or None with the user."""
+def user_exposure(name: str, user: UserState, in_assets: Collection[str] = ()) -> Document | None:
+    """UserExposure, or None with the user; `in_assets` as in `World`."""
     live = user.live
     if not live:
         return None
@@ -28,8 +34,20 @@ def user_exposure(name: str, user: UserState) -> Document | None:
     for asset, sums in assets.items():
         rows = _rows(live, asset)
         sums["by_venue"] = {venue: _sums(of_venue)["total"] for venue, of_venue in rows.items()}
-    limits = [limit for account in live for limit in _limits(account)]
-    return {"user": name, "assets": assets, "limits": limits, "version": user.version}
+    limits = [limit for account in live for limit in _limits(account, in_assets)]
+    return {
+        "user": name,
+        "assets": assets,
+        "limits": limits,
+        "version": user.version,
+        **_unknown(live),
+    }
+
+
+def _unknown(accounts: Sequence[Snapshot]) -> Document:
+    """Assets of which more is held than is told: the field is there where there are any."""
+    assets = {asset for account in accounts for asset in account.get("unknown", [])}
+    return {"unknown": sorted(assets)} if assets else {}
 
 
 def asset_exposures(fold: Fold) -> dict[str, Document]:
@@ -79,16 +97,18 @@ def _base_exposure(base: str, accounts: Sequence[Snapshot]) -> Document:
     }
 
 
-def _limits(account: Snapshot) -> list[Document]:
+def _limits(account: Snapshot, in_assets: Collection[str]) -> list[Document]:
     """Limits of an account: of its own totals and of each asset, where any part is known."""
-    exposures = [(None, account["exposure"])]
+    exposures: list[tuple[str | None, Any]] = [(None, account["exposure"])]
     exposures += [(asset, amounts["exposure"]) for asset, amounts in account["assets"].items()]
     return [
         {
             "venue": account["venue"],
             "account": account["account"],
             "asset": asset,
-            "base_currency": base_of(account),
+            "base_currency": (
+                None if asset is not None and account["venue"] in in_assets else base_of(account)
+            ),
             **_limit(exposure["current"], exposure["max"]),
         }
         for asset, exposure in exposures

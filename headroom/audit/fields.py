@@ -65,15 +65,21 @@ class Fields:
 
     def body(self, holder: dict[str, Any], name: str) -> dict[str, Any] | None:
         """Take an object, which may also stand as a JSON text in a string."""
+        return self.mapping(self.inner(holder, name))
+
+    def inner(self, holder: dict[str, Any], name: str) -> object:
+        """Take any value, which may also stand as a JSON text in a string."""
         value = self._take(holder, name)
-        if is_text(value):
-            inner = read_text(value)
-            self.problems |= inner.problems
-            if not inner.readable:
-                return None
-            value = inner.value
-            if value is None:
-                self.problems.add("wrong_type")
+        if not is_text(value):
+            return value
+        inner = read_text(value)
+        self.problems |= inner.problems
+        if inner.readable and inner.value is None:
+            self.problems.add("wrong_type")
+        return inner.value if inner.readable else None
+
+    def mapping(self, value: object) -> dict[str, Any] | None:
+        """Take a value that must be an object."""
         if isinstance(value, dict):
             return value
         self._wrong(value)
@@ -113,9 +119,14 @@ class Fields:
     def account(self, holder: dict[str, Any] | None, name: str) -> str | None:
         """Take an account's id."""
         account = self.text(holder, name)
-        if account is not None and not 1 <= len(account.encode()) <= ACCOUNT_BYTES_MAX:
+        if account is not None and not self.is_account(account):
             self.problems.add("wrong_type")
         return account
+
+    @staticmethod
+    def is_account(text: str) -> bool:
+        """Say whether a text may be an account's id."""
+        return 1 <= len(text.encode()) <= ACCOUNT_BYTES_MAX
 
     def hold(
         self,

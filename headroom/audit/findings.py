@@ -21,7 +21,8 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """The accounting of one world.
 
     `frames` were sent by the venues (as far as journals were given), `raw` records lie in the raw
-    topics, `normalised` and `dead_lettered` count distinct raw records by their outcome,
+    topics, `normalised` and `dead_lettered` count distinct raw records by their outcome (one of
+    several accounts of which any could not be read is dead-lettered),
     `repeated` the outcomes that lie there again. `users` are alive, `assets` have an exposure.
     `lost` counts frames that are not in raw, raw records without an outcome, and users, assets
     and base currencies whose last state is not what the frames say. `findings` is bounded,

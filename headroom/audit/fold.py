@@ -81,4 +81,5 @@ def _order(snapshot: Snapshot) -> tuple[int, int, int]:
 
 def _content(snapshot: Snapshot) -> tuple[Any, ...]:
     """What a snapshot says of the account: not when and where it was heard."""
-    return snapshot["deleted"], snapshot["assets"], snapshot["exposure"]
+    unknown = snapshot.get("unknown", [])
+    return snapshot["deleted"], snapshot["assets"], unknown, snapshot["exposure"]

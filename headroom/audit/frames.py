@@ -25,16 +25,18 @@ class Reading(msgspec.Struct, frozen=True):
     snapshot: dict[str, Any] = {}
 
 
-def read_frame(venue: str, frame: bytes) -> Reading:
-    """Say what must become of a frame of a venue."""
+def read_parts(venue: str, frame: bytes) -> list[Reading]:
+    """Say what must become of a frame of a venue: one thing, or one for each of its accounts."""
     if len(frame) > BYTES_MAX:
-        return Reading("too_large")
+        return [Reading("too_large")]
     parsed = read_bytes(frame)
-    if parsed.problems:
-        # Of a key that stands twice nobody knows which is meant: what is below it is not read.
-        return Reading(worst(parsed.problems))
-    fields = Fields()
-    snapshot = _READERS[venue].snapshot(parsed, fields)
+    if not parsed.readable:
+        return [Reading(worst(parsed.problems))]
+    told: list[tuple[dict[str, Any], Fields]] = _READERS[venue].snapshots(parsed)
+    return [_judged(snapshot, fields) for snapshot, fields in told]
+
+
+def _judged(snapshot: dict[str, Any], fields: Fields) -> Reading:
     reason = worst(fields.problems)
     if reason is not None:
         return Reading(reason)

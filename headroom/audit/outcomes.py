@@ -1,47 +1,76 @@
-"""I2: every raw record has one outcome, the right one, and each account's come in its order."""
+"""I2: every raw record has all its outcomes, the right ones, each account's in their order."""
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from headroom.audit.findings import Findings
 from headroom.audit.fold import Fold
-from headroom.audit.frames import Reading, read_frame
+from headroom.audit.frames import Reading, read_parts
 from headroom.audit.numbers import without_sign_of_zero
+from headroom.audit.origins import (
+    ADDED,
+    ERRORS,
+    PARTS,
+    Corrections,
+    Identity,
+    Key,
+    event_key,
+    letter_key,
+)
 from headroom.audit.raw import order_of
 from headroom.audit.text import read_document
 from headroom.audit.times import is_time
-from headroom.audit.world import RAW, Record, World
+from headroom.audit.world import Record, World
 from schemas.topics import BALANCES, DEAD_LETTERS
 
-Identity = tuple[str, int, int]
-_ERRORS = "__connect.errors."
-_ADDED = ("headroom.reason", "headroom.version", "headroom.generation")
+# The outcomes of a record of many accounts do not lie side by side.
+_reading = lru_cache(64)(read_parts)
 
 
 class Outcomes(msgspec.Struct):
     """What became of the raw records; `fold` is what the sound balances lead to.
 
-    `corrections` are outcomes that a generation of tables put in the place of earlier ones.
+    `corrections` are outcomes that a generation of tables put in the place of earlier ones. `parts`
+    says of how many accounts a raw record tells, where those are several.
     """
 
     raw: dict[Identity, tuple[str, Record]]
-    corrections: dict[Identity, Record] = {}
-    balances: dict[Identity, Record] = {}
-    letters: dict[Identity, Record] = {}
+    corrections: Corrections
+    balances: dict[Key, Record] = {}
+    letters: dict[Key, Record] = {}
+    parts: dict[Identity, int] = {}
     repeated: int = 0
     fold: Fold = msgspec.field(default_factory=Fold)
 
+    def keys_of(self, identity: Identity) -> list[Key]:
+        """What the outcomes of a raw record must be known by."""
+        parts = self.parts.get(identity)
+        return [(identity, part) for part in ([None] if parts is None else range(parts))]
+
     @property
     def without(self) -> int:
-        """How many raw records came to nothing."""
-        return sum(1 for key in self.raw if key not in self.balances and key not in self.letters)
+        """How many raw records lack an outcome."""
+        there = self.balances.keys() | self.letters.keys()
+        return sum(1 for identity in self.raw if not there.issuperset(self.keys_of(identity)))
+
+    @property
+    def dead_lettered(self) -> set[Identity]:
+        """Raw records that could not be read, or of which an account could not."""
+        return {identity for identity, _ in self.letters} & self.raw.keys()
+
+    @property
+    def normalised(self) -> set[Identity]:
+        """Raw records that were read, all their accounts."""
+        broken = {identity for identity, part in self.letters if part is not None}
+        return ({identity for identity, _ in self.balances} & self.raw.keys()) - broken
 
 
 def check_outcomes(world: World, findings: Findings) -> Outcomes:
     """Check I2 and the order of balances, folding them on the way."""
     outcomes = Outcomes(
-        {record.identity: (venue, record) for venue, record in world.raw()}, _corrections(world)
+        {record.identity: (venue, record) for venue, record in world.raw()}, Corrections(world)
     )
     # A correction makes tables count on from what the public has seen before.
     outcomes.fold.counts_on = bool(outcomes.corrections)
@@ -50,47 +79,32 @@ def check_outcomes(world: World, findings: Findings) -> Outcomes:
     _check_balances(world, outcomes, findings)
     _check_letters(world, outcomes, findings)
     for identity, (_, record) in outcomes.raw.items():
-        count = (identity in outcomes.balances) + (identity in outcomes.letters)
-        if count == 0:
-            findings.add("I2", record.place, "has no outcome")
-        elif count > 1:  # pragma: no branch - there are two topics
-            findings.add("I2", record.place, f"lies in {BALANCES} and in {DEAD_LETTERS}")
+        for key in outcomes.keys_of(identity):
+            _check_count(key, record, outcomes, findings)
     if world.is_cut(world.of(BALANCES)):
         findings.add("I3", BALANCES, "retention took its beginning: the fold is not whole")
     return outcomes
 
 
-def _corrections(world: World) -> dict[Identity, Record]:
-    """The last outcome of each raw record that was told again with another one."""
-    found = {}
-    for topic, name in ((BALANCES, _event), (DEAD_LETTERS, _origin)):
-        for record in world.of(topic):
-            identity = name(record) if record.header("headroom.generation") is not None else None
-            if identity is not None:
-                found[identity] = record
-    return found
-
-
-def _event(record: Record) -> Identity | None:
-    return parse_identity(record.header("ce_id"))
-
-
-def _origin(record: Record) -> Identity | None:
-    where = [record.header(_ERRORS + part) for part in ("topic", "partition", "offset")]
-    return parse_identity("/".join(str(part) for part in where))
+def _check_count(key: Key, raw: Record, outcomes: Outcomes, findings: Findings) -> None:
+    count = (key in outcomes.balances) + (key in outcomes.letters)
+    of = "" if key[1] is None else f" for account {key[1]}"
+    if count == 0:
+        findings.add("I2", raw.place, f"has no outcome{of}")
+    elif count > 1:
+        findings.add("I2", raw.place, f"lies in {BALANCES} and in {DEAD_LETTERS}{of}")
 
 
 def _check_balances(world: World, outcomes: Outcomes, findings: Findings) -> None:
     newest: dict[tuple[Any, Any], tuple[int, Identity]] = {}
     for record in world.of(BALANCES):
-        identity = _event(record)
-        if identity is None:
+        key = event_key(record)
+        if key is None:
             findings.add("I2", record.place, f"ce_id names no record: {record.header('ce_id')!r}")
             continue
-        correction = outcomes.corrections.get(identity, record)
-        if correction is not record:
+        if outcomes.corrections.stand_for(key, record):
             continue
-        first = outcomes.balances.setdefault(identity, record)
+        first = outcomes.balances.setdefault(key, record)
         if first is not record:
             outcomes.repeated += 1
             if (first.key, first.value) != (record.key, record.value):
@@ -100,11 +114,11 @@ def _check_balances(world: World, outcomes: Outcomes, findings: Findings) -> Non
         try:
             document = read_document(record.value or b"")
             own = f"{document['venue']}:{document['account']}"
-            in_order = identity not in outcomes.corrections and own not in world.owners
+            in_order = key not in outcomes.corrections and own not in world.owners
             if first is record and in_order:
-                _check_order(record, identity, document, newest, findings)
+                _check_order(record, key[0], document, newest, findings)
             if first is record:
-                _check_snapshot(world, record, identity, document, outcomes, findings)
+                _check_snapshot(world, record, key, document, outcomes, findings)
             owner = world.owners.get(own, [document["user"]])[-1]
             outcomes.fold.take({**document, "user": owner})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -133,18 +147,19 @@ def _check_order(
 def _check_snapshot(
     world: World,
     record: Record,
-    identity: Identity,
+    key: Key,
     document: dict[str, Any],
     outcomes: Outcomes,
     findings: Findings,
 ) -> None:
-    found = outcomes.raw.get(identity)
+    found = outcomes.raw.get(key[0])
     if found is None:
-        if identity[2] >= world.starts.get(identity[:2], 0):
-            findings.add("I2", record.place, f"its raw record {identity} is not there")
+        _check_origin(world, record, key[0], findings)
         return
     venue, raw = found
-    reading = read_frame(venue, raw.value or b"")
+    reading = _part(record, key, venue, raw, outcomes, findings)
+    if reading is None:
+        return
     if reading.reason is not None:
         findings.add("I2", raw.place, f"was normalised, must be a dead letter: {reading.reason}")
         return
@@ -160,8 +175,36 @@ def _check_snapshot(
         findings.add("I2", raw.place, difference(_told(expected), _told(document)))
     if record.key != expected["user"].encode():
         findings.add("I2", record.place, f"has the key {record.key!r}, not {expected['user']!r}")
-    if order_of(raw) is not None and raw.key != reading.account.encode():
-        findings.add("I1", raw.place, f"has the key {raw.key!r}, not {reading.account!r}")
+    # Who tells of several accounts has nobody's key.
+    key_of_raw = reading.account.encode() if key[1] is None else None
+    if order_of(raw) is not None and raw.key != key_of_raw:
+        findings.add("I1", raw.place, f"has the key {raw.key!r}, not {key_of_raw!r}")
+
+
+def _check_origin(world: World, record: Record, identity: Identity, findings: Findings) -> None:
+    """Find an outcome of a record that nobody has seen, unless retention took that."""
+    if identity[2] >= world.starts.get(identity[:2], 0):
+        findings.add("I2", record.place, f"its raw record {identity} is not there")
+
+
+def _part(
+    record: Record, key: Key, venue: str, raw: Record, outcomes: Outcomes, findings: Findings
+) -> Reading | None:
+    """Get what an outcome must say; None where the frame tells of no such account."""
+    readings = _reading(venue, raw.value or b"")
+    several = len(readings) > 1
+    if several:
+        outcomes.parts[key[0]] = len(readings)
+    part = key[1]
+    if several != (part is not None) or (part is not None and part >= len(readings)):
+        which = "the whole" if part is None else f"account {part}"
+        problem = f"is an outcome of {which}; {raw.place} tells of {len(readings)}"
+        findings.add("I2", record.place, problem)
+        return None
+    told, expected = record.header(PARTS), str(len(readings)) if several else None
+    if told != expected:
+        findings.add("I2", record.place, f"{PARTS} is {told}, must be {expected}")
+    return readings[part or 0]
 
 
 def expected_snapshot(venue: str, raw: Record, reading: Reading) -> dict[str, Any]:
@@ -201,28 +244,30 @@ def _known(exposure: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def _check_letters(world: World, outcomes: Outcomes, findings: Findings) -> None:
     for record in world.of(DEAD_LETTERS):
-        identity = _origin(record)
-        if identity is None:
+        key = letter_key(record)
+        if key is None:
             findings.add("I2", record.place, "its headers name no raw record")
             continue
-        if outcomes.corrections.get(identity, record) is not record:
+        if outcomes.corrections.stand_for(key, record):
             continue
-        first = outcomes.letters.setdefault(identity, record)
+        first = outcomes.letters.setdefault(key, record)
         if first is not record:
             outcomes.repeated += 1
-        found = outcomes.raw.get(identity)
-        if found is not None:
-            _check_letter(record, *found, findings)
-        elif identity[2] >= world.starts.get(identity[:2], 0):
-            findings.add("I2", record.place, f"its raw record {identity} is not there")
+        found = outcomes.raw.get(key[0])
+        if found is None:
+            _check_origin(world, record, key[0], findings)
+            continue
+        venue, raw = found
+        reading = _part(record, key, venue, raw, outcomes, findings)
+        if reading is not None:
+            _check_letter(record, raw, reading.reason, findings)
 
 
-def _check_letter(record: Record, venue: str, raw: Record, findings: Findings) -> None:
+def _check_letter(record: Record, raw: Record, expected: str | None, findings: Findings) -> None:
     if (record.key, record.value) != (raw.key, raw.value):
         findings.add("I2", record.place, f"has other bytes or another key than {raw.place}")
     if _own_headers(record) != _own_headers(raw):
         findings.add("I2", record.place, f"has not kept the headers of {raw.place}")
-    expected = read_frame(venue, raw.value or b"").reason
     given = record.header("headroom.reason")
     if expected is None:
         findings.add("I2", raw.place, f"is a dead letter ({given}), must be normalised")
@@ -234,18 +279,8 @@ def _own_headers(record: Record) -> list[tuple[str, bytes | None]]:
     return [
         (name, value)
         for name, value in record.headers
-        if not name.startswith(_ERRORS) and name not in _ADDED
+        if not name.startswith(ERRORS) and name not in ADDED
     ]
-
-
-def parse_identity(text: str | None) -> Identity | None:
-    """Read `TOPIC/PARTITION/OFFSET` of a raw topic."""
-    parts = (text or "").rsplit("/", 2)
-    if len(parts) != 3 or not parts[0].endswith(tuple(RAW)):  # noqa: PLR2004 - three parts
-        return None
-    if not all(part.isascii() and part.isdigit() for part in parts[1:]):
-        return None
-    return parts[0], int(parts[1]), int(parts[2])
 
 
 def difference(expected: object, found: object, path: str = "") -> str:

@@ -1,6 +1,7 @@
 """I3 and I4: the tables' topics end with what the fold says, to the last digit."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -30,7 +31,9 @@ class Tables(msgspec.Struct, frozen=True):
 def check_tables(world: World, fold: Fold, findings: Findings) -> Tables:
     """Check I3 and I4."""
     users = {name: user_balances(name, user) for name, user in fold.users.items()}
-    exposed = {name: user_exposure(name, user) for name, user in fold.users.items()}
+    exposed = {
+        name: user_exposure(name, user, world.in_assets) for name, user in fold.users.items()
+    }
     versions = {name: user.version for name, user in fold.users.items()}
     latest, assets = _last(world, BALANCES_LATEST), _last(world, EXPOSURE_ASSET)
     exposures = _last(world, EXPOSURE_USER)
@@ -70,6 +73,7 @@ def _count_on(
 
 
 def compare_answers(
+    world: World,
     fold: Fold,
     balances: Mapping[str, Mapping[str, Any] | None],
     exposures: Mapping[str, Mapping[str, Any] | None],
@@ -78,7 +82,7 @@ def compare_answers(
     """Compare what HTTP answered, by user (None for a 404), `freshness` left aside."""
     for invariant, answers, make in (
         ("I3", balances, user_balances),
-        ("I4", exposures, user_exposure),
+        ("I4", exposures, partial(user_exposure, in_assets=world.in_assets)),
     ):
         wanted = {name: make(name, user) for name, user in fold.users.items()}
         for name in answers.keys() | (wanted.keys() if answers else set()):

@@ -13,6 +13,10 @@ _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
+class Twice(dict[str, Any]):
+    """An object in which a key stands twice, without those keys: who knows what they say?"""
+
+
 class Parsed:
     """What came out of a JSON text: its value where it could be read, and what was wrong."""
 
@@ -40,12 +44,17 @@ def read_text(text: str) -> Parsed:
     if is_too_deep(text):
         return Parsed(None, "too_deep")
     repeated: list[str] = []
+    hidden: list[Any] = []
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
-        if len(found) != len(pairs):
-            repeated.append("duplicate_key")
-        return found
+        if len(found) == len(pairs):
+            return found
+        repeated.append("duplicate_key")
+        hidden.extend(found)
+        hidden.extend(value for _, value in pairs)
+        names = [name for name, _ in pairs]
+        return Twice({name: value for name, value in pairs if names.count(name) == 1})
 
     try:
         value = json.loads(
@@ -57,9 +66,18 @@ def read_text(text: str) -> Parsed:
         )
     except ValueError:
         return Parsed(None, "not_json")
-    if _SURROGATE_ESCAPE.search(text) and _has_surrogate(value):
+    if _SURROGATE_ESCAPE.search(text) and _has_surrogate([value, hidden]):
         return Parsed(None, "not_json")
     return Parsed(value, *repeated)
+
+
+def stands_twice(value: object) -> bool:
+    """Say whether a key stands twice in any object of a value."""
+    if isinstance(value, Twice):
+        return True
+    if isinstance(value, dict | list):
+        return any(map(stands_twice, value.values() if isinstance(value, dict) else value))
+    return False
 
 
 def is_too_deep(text: str) -> bool:

@@ -1,6 +1,6 @@
 """What the audit looks at: the records that lie in Kafka and the frames that the venues sent."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -63,7 +63,8 @@ class World(msgspec.Struct, frozen=True):
     `records` is by the topic's name without its prefix, in order of offset within each
     partition. `starts` holds the first offset that is still kept, where it is not 0. `others` are
     records of topics that are not the contract's: only canaries are looked for in them. `owners`
-    names the users that accounts of others have had, the present one last.
+    names the users that accounts of others have had, the present one last. `in_assets` are the
+    venues whose limits of assets are amounts of the assets, not of the account's base currency.
     """
 
     records: dict[str, list[Record]]
@@ -72,6 +73,7 @@ class World(msgspec.Struct, frozen=True):
     canaries: Sequence[bytes] = ()
     others: Sequence[Record] = ()
     owners: Mapping[str, Sequence[str]] = {}
+    in_assets: Collection[str] = ()
 
     def of(self, topic: str) -> list[Record]:
         """The records of one topic of the contract, none where it does not exist."""

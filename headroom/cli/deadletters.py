@@ -48,9 +48,13 @@ def list_them(limit: int, as_json: bool, **meant: Any) -> None:  # noqa: ANN401,
 
 
 @deadletters.command("show")
-@click.argument("place", metavar="TOPIC/PARTITION/OFFSET")
+@click.argument("place", metavar="TOPIC/PARTITION/OFFSET[/PART]")
 def show(place: str) -> None:
-    """One of them: why, where exactly, and its bytes. PLACE is that of its raw record."""
+    """One of them: why, where exactly, and its bytes.
+
+    The place is that of its raw record, with the number of the account behind it where the record
+    tells of several.
+    """
     from headroom.deadletters import place_of, run_show
 
     settings, found = load_settings(), place_of(place)
@@ -76,7 +80,7 @@ def export(path: Path, **meant: Any) -> None:  # noqa: ANN401 - options
 
 @deadletters.command("retry")
 @_wanted_options
-@click.argument("places", nargs=-1, metavar="[TOPIC/PARTITION/OFFSET]...")
+@click.argument("places", nargs=-1, metavar="[TOPIC/PARTITION/OFFSET[/PART]]...")
 @click.option("--all", "all_of_them", is_flag=True, help="Where nothing else says which.")
 @click.option("--again", is_flag=True, help="Also those that were sent again before.")
 @click.option("--dry-run", is_flag=True, help="Only say how many.")
@@ -87,7 +91,7 @@ def retry(
     dry_run: bool,  # noqa: FBT001 - a flag
     **meant: Any,  # noqa: ANN401 - options
 ) -> None:
-    """Send them to their raw topic again, each once: after a new version can read them."""
+    """Send them to their raw topic again, each frame once: after a new version can read them."""
     from headroom.deadletters import run_retry
 
     settings, wanted = load_settings(), _wanted(places, **meant)

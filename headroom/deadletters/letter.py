@@ -7,30 +7,43 @@ from typing import Final, Protocol
 import msgspec
 
 from headroom.errors import OperatorError
-from schemas.headers import RETRY_OF, VERSION
+from schemas.headers import PART, PARTS, RETRY_OF, VERSION
 from schemas.times import rfc3339
 
 _ERRORS: Final = "__connect.errors."
+_ADDED: Final = ("headroom.reason", VERSION, PART, PARTS)
 _NS_PER_MS: Final = 1_000_000
-_PLACE: Final = re.compile(r"([^/]+)/([0-9]{1,19})/([0-9]{1,19})")
+_PLACE: Final = re.compile(r"([^/]+)/([0-9]{1,19})/([0-9]{1,19})(?:/([0-9]{1,7}))?")
+_WHOLE: Final = -1
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
-    """Where a record lies; as text `TOPIC/PARTITION/OFFSET`."""
+    """Where a record lies; as text `TOPIC/PARTITION/OFFSET`.
+
+    One of several accounts that the record tells of has its number behind that, `…/OFFSET/2`.
+    """
 
     topic: str
     partition: int
     offset: int
+    part: int = _WHOLE
 
     def __str__(self) -> str:
-        return f"{self.topic}/{self.partition}/{self.offset}"
+        place = f"{self.topic}/{self.partition}/{self.offset}"
+        return place if self.part == _WHOLE else f"{place}/{self.part}"
+
+    @property
+    def record(self) -> "Place":
+        """Where the whole record lies."""
+        return Place(self.topic, self.partition, self.offset)
 
 
 class NoPlace(OperatorError):
     """A text that names no record."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(f"{text!r} is not TOPIC/PARTITION/OFFSET, as `deadletters list` shows it")
+        form = "TOPIC/PARTITION/OFFSET or TOPIC/PARTITION/OFFSET/PART"
+        super().__init__(f"{text!r} is not {form}, as `deadletters list` shows it")
 
 
 def place_of(text: str) -> Place:
@@ -38,7 +51,8 @@ def place_of(text: str) -> Place:
     found = _PLACE.fullmatch(text)
     if found is None:
         raise NoPlace(text)
-    return Place(found[1], int(found[2]), int(found[3]))
+    part = _WHOLE if found[4] is None else int(found[4])
+    return Place(found[1], int(found[2]), int(found[3]), part)
 
 
 class Record(Protocol):
@@ -51,10 +65,11 @@ class Record(Protocol):
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """A frame that could not be read.
+    """A frame that could not be read, or one account of it.
 
-    `origin` is the raw record's place, and the letter's identity; `headers` are the raw record's
-    own. `appended_time` is when it was buried. `code` could not read it, of `version`. `retry_of`
+    `origin` is the raw record's place with that account's number, and the letter's identity; of
+    `parts` outcomes that the record has it is one. `headers` are the raw record's own.
+    `appended_time` is when it was buried. `code` could not read it, of `version`. `retry_of`
     is the place of the dead letter that was sent again, where this is one.
     """
 
@@ -69,6 +84,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, bytes], ...]
     appended_time: str
     retry_of: str | None
+    parts: int = 1
 
     @property
     def account(self) -> str:
@@ -80,16 +96,16 @@ def read(record: Record) -> DeadLetter | None:
     """The dead letter of a record; None where nobody of us wrote it."""
     told = {name: value.decode("utf-8", "replace") for name, value in record.headers}
     try:
-        origin = place_of(
-            f"{told[_ERRORS + 'topic']}/{told[_ERRORS + 'partition']}/{told[_ERRORS + 'offset']}"
-        )
+        place = (told[_ERRORS + name] for name in ("topic", "partition", "offset"))
+        origin = place_of("/".join([*place, *([told[PART]] if PART in told else [])]))
+        parts = int(told.get(PARTS, "1"))
         reason, detail = told["headroom.reason"], told[_ERRORS + "exception.message"]
-    except (KeyError, NoPlace):
+    except (KeyError, ValueError, NoPlace):
         return None
     own = tuple(
         (name, value)
         for name, value in record.headers
-        if not name.startswith(_ERRORS) and name not in ("headroom.reason", VERSION)
+        if not name.startswith(_ERRORS) and name not in _ADDED
     )
     return DeadLetter(
         origin=origin,
@@ -104,4 +120,5 @@ def read(record: Record) -> DeadLetter | None:
         headers=own,
         appended_time=rfc3339(max(0, record.timestamp) * _NS_PER_MS),
         retry_of=told.get(RETRY_OF),
+        parts=parts,
     )

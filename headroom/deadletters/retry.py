@@ -33,7 +33,10 @@ class NotRaw(OperatorError):
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """What became of a dead letter: where it lies now in raw, None where it was sent before."""
+    """What became of a dead letter: where it lies now in raw, None where it was sent before.
+
+    `origin` is its raw record: letters of one frame are sent again once.
+    """
 
     origin: Place
     place: Place | None
@@ -48,6 +51,7 @@ async def send_again(
     or not at all.
     """
     _check_origins(letters)
+    frames = list({letter.origin.record: letter for letter in letters}.items())
     producer = AIOKafkaProducer(
         **kafka, transactional_id=TRANSACTIONAL_ID, max_request_size=_REQUEST_BYTES_MAX
     )
@@ -55,11 +59,11 @@ async def send_again(
     await producer.start()
     try:
         done = {} if again else await retried(kafka, partitions=partitions)
-        found = [Sent(letter.origin, None) for letter in letters if str(letter.origin) in done]
-        left = [letter for letter in letters if str(letter.origin) not in done]
+        found = [Sent(origin, None) for origin, _ in frames if str(origin) in done]
+        left = [frame for frame in frames if str(frame[0]) not in done]
         for begin in range(0, len(left), _AT_ONCE):
             async with producer.transaction():
-                found += [await _send(producer, each) for each in left[begin : begin + _AT_ONCE]]
+                found += [await _send(producer, *each) for each in left[begin : begin + _AT_ONCE]]
     except ProducerFenced:
         raise RetriedElsewhere("somebody else retries dead letters at this moment") from None
     finally:
@@ -75,8 +79,7 @@ def _check_origins(letters: Sequence[DeadLetter]) -> None:
             raise NotRaw(f"{letter.origin} names no raw topic: nothing was sent")
 
 
-async def _send(producer: AIOKafkaProducer, letter: DeadLetter) -> Sent:
-    origin = letter.origin
+async def _send(producer: AIOKafkaProducer, origin: Place, letter: DeadLetter) -> Sent:
     headers = [header for header in letter.headers if header[0] != RETRY_OF]
     placed = await producer.send_and_wait(
         origin.topic,

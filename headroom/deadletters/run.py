@@ -43,10 +43,10 @@ async def run_list(settings: Settings, wanted: Wanted, *, limit: int, as_json: b
 
 
 async def run_show(settings: Settings, place: Place) -> None:
-    """One letter with all that is known of it; raises `NotThere`."""
+    """One letter, or those of one frame, with all that is known of it; raises `NotThere`."""
     again = await _sent_again(settings)
-    (letter,) = await _found(settings, Wanted(places=frozenset({place})))
-    _print(show.whole(letter, again))
+    for letter in await _found(settings, Wanted(places=frozenset({place}))):
+        _print(show.whole(letter, again))
 
 
 async def run_export(settings: Settings, wanted: Wanted, path: Path) -> None:
@@ -69,8 +69,9 @@ async def run_retry(settings: Settings, wanted: Wanted, *, again: bool, dry_run:
     found = await _found(settings, wanted)
     if dry_run:
         done = {} if again else await _sent_again(settings)
-        before = sum(1 for letter in found if str(letter.origin) in done)
-        _print([f"would send {len(found) - before} again, {before} had been already"])
+        frames = {str(letter.origin.record) for letter in found}
+        before = len(frames & done.keys())
+        _print([f"would send {len(frames) - before} again, {before} had been already"])
         return
     kafka = settings.kafka.arguments()
     sent = await send_again(kafka, found, partitions=settings.partitions, again=again)
@@ -103,7 +104,8 @@ async def _found(settings: Settings, wanted: Wanted) -> list[DeadLetter]:
         if size > BYTES_AT_ONCE_MAX:
             message = f"more than {BYTES_AT_ONCE_MAX >> 20} MiB are meant: ask for fewer at a time"
             raise OperatorError(message)
-    missing = sorted(wanted.places - {letter.origin for letter in found})
+    there = {place for letter in found for place in (letter.origin, letter.origin.record)}
+    missing = sorted(wanted.places - there)
     if missing:
         raise NotThere(f"no dead letter of {', '.join(map(str, missing))}")
     if not found:

@@ -23,7 +23,8 @@ def counts(found: Mapping[tuple[str, str], int]) -> Iterator[str]:
 
 def line(letter: DeadLetter, retried: Mapping[str, str]) -> str:
     """One letter on a line."""
-    again = f"  sent again: {retried[str(letter.origin)]}" if str(letter.origin) in retried else ""
+    place = retried.get(str(letter.origin.record))
+    again = "" if place is None else f"  sent again: {place}"
     return (
         f"{letter.origin}  {letter.appended_time}  {letter.reason:<15} "
         f"{printable(letter.account) or '-'}  {printable(letter.detail)}{again}"
@@ -32,16 +33,19 @@ def line(letter: DeadLetter, retried: Mapping[str, str]) -> str:
 
 def whole(letter: DeadLetter, retried: Mapping[str, str]) -> Iterator[str]:
     """All that is known of a letter, its bytes as text and as they are."""
-    yield f"raw record   {letter.origin}"
+    yield f"raw record   {letter.origin.record}"
+    if letter.parts > 1:
+        yield f"part         {letter.origin.part} of {letter.parts} accounts, from 0"
     yield f"venue        {printable(letter.venue)}"
-    yield f"account      {printable(letter.account) or 'cannot be read'}"
+    nobody = "one of several" if letter.parts > 1 else "cannot be read"
+    yield f"account      {printable(letter.account) or nobody}"
     yield f"buried       {letter.appended_time}"
     yield f"reason       {printable(letter.reason)}: {printable(letter.detail)}"
     yield f"code         {printable(letter.code)} {printable(letter.version)}".rstrip()
     if letter.retry_of is not None:
         yield f"retry of     {printable(letter.retry_of)}"
-    if str(letter.origin) in retried:
-        yield f"sent again   {retried[str(letter.origin)]}"
+    if str(letter.origin.record) in retried:
+        yield f"sent again   {retried[str(letter.origin.record)]}"
     yield from (f"header       {name}: {_text(value)}" for name, value in letter.headers)
     yield from _pointed(letter)
     yield from ("", f"{len(letter.frame)} bytes as text:", _text(letter.frame))
@@ -56,6 +60,7 @@ def exported(letter: DeadLetter, retried: Mapping[str, str]) -> dict[str, Any]:
         frame = {"frame_base64": base64.b64encode(letter.frame).decode("ascii")}
     return {
         "origin": str(letter.origin),
+        "parts": letter.parts,
         "venue": letter.venue,
         "account": None if letter.key is None else letter.account,
         "reason": letter.reason,
@@ -64,7 +69,7 @@ def exported(letter: DeadLetter, retried: Mapping[str, str]) -> dict[str, Any]:
         "version": letter.version,
         "buried": letter.appended_time,
         "retry_of": letter.retry_of,
-        "sent_again": retried.get(str(letter.origin)),
+        "sent_again": retried.get(str(letter.origin.record)),
         "headers": {name: value.decode("utf-8", "replace") for name, value in letter.headers},
         **frame,
     }

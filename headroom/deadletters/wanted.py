@@ -11,7 +11,10 @@ from schemas.topics import DEAD_LETTERS, RETRIES
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What is asked for; what is not said does not matter. `places` are origins."""
+    """What is asked for; what is not said does not matter.
+
+    `places` are origins, or raw records, of which all letters are meant then.
+    """
 
     reason: str | None = None
     venue: str | None = None
@@ -28,7 +31,7 @@ class Wanted(msgspec.Struct, frozen=True):
         return (
             self.reason in (None, letter.reason)
             and self.venue in (None, letter.venue)
-            and (not self.places or letter.origin in self.places)
+            and (not self.places or bool(self.places & {letter.origin, letter.origin.record}))
         )
 
 
@@ -45,7 +48,7 @@ async def letters(
 
 
 async def retried(kafka: Mapping[str, Any], *, partitions: int) -> dict[str, str]:
-    """Where each letter that was sent again lies now in raw, by its origin."""
+    """Where each frame that was sent again lies now in raw, by the place of its raw record."""
     found = {}
     async for record in records(kafka, RETRIES, partitions=partitions):
         if record.key and record.value:

@@ -101,7 +101,13 @@ async def prepare(settings: Settings, clients: Clients, generation: Generation) 
         lambda: clients.producer(f"{group}.baseline", seconds_max=TRANSACTION_SECONDS)
     )
     carried = await asyncio.to_thread(
-        lambda: carry(clients, generation, partitions=settings.partitions, producer=producer)
+        lambda: carry(
+            clients,
+            generation,
+            partitions=settings.partitions,
+            producer=producer,
+            in_assets=settings.in_assets,
+        )
     )
     return await advance(settings, generation, state="replaying", carried=carried.accounts)
 

@@ -15,7 +15,7 @@ from headroom.replay.rows import last_rows
 from processors.agents import USERS_TABLE
 from processors.ledger.contributions import bundles, keyed
 from processors.ledger.users import UserState
-from processors.ledger.views import View
+from processors.ledger.views import NOWHERE, Venues, View
 from schemas.codec import decode, encode
 from schemas.documents import BalanceSnapshot
 from schemas.headers import Headers, cloud_event
@@ -63,9 +63,11 @@ def reader(generation: Generation) -> Callable[[BalanceSnapshot], bool]:
     return reads
 
 
-def records_of(state: UserState, generation: str, partition: int) -> Iterator[Out]:
+def records_of(
+    state: UserState, generation: str, partition: int, in_assets: Venues = NOWHERE
+) -> Iterator[Out]:
     """A user's row, documents and shares, as the agents would have told them."""
-    names, view = names_of(generation, live=False), View(state)
+    names, view = names_of(generation, live=False), View(state, in_assets)
     key, time = state.user.encode(), max(one.received_time for one in state.accounts.values())
     yield changelog(generation, USERS_TABLE), partition, key, encode(state), []
     for topic, document in (
@@ -91,12 +93,13 @@ def carry(
     *,
     partitions: int,
     producer: Any,  # noqa: ANN401 - librdkafka has no types
+    in_assets: Venues = NOWHERE,
 ) -> Carried:
     """Write the baseline; what was written before is written again, the same."""
     carried, waiting = Carried(), 0
     producer.begin_transaction()
     for partition, state in _states(clients, generation, partitions):
-        for out in records_of(state, generation.name, partition):
+        for out in records_of(state, generation.name, partition, in_assets):
             put(producer, out)
         carried.accounts += len(state.accounts)
         carried.users += 1

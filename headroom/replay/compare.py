@@ -10,6 +10,7 @@ from headroom.generations.kind import FIRST, Generation, names_of
 from headroom.replay.records import RECORD_TOPICS, Telling, Told
 from headroom.replay.rows import Tables, same
 from processors.ledger.users import UserState
+from processors.ledger.views import NOWHERE, Venues
 from schemas import topics
 from schemas.documents import AssetExposure
 
@@ -74,13 +75,16 @@ def compare(
     *,
     partitions: int,
     moved: frozenset[str] = frozenset(),
+    in_assets: Venues = NOWHERE,
     shown_max: int = SHOWN_MAX,
 ) -> Comparison:
     """What a generation says beside what the live one says.
 
-    `moved` are accounts that have belonged to several users, by their own names.
+    `moved` are accounts that have belonged to several users, by their own names; `in_assets` the
+    venues whose limits of assets are amounts of the assets.
     """
-    return _Comparing(clients, generation, live, partitions, moved, shown_max).run()
+    tables = Tables(clients, generation.name, live, partitions=partitions, in_assets=in_assets)
+    return _Comparing(clients, generation, live, tables, partitions, moved, shown_max).run()
 
 
 class _Comparing:
@@ -89,6 +93,7 @@ class _Comparing:
         clients: Clients,
         generation: Generation,
         live: str,
+        tables: Tables,
         partitions: int,
         moved: frozenset[str],
         shown_max: int,
@@ -103,7 +108,7 @@ class _Comparing:
             partitions=partitions,
             moved=moved,
         )
-        self._tables = Tables(clients, generation.name, live, partitions=partitions)
+        self._tables = tables
         compared = (topics.BALANCES, *_OF_USERS, *_SUMS, topics.DEAD_LETTERS)
         self._found = {topic: Compared(topic) for topic in compared}
         # Whoever read all frames counts as many versions; else only what they lead to is the same.

@@ -15,11 +15,12 @@ from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.ledger.assets import Head
 from processors.ledger.sums import AssetSum, BaseSum
 from processors.ledger.users import UserState
-from processors.ledger.views import View
 from schemas import topics
 from schemas.codec import encode
-from schemas.documents import AssetExposure, BalanceSnapshot
+from schemas.documents import AssetExposure, BalanceSnapshot, UserBalances, UserExposure
 from schemas.headers import cloud_event
+
+UserDocument = UserBalances | UserExposure
 
 
 def vanishes(pair: Pair[User]) -> bool:
@@ -51,16 +52,19 @@ def user_records(pair: Pair[User], generation: str, time: str) -> Iterator[Out]:
     if version != state.version:
         state = msgspec.structs.replace(state, version=version)
         yield changelog(generation, USERS_TABLE), pair.partition, pair.key, encode(state), []
-    view = View(state)
     times = [one.received_time for one in _accounts(pair)]
     for topic in differing:
-        document = view.balances() if topic == topics.BALANCES_LATEST else view.exposure()
-        value = None if document is None else encode(document)
+        document = balances if topic == topics.BALANCES_LATEST else exposure
+        value = None if document is None else encode(_of_version(document, version))
         event_id = f"{topic}/{user}/{version}"
         headers = cloud_event(
             topic=topic, subject=user, event_id=event_id, time=max(times, default=time)
         )
         yield topic, None, pair.key, value, headers
+
+
+def _of_version(document: UserDocument, version: int) -> UserDocument:
+    return msgspec.structs.replace(document, version=version)
 
 
 def sum_records(pair: Pair[SumDocument], generation: str, time: str) -> Iterator[Out]:

@@ -210,5 +210,6 @@ class _Promotion:
                 self._generation,
                 partitions=self._partitions,
                 moved=bindings.moved,
+                in_assets=self._settings.in_assets,
             )
         )

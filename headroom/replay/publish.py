@@ -22,6 +22,7 @@ from headroom.replay.records import RECORD_TOPICS, Telling
 from headroom.replay.rows import Tables
 from processors.agents import USERS_TABLE
 from processors.engine.client import LEFT_ROWS
+from processors.ledger.views import Venues
 from schemas.headers import GENERATION
 from schemas.times import rfc3339
 from schemas.topics import BALANCES, GENERATIONS
@@ -38,20 +39,23 @@ def publish(
     *,
     partitions: int,
     moved: frozenset[str],
+    in_assets: Venues,
 ) -> Comparison:
     """Make a generation the live one that stands at the same frames as the live one; what differed.
 
-    `moved` are accounts that have belonged to several users, by their own names.
+    `moved` and `in_assets`: see `compare`.
     """
     old, group = book.live.name, app_name(generation.name)
-    comparison = compare(clients, generation, old, partitions=partitions, moved=moved)
+    comparison = compare(
+        clients, generation, old, partitions=partitions, moved=moved, in_assets=in_assets
+    )
     producer = clients.producer(f"{group}.promotion", seconds_max=TRANSACTION_SECONDS)
     _correct(producer, clients, generation, comparison, partitions=partitions)
     # From here on the promoted agents read what comes: corrections are folded already, also those
     # whose transaction has no marker yet.
     ends = clients.ends([BALANCES], partitions, committed=False)
     producer.begin_transaction()
-    tables = Tables(clients, generation.name, old, partitions=partitions)
+    tables = Tables(clients, generation.name, old, partitions=partitions, in_assets=in_assets)
     for out in _differing(tables, generation.name, partitions):
         put(producer, out)
     for said in _said(book, generation):

@@ -119,6 +119,7 @@ class _Run:
             names=job.names,
             frames_of=job.frames_of,
             owners=self._bindings.owners,
+            in_assets=settings.in_assets,
             version=job.version,
         )
         self._pipeline = Pipeline(worker)

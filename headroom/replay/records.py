@@ -13,10 +13,15 @@ import msgspec
 
 from headroom.clients import Clients, Place
 from headroom.generations.kind import Generation
+from processors.normalise import NORMALISERS, RawFrame
+from schemas.documents import Source
+from schemas.headers import PART, Receipt
 from schemas.identity import user_for
 from schemas.topics import BALANCES, DEAD_LETTERS
+from schemas.venues import VENUES
 
 _RECORDS_AT_ONCE: Final = 500_000
+_NO_RECEIPT: Final = Receipt(0, 0, "")
 _DIGEST_BYTES: Final = 16
 _MASK: Final = (1 << 8 * _DIGEST_BYTES) - 1
 
@@ -187,7 +192,7 @@ class _Digest:
 
 
 def _snapshot(message: Any) -> Said | None:  # noqa: ANN401 - librdkafka has no types
-    """A record of `balances.v1`: its identity is the raw record's place."""
+    """A record of `balances.v1`: its identity is the raw record's place, and which part it is."""
     ids = [value for name, value in message.headers() or () if name == "ce_id"]
     identity = ids[0].decode() if ids else ""
     user: str = (message.key() or b"").decode("utf-8", "replace")
@@ -210,14 +215,24 @@ def _letter(message: Any) -> Said | None:  # noqa: ANN401 - as above
     """A dead letter: what it is compared by is the account, as far as that is known."""
     told = dict(message.headers() or [])
     place = [told.get(f"__connect.errors.{part}", b"") for part in ("topic", "partition", "offset")]
-    identity = b"/".join(place).decode("utf-8", "replace")
+    part = [told[PART]] if PART in told else []
+    identity = b"/".join([*place, *part]).decode("utf-8", "replace")
     source = _source(identity)
-    if source is None:
+    if source is None or venue_of(source[0]) not in VENUES:
         return None
-    account = message.key() or b""
+    account = message.key()
+    if account is None:
+        account = _account(source[0], message.value() or b"", int(part[0]) if part else 0)
     value = b"%b\0%b" % (told.get("headroom.reason", b""), message.value() or b"")
     key = f"{venue_of(source[0])}:{account.decode('utf-8', 'replace')}"
     return Said(key, source, identity, value, account)
+
+
+def _account(topic: str, frame: bytes, part: int) -> bytes:
+    """Whose account a frame without a key tells of at this place, as far as that can be read."""
+    outcome = NORMALISERS[venue_of(topic)](RawFrame(frame, _NO_RECEIPT, Source(topic, 0, 0)))
+    parts = outcome if isinstance(outcome, tuple) else (outcome,)
+    return (parts[part].account or "").encode() if part < len(parts) else b""
 
 
 def venue_of(raw_topic: str) -> str:
@@ -226,8 +241,9 @@ def venue_of(raw_topic: str) -> str:
 
 
 def _source(identity: str) -> tuple[str, int, int] | None:
-    topic, *numbers = identity.rsplit("/", 2)
-    if len(numbers) != 2 or not (numbers[0].isdecimal() and numbers[1].isdecimal()):  # noqa: PLR2004 - partition, offset
+    """The raw record of an identity: `TOPIC/PARTITION/OFFSET`, or `/PART` behind that."""
+    topic, *numbers = identity.split("/")
+    if len(numbers) not in (2, 3) or not all(number.isdecimal() for number in numbers):
         return None
     return topic, int(numbers[0]), int(numbers[1])
 

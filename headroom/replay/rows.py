@@ -14,7 +14,7 @@ from headroom.generations.kind import changelog
 from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.ledger.assets import Head
 from processors.ledger.users import UserState
-from processors.ledger.views import View
+from processors.ledger.views import NOWHERE, Venues, View
 from schemas.codec import decode
 from schemas.documents import AssetExposure, BaseExposure, UserBalances, UserExposure
 
@@ -66,10 +66,22 @@ def last_rows(
 
 
 class Tables:
-    """The tables of two generations as they are now; `there` is the one that is live."""
+    """The tables of two generations as they are now; `there` is the one that is live.
 
-    def __init__(self, clients: Clients, here: str, there: str, *, partitions: int) -> None:
+    `in_assets` are the venues whose limits of assets are amounts of the assets.
+    """
+
+    def __init__(
+        self,
+        clients: Clients,
+        here: str,
+        there: str,
+        *,
+        partitions: int,
+        in_assets: Venues = NOWHERE,
+    ) -> None:
         self._clients = clients
+        self._in_assets = in_assets
         self._generations = here, there
         self._partitions = partitions
         tables = USERS_TABLE, ASSETS_TABLE
@@ -87,7 +99,8 @@ class Tables:
             if pair.here == pair.there:
                 yield None
             else:
-                yield Pair(pair.key, pair.partition, _user(pair.here), _user(pair.there))
+                here, there = self._user(pair.here), self._user(pair.there)
+                yield Pair(pair.key, pair.partition, here, there)
 
     def sums(self) -> Iterator[Pair[SumDocument]]:
         """Every sum, as it was last published."""
@@ -96,6 +109,12 @@ class Tables:
             type_ = AssetExposure if kind == "asset" else BaseExposure
             here, there = _sum(pair.here, type_), _sum(pair.there, type_)
             yield Pair(pair.key, pair.partition, here, there)
+
+    def _user(self, row: bytes | None) -> User | None:
+        if row is None:
+            return None
+        view = View(decode(row, UserState), self._in_assets)
+        return User(view.state, view.balances(), view.exposure())
 
     def _pairs(
         self, table: str, partitions: list[int], **wanted: Callable[[bytes], bool]
@@ -112,13 +131,6 @@ class Tables:
 def _is_head(key: bytes) -> bool:
     """Whether a row is a sum's own; those of the users below it have three parts."""
     return len(msgspec.json.decode(key)) == 2  # noqa: PLR2004 - kind and name
-
-
-def _user(row: bytes | None) -> User | None:
-    if row is None:
-        return None
-    view = View(decode(row, UserState))
-    return User(view.state, view.balances(), view.exposure())
 
 
 def _sum(head: bytes | None, kind: type[SumDocument]) -> SumDocument | None:

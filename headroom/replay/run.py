@@ -125,6 +125,7 @@ async def _compared(
             book.live.name,
             partitions=partitions,
             moved=bindings.moved,
+            in_assets=settings.in_assets,
             shown_max=_ALL if as_json else SHOWN_MAX,
         )
     )

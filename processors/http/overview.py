@@ -17,7 +17,7 @@ import msgspec
 from processors.engine import Table
 from processors.http.problems import not_yet
 from processors.ledger.users import UserState
-from processors.ledger.views import user_exposure
+from processors.ledger.views import NOWHERE, Venues, user_exposure
 from schemas.codec import decode
 from schemas.documents import Limit, Time
 from schemas.times import rfc3339
@@ -58,8 +58,11 @@ class Found(msgspec.Struct, frozen=True):
 class Overview:
     """This worker's part of it, read anew from time to time."""
 
-    def __init__(self, users: Table, *, clock_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, users: Table, *, clock_ns: Callable[[], int], in_assets: Venues = NOWHERE
+    ) -> None:
         self._users = users
+        self._in_assets = in_assets
         self._clock_ns = clock_ns
         self._reading = asyncio.Lock()
         self._found: Found | None = None
@@ -84,7 +87,7 @@ class Overview:
                 after = states[-1][0]
                 live = [state for _, state in states if state.live]
                 users += len(live)
-                most = most_used([*most, *limits_of(live)])
+                most = most_used([*most, *limits_of(live, self._in_assets)])
                 await asyncio.sleep(0)
         return Found(users, most, as_of)
 
@@ -102,10 +105,10 @@ class Overview:
         return found
 
 
-def limits_of(states: Iterable[UserState]) -> Iterable[UsedLimit]:
+def limits_of(states: Iterable[UserState], in_assets: Venues) -> Iterable[UsedLimit]:
     """The limits of users, of which most have none."""
     for state in states:
-        exposure = user_exposure(state)
+        exposure = user_exposure(state, in_assets)
         if exposure is not None:
             yield from (UsedLimit(exposure.user, limit) for limit in exposure.limits)
 

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -57,7 +58,7 @@ class Questions:
 
     async def exposure(self, request: web.Request) -> web.Response:
         """UserExposure, and how fresh it is."""
-        return await self._user(request, user_exposure)
+        return await self._user(request, partial(user_exposure, in_assets=self._agents.in_assets))
 
     async def asset(self, request: web.Request) -> web.Response:
         """AssetExposure."""

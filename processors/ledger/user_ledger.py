@@ -11,7 +11,7 @@ from processors.compiled import Account, Folded, Row
 from processors.ledger.contributions import Share, bundles, keyed
 from processors.ledger.moves import Adoption, Order, follow, passed_on
 from processors.ledger.users import EMITS, UserState, Verdict, fold
-from processors.ledger.views import View
+from processors.ledger.views import NOWHERE, Venues, View
 from schemas.codec import decode, decode_snapshot, encode
 from schemas.documents import BalanceSnapshot
 
@@ -73,13 +73,18 @@ class UserChanges(msgspec.Struct, gc=False):
 class UserLedger:
     """Folds snapshots into rows; it remembers the rows that it wrote, to read them without work.
 
-    `with_shares`: whether the sums over all users are wanted at all.
+    `with_shares`: whether the sums over all users are wanted at all; `in_assets`: see `View`.
     """
 
     def __init__(
-        self, remembered_bytes_max: int = REMEMBERED_BYTES_MAX, *, with_shares: bool = True
+        self,
+        remembered_bytes_max: int = REMEMBERED_BYTES_MAX,
+        *,
+        with_shares: bool = True,
+        in_assets: Venues = NOWHERE,
     ) -> None:
-        self._remembered = _Remembered(remembered_bytes_max)
+        self._remembered = _Remembered(remembered_bytes_max, in_assets)
+        self._in_assets = in_assets
         self._with_shares = with_shares
 
     def fold(self, snapshots: Iterable[Snapshot], read: ReadRow) -> UserChanges:
@@ -129,7 +134,9 @@ class UserLedger:
                 if step.adoption is not None:
                     changes.adoptions.append(step.adoption)
             if state is not None and time is not None:
-                self._tell(key, View(state), time, None if again else before, changes)
+                self._tell(
+                    key, View(state, self._in_assets), time, None if again else before, changes
+                )
             elif state is not None and (before is None or state != before.state):
                 changes.rows[key] = encode(state)
         return changes
@@ -189,7 +196,7 @@ class UserLedger:
                 state, time = folded.state, folded.time
                 again = again or folded.verdict is Verdict.REDELIVERED
         if state is not None and time is not None:
-            self._tell(key, View(state), time, None if again else before, changes)
+            self._tell(key, View(state, self._in_assets), time, None if again else before, changes)
 
     def _tell(
         self, key: bytes, view: View, time: str, since: View | None, changes: UserChanges
@@ -218,8 +225,9 @@ class _Remembered:
     table holds.
     """
 
-    def __init__(self, bytes_max: int) -> None:
+    def __init__(self, bytes_max: int, in_assets: Venues) -> None:
         self._bytes_max = bytes_max
+        self._in_assets = in_assets
         self._bytes = 0
         self._rows: dict[bytes, tuple[bytes, View | Row]] = {}
 
@@ -228,7 +236,7 @@ class _Remembered:
         found = self._rows.get(key)
         if found is not None and found[0] == row and isinstance(found[1], View):
             return found[1]
-        return View(decode(row, UserState))
+        return View(decode(row, UserState), self._in_assets)
 
     def row(self, key: bytes, row: bytes) -> Row | None:
         """The same of a plain one; None if it is not plain."""

@@ -106,7 +106,7 @@ def _judge(stored: BalanceSnapshot, snapshot: BalanceSnapshot) -> Verdict:
 
 def _content(snapshot: BalanceSnapshot) -> tuple[object, ...]:
     """What a snapshot says of the account, apart from when and how it came."""
-    return snapshot.deleted, snapshot.assets, snapshot.exposure
+    return snapshot.deleted, snapshot.assets, snapshot.unknown, snapshot.exposure
 
 
 def _with(before: UserState | None, snapshot: BalanceSnapshot) -> UserState:
@@ -140,7 +140,9 @@ def _vanished(stored: BalanceSnapshot, snapshot: BalanceSnapshot) -> tuple[str, 
     return tuple(
         asset
         for asset, balance in stored.assets.items()
-        if asset not in snapshot.assets and not is_zero(balance.total)
+        if asset not in snapshot.assets
+        and asset not in snapshot.unknown
+        and not is_zero(balance.total)
     )
 
 

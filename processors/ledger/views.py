@@ -1,6 +1,7 @@
 """What a user's row says to others: the public documents, and the shares of all users' sums."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from processors.ledger.contributions import (
     AssetContribution,
@@ -20,15 +21,23 @@ from schemas.documents import (
 
 Holdings = dict[str, dict[str, Balance]]
 """What a user holds, by asset and then by venue, both in order."""
+Venues = frozenset[str]
+
+NOWHERE: Final[Venues] = frozenset()
 
 
 class View:
-    """A row, and the sums over its accounts, worked out once for all that is made of them."""
+    """A row, and the sums over its accounts, worked out once for all that is made of them.
 
-    __slots__ = ("_live", "holdings", "state")
+    `in_assets` are the venues whose limits of assets are amounts of the assets themselves; those of
+    all others are in the account's base currency.
+    """
 
-    def __init__(self, state: UserState) -> None:
+    __slots__ = ("_in_assets", "_live", "holdings", "state")
+
+    def __init__(self, state: UserState, in_assets: Venues = NOWHERE) -> None:
         self.state = state
+        self._in_assets = in_assets
         self._live = state.live
         self.holdings = _holdings(self._live)
 
@@ -41,6 +50,7 @@ class View:
             accounts=self._live,
             totals={asset: _over(venues) for asset, venues in self.holdings.items()},
             version=self.state.version,
+            unknown=self._unknown(),
         )
 
     def exposure(self) -> UserExposure | None:
@@ -50,9 +60,15 @@ class View:
         return UserExposure(
             user=self.state.user,
             assets={asset: _user_asset(venues) for asset, venues in self.holdings.items()},
-            limits=[limit for snapshot in self._live for limit in _limits(snapshot)],
+            limits=[one for snapshot in self._live for one in _limits(snapshot, self._in_assets)],
             version=self.state.version,
+            unknown=self._unknown(),
         )
+
+    def _unknown(self) -> tuple[str, ...]:
+        """The assets of which an account holds more than it tells."""
+        found = {asset for snapshot in self._live for asset in snapshot.unknown}
+        return tuple(sorted(found))
 
     def shares(self, time: str, *, since: "View | None" = None) -> list[Contribution]:
         """What the user tells the sums over all users, or what of it has changed since a view.
@@ -91,9 +107,9 @@ def user_balances(state: UserState) -> UserBalances | None:
     return View(state).balances()
 
 
-def user_exposure(state: UserState) -> UserExposure | None:
+def user_exposure(state: UserState, in_assets: Venues = NOWHERE) -> UserExposure | None:
     """The user's exposure and limits, or None (a tombstone) when every account is deleted."""
-    return View(state).exposure()
+    return View(state, in_assets).exposure()
 
 
 def contributions(fold: Fold) -> list[Contribution]:
@@ -152,7 +168,7 @@ def _user_asset(venues: dict[str, Balance]) -> UserAsset:
     return UserAsset(over.total, over.available, over.held, by_venue)
 
 
-def _limits(snapshot: BalanceSnapshot) -> Iterator[Limit]:
+def _limits(snapshot: BalanceSnapshot, in_assets: Venues) -> Iterator[Limit]:
     """The limit of the account's total, then those of its assets in the venue's order."""
     base_currency = None
     if snapshot.exposure is not None:
@@ -160,11 +176,10 @@ def _limits(snapshot: BalanceSnapshot) -> Iterator[Limit]:
         yield _limit(
             snapshot, None, base_currency, snapshot.exposure.current, snapshot.exposure.max
         )
+    unit = None if snapshot.venue in in_assets else base_currency
     for asset, balance in snapshot.assets.items():
         if balance.exposure is not None:
-            yield _limit(
-                snapshot, asset, base_currency, balance.exposure.current, balance.exposure.max
-            )
+            yield _limit(snapshot, asset, unit, balance.exposure.current, balance.exposure.max)
 
 
 def _limit(

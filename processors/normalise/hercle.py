@@ -6,7 +6,7 @@ their own digits are read. Totals are the venue's word, not the sum of its asset
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,7 @@ from processors import compiled
 from processors.normalise import plain
 from processors.normalise.frame import RawFrame
 from processors.normalise.reading import Reading
-from processors.normalise.strict_json import Number, parse
+from processors.normalise.strict_json import Number, is_ambiguous, parse, readable
 from schemas.amounts import sum_text
 from schemas.documents import AccountExposure, AssetBalance, BalanceSnapshot, Exposure
 from schemas.identity import is_account, user_for
@@ -30,6 +30,8 @@ _TARGET: Final = "executionevents"
 
 
 _NULL: Final = "null"
+
+Outcome = BalanceSnapshot | Rejected
 
 
 class _Item(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -73,12 +75,20 @@ _STRINGS_OF_ASSET: Final = 5 + 1
 shortcut = compiled.plain_hercle
 
 
-def normalise(frame: RawFrame) -> BalanceSnapshot | Rejected:
-    """The snapshot of one hub message of Hercle, or why there is none."""
-    snapshot = _plain(frame) or _any(frame)
-    if isinstance(snapshot, BalanceSnapshot) and _limits_bytes(snapshot) > LIMITS_BYTES_MAX:
-        return Rejected(Reason.TOO_LARGE, "names that every limit would repeat")
-    return snapshot
+def normalise(frame: RawFrame) -> Outcome | tuple[Outcome, ...]:
+    """The snapshot of one hub message of Hercle, or why there is none.
+
+    Of a message that tells of several accounts it is one of both for each, in the message's order.
+    """
+    snapshot = _plain(frame)
+    return _any(frame) if snapshot is None else _bounded(snapshot)
+
+
+def _bounded(outcome: Outcome) -> Outcome:
+    if isinstance(outcome, BalanceSnapshot) and _limits_bytes(outcome) > LIMITS_BYTES_MAX:
+        why = "names that every limit would repeat"
+        return Rejected(Reason.TOO_LARGE, why, outcome.account)
+    return outcome
 
 
 def _plain(frame: RawFrame) -> BalanceSnapshot | None:
@@ -122,19 +132,66 @@ def _unless_null(literal: str) -> str | None:
     return None if literal == _NULL else literal
 
 
-def _any(frame: RawFrame) -> BalanceSnapshot | Rejected:
-    message = parse(frame.data)
+def _any(frame: RawFrame) -> Outcome | tuple[Outcome, ...]:
+    message, twice = parse(frame.data), None
     if isinstance(message, Rejected):
-        return message
-    event = _balances_event(message)
-    if event is None:
-        return Rejected(Reason.UNKNOWN_MESSAGE, "no balances of Hercle")
+        if message.reason is not Reason.DUPLICATE_KEY:
+            return message
+        message, twice = readable(frame.data.decode()), message
+    events = _balances_events(message)
+    if not events:
+        return twice or Rejected(Reason.UNKNOWN_MESSAGE, "no balances of Hercle")
+    parts = [part for event in events for part in _parts(*event, twice=twice is not None)]
+    accounts: set[str] = set()
+    outcomes = tuple([_bounded(_outcome(frame, part, accounts)) for part in parts])
+    if twice is not None and is_ambiguous(message, {id(event.get("data")) for _, event in events}):
+        # Who sent it knows what it is, and nobody else does; of a single account it can be told.
+        return _whose(twice, outcomes[0]) if len(outcomes) == 1 else twice
+    if not outcomes:
+        return Rejected(Reason.WRONG_TYPE, "data names no account")
+    return outcomes[0] if len(outcomes) == 1 else outcomes
+
+
+class _Part(NamedTuple):
+    """What should be one account's balances, where it stands, and its reading so far."""
+
+    where: str
+    data: Any
+    reading: Reading
+
+
+def _parts(where: str, event: dict[str, Any], *, twice: bool) -> list[_Part]:
+    """The accounts that an event tells of: the one in its `data`, or those of a list there.
+
+    `twice`: a key stands twice somewhere in the message.
+    """
     reading = Reading()
-    data = reading.nested(event, "data")
-    snapshot = None if data is None else _read(frame, data, reading)
-    if snapshot is None or reading.rejected is not None:
-        return reading.rejected or Rejected(Reason.WRONG_TYPE, "data")
-    return snapshot
+    data = reading.unwrapped(event, "data", where)
+    if isinstance(data, list):
+        parts = [_Part(f"{where}data[{n}]", item, Reading()) for n, item in enumerate(data)]
+        # What is wrong in a list that came as a text is so in one of its items.
+        twice = twice or reading.rejected is not None
+    else:
+        parts = [_Part(f"{where}data", data, reading)]
+    for part in parts if twice else []:
+        if is_ambiguous(part.data):
+            part.reading.fault(Reason.DUPLICATE_KEY, f"{part.where} has a key that stands twice")
+    return parts
+
+
+def _outcome(frame: RawFrame, part: _Part, accounts: set[str]) -> Outcome:
+    """What becomes of one account; `accounts` are those that the message told of before."""
+    where, data, reading = part
+    if not isinstance(data, dict):
+        reading.fault(Reason.WRONG_TYPE, where)
+        return reading.rejected or Rejected(Reason.WRONG_TYPE, where)
+    snapshot = _read(frame, data, reading, f"{where}.", accounts)
+    return snapshot or reading.rejected or Rejected(Reason.WRONG_TYPE, where)
+
+
+def _whose(why: Rejected, outcome: Outcome) -> Rejected:
+    """The same with the account that the only part of a message is of."""
+    return msgspec.structs.replace(why, account=outcome.account)
 
 
 def _limits_bytes(snapshot: BalanceSnapshot) -> int:
@@ -148,26 +205,36 @@ def _limits_bytes(snapshot: BalanceSnapshot) -> int:
     return limits * len(names)
 
 
-def _balances_event(message: object) -> dict[str, Any] | None:
-    """The first argument of the invocation that carries balances; None for any other message."""
+def _balances_events(message: object) -> list[tuple[str, dict[str, Any]]]:
+    """The arguments of an invocation that carry balances, and where; none of any other message."""
     match message:
-        case {"type": kind, "target": str() as target, "arguments": [dict() as event, *_]} if (
+        case {"type": kind, "target": str() as target, "arguments": list() as arguments} if (
             # SignalR's own clients compare a target without regard to case.
-            kind == _INVOCATION
-            and target.lower() == _TARGET
-            and event.get("subject") == _HERCLE.feed
+            kind == _INVOCATION and target.lower() == _TARGET
         ):
-            return event
+            return [
+                # Of the first one, which nearly all have alone, places begin in the argument.
+                (f"arguments[{n}]." if n else "", event)
+                for n, event in enumerate(arguments)
+                if isinstance(event, dict) and event.get("subject") == _HERCLE.feed
+            ]
         case _:
-            return None
+            return []
 
 
-def _read(frame: RawFrame, data: dict[str, Any], reading: Reading) -> BalanceSnapshot | None:
-    account = reading.account(data, "userId", "data.")
-    sequence = reading.integer(data, "sequence", "data.")
-    deleted = reading.flag(data, "deleted", "data.")
-    assets = reading.assets(reading.items(data, "assets", "data."), "data.assets", "name", _balance)
-    exposure = _account_exposure(data, reading)
+def _read(
+    frame: RawFrame, data: dict[str, Any], reading: Reading, where: str, accounts: set[str]
+) -> BalanceSnapshot | None:
+    account = reading.account(data, "userId", where)
+    if account in accounts:
+        reading.fault(Reason.WRONG_TYPE, f"{where}userId stands twice")
+    sequence = reading.integer(data, "sequence", where)
+    deleted = reading.flag(data, "deleted", where)
+    items = reading.items(data, "assets", where)
+    assets = reading.assets(items, f"{where}assets", "name", _balance)
+    exposure = _account_exposure(data, reading, where)
+    if account is not None:
+        accounts.add(account)
     if reading.rejected is not None or account is None or sequence is None or deleted is None:
         return None
     return _snapshot(frame, account, sequence, deleted, assets, exposure)
@@ -183,12 +250,12 @@ def _balance(item: dict[str, Any], reading: Reading, where: str) -> AssetBalance
     return _balance_of(available, allocated, current, maximum)
 
 
-def _account_exposure(data: dict[str, Any], reading: Reading) -> AccountExposure | None:
-    current = reading.unknown_or_number_amount(data, "totalCurrentExposure", "data.")
-    maximum = reading.unknown_or_number_amount(data, "totalMaxExposure", "data.")
+def _account_exposure(data: dict[str, Any], reading: Reading, where: str) -> AccountExposure | None:
+    current = reading.unknown_or_number_amount(data, "totalCurrentExposure", where)
+    maximum = reading.unknown_or_number_amount(data, "totalMaxExposure", where)
     base_currency = None
     if data.get("baseCurrency") is not None:
-        base_currency = reading.text(data, "baseCurrency", "data.")
+        base_currency = reading.text(data, "baseCurrency", where)
     return _exposure_of_account(base_currency, current, maximum)
 
 

@@ -8,7 +8,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from processors.normalise.strict_json import Number, parse_embedded
+import msgspec
+
+from processors.normalise.strict_json import Number, parse_embedded, readable
 from schemas.amounts import amount_from_number, is_amount
 from schemas.documents import AssetBalance
 from schemas.identity import is_account
@@ -21,36 +23,57 @@ _INTEGER_MAX: Final = 2**63 - 1
 
 
 class Reading:
-    """One frame being read: fields come out, or None, and `rejected` tells the worst fault."""
+    """One account's frame being read: fields come out, or None, and the worst fault is kept."""
 
     def __init__(self) -> None:
-        self.rejected: Rejected | None = None
+        self._worst: Rejected | None = None
+        self._account: str | None = None
+
+    @property
+    def rejected(self) -> Rejected | None:
+        """The worst fault, with the account where it was read; None: there is no fault."""
+        if self._worst is None or self._account is None:
+            return self._worst
+        return msgspec.structs.replace(self._worst, account=self._account)
 
     def fault(self, reason: Reason, where: str) -> None:
         """Remember a fault, unless one that comes earlier in the contract's order is known."""
-        if self.rejected is None or PRECEDENCE[reason] < PRECEDENCE[self.rejected.reason]:
-            self.rejected = Rejected(reason, where[:_WHERE_LETTERS_MAX])
+        if self._worst is None or PRECEDENCE[reason] < PRECEDENCE[self._worst.reason]:
+            self._worst = Rejected(reason, where[:_WHERE_LETTERS_MAX])
 
     def nested(self, fields: dict[str, Any], name: str) -> dict[str, Any] | None:
         """A required object, which may also come as a JSON text that holds one."""
-        if not self.present(fields, name, ""):
-            return None
-        value = fields[name]
-        if isinstance(value, str):
-            value = parse_embedded(value, name)
-            if isinstance(value, Rejected):
-                self.fault(value.reason, value.detail)
-                return None
+        value = self.unwrapped(fields, name, "")
         if isinstance(value, dict):
             return value
         self.fault(Reason.WRONG_TYPE, name)
         return None
 
+    def unwrapped(self, fields: dict[str, Any], name: str, where: str) -> Any | None:  # noqa: ANN401 - JSON is any of six things
+        """A required value; in place of a text, the value whose JSON text that is.
+
+        A key that stands twice in such a text is a fault, and the rest is read all the same.
+        """
+        if not self.present(fields, name, where):
+            return None
+        value = fields[name]
+        if not isinstance(value, str):
+            return value
+        inner = parse_embedded(value, f"{where}{name}")
+        if isinstance(inner, Rejected):
+            self.fault(inner.reason, inner.detail)
+            return readable(value) if inner.reason is Reason.DUPLICATE_KEY else None
+        return inner
+
     def account(self, fields: dict[str, Any], name: str, where: str) -> str | None:
-        """A required account id."""
+        """A required account id, which `rejected` tells of as well."""
         account = self.text(fields, name, where)
-        if account is not None and not is_account(account):
+        if account is None:
+            return None
+        if not is_account(account):
             self.fault(Reason.WRONG_TYPE, f"{where}{name} is not 1 to 1024 bytes long")
+            return None
+        self._account = account
         return account
 
     def assets(

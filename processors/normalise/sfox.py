@@ -12,7 +12,7 @@ from processors import compiled
 from processors.normalise import plain
 from processors.normalise.frame import RawFrame
 from processors.normalise.reading import Reading
-from processors.normalise.strict_json import Number, parse
+from processors.normalise.strict_json import Number, parse, readable
 from schemas.documents import AssetBalance, BalanceSnapshot
 from schemas.identity import is_account, user_for
 from schemas.rejections import Reason, Rejected
@@ -21,6 +21,8 @@ from schemas.venues import VENUES
 
 _SFOX: Final = VENUES["sfox"]
 _WALLET: Final = "_wallet"
+# What entries of the web3 kind have, which sFOX's other feeds of balances carry.
+_OF_ANOTHER_KIND: Final = ("address", "network", "type")
 # Nanoseconds have 19 digits until the year 2286.
 _TIMESTAMP_DIGITS_MAX: Final = 19
 _TIMESTAMP_END: Final = 10**_TIMESTAMP_DIGITS_MAX
@@ -115,22 +117,27 @@ def _amounts(assets: dict[str, AssetBalance]) -> set[str]:
 
 
 def _any(frame: RawFrame) -> BalanceSnapshot | Rejected:
-    envelope = parse(frame.data)
+    envelope, reading = parse(frame.data), Reading()
     if isinstance(envelope, Rejected):
-        return envelope
+        if envelope.reason is not Reason.DUPLICATE_KEY:
+            return envelope
+        # What the other keys say tells at least whose frame it is.
+        reading.fault(envelope.reason, envelope.detail)
+        envelope = readable(frame.data.decode())
     if not _is_balances(envelope):
-        return Rejected(Reason.UNKNOWN_MESSAGE, "no balances of sFOX")
-    reading = Reading()
+        return reading.rejected or Rejected(Reason.UNKNOWN_MESSAGE, "no balances of sFOX")
     sequence = reading.integer(envelope, "sequence", "")
     payload = reading.nested(envelope, "payload")
-    account, assets = None, {}
+    account, assets, unknown = None, {}, tuple[str, ...]()
     if payload is not None:
         account = reading.account(payload, "user_id", "payload.")
         updates = reading.items(payload, "updates", "payload.")
         assets = reading.assets(updates, "payload.updates", "currency", _balance)
+        unknown = _unknown(updates)
     if reading.rejected is not None or account is None or sequence is None:
         return reading.rejected or Rejected(Reason.WRONG_TYPE, "payload")
-    return _snapshot(frame, account, sequence, _venue_time(envelope.get("timestamp")), assets)
+    at_venue = _venue_time(envelope.get("timestamp"))
+    return _snapshot(frame, account, sequence, at_venue, assets, unknown)
 
 
 def _snapshot(
@@ -139,6 +146,7 @@ def _snapshot(
     sequence: int,
     at_venue: str | None,
     assets: dict[str, AssetBalance],
+    unknown: tuple[str, ...] = (),
 ) -> BalanceSnapshot:
     return BalanceSnapshot(
         user=user_for(_SFOX.name, account),
@@ -153,6 +161,7 @@ def _snapshot(
         assets=assets,
         exposure=None,
         source=frame.source,
+        unknown=unknown,
     )
 
 
@@ -165,7 +174,25 @@ def _is_balances(envelope: object) -> bool:
     return "payload" in envelope and "type" not in envelope
 
 
+def _is_of_another_kind(update: dict[str, Any]) -> bool:
+    """An entry such as sFOX's web3 wallets have: of an asset, and not of what is available."""
+    return (
+        isinstance(update.get("currency"), str)
+        and "available" not in update
+        and "held" not in update
+        and any(name in update for name in _OF_ANOTHER_KIND)
+    )
+
+
+def _unknown(updates: list[Any]) -> tuple[str, ...]:
+    """The assets that entries of another kind tell of."""
+    others = [one for one in updates if isinstance(one, dict) and _is_of_another_kind(one)]
+    return tuple(sorted({one["currency"].upper() for one in others}))
+
+
 def _balance(update: dict[str, Any], reading: Reading, where: str) -> AssetBalance | None:
+    if _is_of_another_kind(update):
+        return None
     total = reading.text_amount(update, "balance", where)
     available = reading.text_amount(update, "available", where)
     held = reading.text_amount(update, "held", where)

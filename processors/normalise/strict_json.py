@@ -8,6 +8,8 @@ nesting that would exhaust the stack.
 
 import json
 import re
+from collections import Counter
+from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
 from schemas.rejections import NORMALISED_BYTES_MAX, Reason, Rejected
@@ -26,6 +28,10 @@ class Number(NamedTuple):
     """A JSON number as it stands in the text."""
 
     literal: str
+
+
+class Ambiguous(dict[str, Any]):
+    """An object in which keys stand twice; it lacks those, as nobody knows what they say."""
 
 
 def _no_constant(_name: str) -> None:
@@ -71,6 +77,40 @@ def parse_embedded(text: str, where: str) -> Any | Rejected:  # noqa: ANN401 - a
     if isinstance(value, Rejected):
         return Rejected(value.reason, f"{where}: {value.detail}")
     return value
+
+
+def readable(text: str) -> Any:  # noqa: ANN401 - as above
+    """What can be read of a text that `parse` refuses for keys that stand twice, and for no more.
+
+    Each object that holds such keys is `Ambiguous`.
+    """
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_without_ambiguous, parse_int=Number, parse_float=Number
+    )
+    return decoder.decode(text)
+
+
+def is_ambiguous(value: object, aside: Collection[int] = ()) -> bool:
+    """Whether a key stands twice anywhere in a value, but for what has an id that is `aside`."""
+    if id(value) in aside:
+        return False
+    match value:
+        case Ambiguous():
+            return True
+        case dict():
+            return any(is_ambiguous(item, aside) for item in value.values())
+        case list():
+            return any(is_ambiguous(item, aside) for item in value)
+        case _:
+            return False
+
+
+def _without_ambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    counted = Counter(key for key, _ in pairs)
+    return Ambiguous((key, value) for key, value in pairs if counted[key] == 1)
 
 
 def _parse_text(text: str) -> Any | Rejected:  # noqa: ANN401 - as above

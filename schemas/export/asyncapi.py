@@ -6,7 +6,7 @@ Source: AsyncAPI 3.0.0, and its Kafka bindings 0.5.0.
 from typing import Any, Final
 
 from schemas.export.examples import Example, examples
-from schemas.headers import GENERATION, RETRY_OF, VALUE_SCHEMA_ID, VERSION
+from schemas.headers import GENERATION, PART, PARTS, RETRY_OF, VALUE_SCHEMA_ID, VERSION
 from schemas.topics import BALANCES, DEAD_LETTERS, PARTITIONS_DEFAULT, TOPICS, Topic
 
 CONTRACT_VERSION: Final = "2"
@@ -37,13 +37,19 @@ _EVENT_HEADERS: Final = {
 _DEAD_LETTER_HEADERS: Final = {
     "__connect.errors.topic": "Where the raw record lies: its topic,",
     "__connect.errors.partition": "its partition,",
-    "__connect.errors.offset": "its offset: these three are the dead letter's identity.",
+    "__connect.errors.offset": "its offset: these three, and the part where there is one, are the "
+    "dead letter's identity.",
     "__connect.errors.stage": "What could not be done.",
     "__connect.errors.class.name": "The code that could not.",
     "__connect.errors.exception.class.name": "The kind of error.",
     "__connect.errors.exception.message": "Where in the frame; never what stands there.",
     "headroom.reason": "Why: one of the contract's reasons.",
     VERSION: "The version of the code that could not.",
+    PART: "Only where the raw record tells of several accounts: which of them it is, from 0.",
+}
+_PARTS: Final = {
+    PARTS: "Only where the raw record tells of several accounts: how many outcomes it has in all, "
+    "snapshots and dead letters.",
 }
 _CORRECTION: Final = {
     GENERATION: "Only where it stands for one that was told before with the same identity: the "
@@ -113,13 +119,13 @@ def _messages(topic: Topic, example: Example | None) -> dict[str, dict[str, Any]
     """The kinds of records in a topic, by their names."""
     if topic.value is None:
         name = "DeadLetter" if topic.name == DEAD_LETTERS else f"{topic.name}.Frame"
-        of_letters = _DEAD_LETTER_HEADERS | _CORRECTION
+        of_letters = _DEAD_LETTER_HEADERS | _PARTS | _CORRECTION
         said = _RAW_HEADERS | (of_letters if topic.name == DEAD_LETTERS else {})
         kind = "application/octet-stream"
         return {name: _message(topic, said, kind, _NOT_OURS, example)}
     name = topic.value.__name__
     schema = {"schemaFormat": _SCHEMA_FORMAT, "schema": {"$ref": f"{topic.name}.schema.json"}}
-    said = _EVENT_HEADERS | (_CORRECTION if topic.name == BALANCES else {})
+    said = _EVENT_HEADERS | (_PARTS | _CORRECTION if topic.name == BALANCES else {})
     found = {name: _message(topic, said, "application/json", schema, example)}
     if topic.tombstones:
         gone = _message(topic, _EVENT_HEADERS, "application/json", {"type": "null"}, None)

@@ -79,6 +79,18 @@ class Told:
             "raw.hercle.balances.v1", (b"ann", json.dumps(message).encode(), headers)
         )
 
+    def couple(self, number: int) -> None:
+        """What Hercle says in one message of two accounts, which are gone."""
+        data = [
+            {"userId": name, "sequence": number, "assets": [], "deleted": True}
+            for name in ("bob", "eve")
+        ]
+        event = {"subject": VENUES["hercle"].feed, "data": data}
+        message = {"type": 1, "target": "executionEvents", "arguments": [event]}
+        headers = RawHeaders("hercle", "f", EPOCH, number, now()).encode()
+        self.frames += 2
+        self.house.produce("raw.hercle.balances.v1", (None, json.dumps(message).encode(), headers))
+
     def total(self) -> Decimal:
         words = ("query", "asset", "BTC", "--json", "--url", self.house.url)
         done = headroom(*words, **self.house.settings)
@@ -166,9 +178,16 @@ def test_since_py_tells_every_snapshot_once(told: Told) -> None:
         repeat(told, rows[0].split(" ")[0])
         told.send(1)
         rows += lines_of(process, 1)
+        told.couple(50)
+        couple = lines_of(process, 2)
+        for line in couple:
+            repeat(told, line.split(" ")[0])
+        told.send(1)
+        rows += [*couple, *lines_of(process, 1)]
     finally:
         end(process)
-    assert len({line.split(" ")[0] for line in rows}) == len(rows) == sent + 1
+    assert sorted(line.split(" ")[0].count("/") for line in couple) == [3, 3]
+    assert len({line.split(" ")[0] for line in rows}) == len(rows) == sent + 4
 
 
 async def balances(told: Told) -> list[Any]:

@@ -22,7 +22,7 @@ class House:
         self.worker: Started
         self.url = ""
 
-    def produce(self, topic: str, *records: tuple[bytes, bytes, Headers]) -> None:
+    def produce(self, topic: str, *records: tuple[bytes | None, bytes, Headers]) -> None:
         """Append records: key, value, headers."""
         producer = Producer({"bootstrap.servers": self.bootstrap})
         for key, value, headers in records:

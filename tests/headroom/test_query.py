@@ -1,6 +1,7 @@
 """`headroom query`: what a person sees of a worker's answers."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -21,6 +22,7 @@ BALANCES: dict[str, Any] = {
                 "BTC": {"total": "0.50000000", "available": "0.3", "held": "0.2"},
                 "EUR": {"total": "1430", "available": "1430", "held": "0"},
             },
+            "unknown": ["SOL"],
         }
     ],
     "totals": {"BTC": {"total": "0.50000000", "available": "0.3", "held": "0.2"}},
@@ -110,6 +112,7 @@ async def test_a_user_is_shown_with_digits_as_they_are(
     assert "0.953333" in shown
     assert "unknown" in shown
     assert "(account)" in shown
+    assert re.search(r"SOL +hercle +\(more, unknown\)", shown.replace("│", " "))
 
 
 async def test_json_is_the_document_as_it_came(

@@ -57,6 +57,8 @@ def test_without_a_variable_everything_has_its_default() -> None:
         ("STORE", "", "store", "rocksdb"),
         ("GUARANTEE", "at_least_once", "guarantee", "at_least_once"),
         ("STANDBY_REPLICAS", "1", "standby_replicas", 1),
+        ("HERCLE_ASSET_LIMITS", "base", "in_assets", frozenset()),
+        ("HERCLE_ASSET_LIMITS", "asset", "in_assets", frozenset({"hercle"})),
     ],
 )
 def test_a_variable_sets_what_it_is_named_for(

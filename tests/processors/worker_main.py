@@ -6,13 +6,14 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
 from processors.http.access import Access, Grant, hashed
-from processors.names import Names
+from processors.names import EVERYTHING, Accounts, Names
 from schemas.secrets import Secret
 
 
@@ -33,9 +34,20 @@ async def main(options: dict[str, Any]) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     settings = WorkerSettings(
-        engine, names=Names.behind(str(options["prefix"])), access=access_of(options)
+        engine,
+        names=Names.behind(str(options["prefix"])),
+        frames_of=frames_of(options),
+        in_assets=frozenset(options.get("in_assets", ())),
+        access=access_of(options),
     )
     await Worker(settings, listener).run(stop, on_serving=lambda: print("ready", url, flush=True))
+
+
+def frames_of(options: dict[str, Any]) -> Mapping[str, Accounts]:
+    """Whose frames are read, by venue: of all, unless it is said otherwise."""
+    if "accounts" not in options:
+        return EVERYTHING
+    return {venue: frozenset(map(str.encode, ids)) for venue, ids in options["accounts"].items()}
 
 
 def access_of(options: dict[str, Any]) -> Access | None:

@@ -33,6 +33,7 @@ def amounts(*, whole: int = 38, fraction: int = 38) -> st.SearchStrategy[str]:
 
 
 UNKNOWN_OR_AMOUNT = st.none() | amounts()
+UNKNOWN_ASSETS = st.lists(NAMES, max_size=3, unique=True).map(lambda names: tuple(sorted(names)))
 QUOTIENTS = st.builds(lambda whole, places: f"{whole}.{places}", digits(1, 5), digits(6, 6))
 TIMES = st.integers(FIRST_NS, LAST_NS).map(rfc3339)
 VERSIONS = st.integers(1, 2**63 - 1)
@@ -65,6 +66,7 @@ SNAPSHOTS = st.builds(
     assets=st.dictionaries(NAMES, ASSET_BALANCES, max_size=3),
     exposure=st.none() | ACCOUNT_EXPOSURES,
     source=SOURCES,
+    unknown=UNKNOWN_ASSETS,
 )
 BALANCES = st.builds(d.Balance, amounts(), amounts(), amounts())
 USER_BALANCES = st.builds(
@@ -73,6 +75,7 @@ USER_BALANCES = st.builds(
     accounts=st.lists(SNAPSHOTS, max_size=2),
     totals=st.dictionaries(NAMES, BALANCES, max_size=3),
     version=VERSIONS,
+    unknown=UNKNOWN_ASSETS,
 )
 LIMITS = st.builds(
     d.Limit,
@@ -98,6 +101,7 @@ USER_EXPOSURES = st.builds(
     assets=st.dictionaries(NAMES, USER_ASSETS, max_size=3),
     limits=st.lists(LIMITS, max_size=3),
     version=VERSIONS,
+    unknown=UNKNOWN_ASSETS,
 )
 COUNTS = st.integers(0, 2**40)
 VENUE_HOLDINGS = st.builds(d.VenueHolding, amounts(), amounts(), amounts(), COUNTS)

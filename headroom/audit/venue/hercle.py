@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from headroom.audit.fields import Fields
 from headroom.audit.numbers import Number, is_text, total
-from headroom.audit.text import Parsed
+from headroom.audit.text import Parsed, Twice, stands_twice
 from schemas.venues import VENUES
 
 _FEED: Final = VENUES["hercle"].feed
@@ -28,13 +28,62 @@ def may_be_balances(value: dict[str, Any]) -> bool:
     return not told or _FEED in subjects
 
 
-def snapshot(parsed: Parsed, fields: Fields) -> dict[str, Any]:
-    """Get what the snapshot of a frame must say; `fields` notes what is wrong."""
-    envelope = _envelope(parsed.value)
-    if envelope is None or envelope.get("subject") != _FEED:
-        fields.problems.add("unknown_message")
-        return {}
-    body = fields.body(envelope, "data")
+def snapshots(parsed: Parsed) -> list[tuple[dict[str, Any], Fields]]:
+    """Get what the snapshot of each account must say, with what is wrong: there is always one."""
+    whole = Fields()
+    envelopes = _envelopes(parsed.value)
+    bodies = [body for envelope in envelopes for body in _bodies(envelope)]
+    if parsed.problems and (len(bodies) < 2 or _stands_twice_outside(parsed.value, envelopes)):  # noqa: PLR2004 - several
+        whole.problems |= parsed.problems
+        return [({}, whole)]
+    if not bodies:
+        whole.problems.add("wrong_type" if envelopes else "unknown_message")
+        return [({}, whole)]
+    told, seen = [], set[str]()
+    for body, fields in bodies:
+        if stands_twice(body):
+            fields.problems.add("duplicate_key")
+        snapshot = _snapshot(fields.mapping(body), fields)
+        account = snapshot["account"]
+        if account in seen:
+            fields.problems.add("wrong_type")
+        if account is not None and fields.is_account(account):
+            seen.add(account)
+        told.append((snapshot, fields))
+    return told
+
+
+def _bodies(envelope: dict[str, Any]) -> list[tuple[object, Fields]]:
+    """Get what should be accounts in an envelope's `data`, each with what is wrong by now."""
+    fields = Fields()
+    data = fields.inner(envelope, "data")
+    if not isinstance(data, list):
+        return [(data, fields)]
+    bodies: list[tuple[object, Fields]] = []
+    for item in data:
+        fields = Fields()
+        if item is None:
+            fields.problems.add("wrong_type")
+        bodies.append((item, fields))
+    return bodies
+
+
+def _stands_twice_outside(message: object, envelopes: list[dict[str, Any]]) -> bool:
+    """Say whether a key stands twice in a message, its envelopes' `data` left out."""
+    if any(isinstance(one, Twice) for one in (message, *envelopes)):
+        return True
+    assert isinstance(message, dict)  # noqa: S101 - it has envelopes
+    shells = [
+        {name: value for name, value in item.items() if name != "data"}
+        if item in envelopes
+        else item
+        for item in message["arguments"]
+    ]
+    rest = {name: value for name, value in message.items() if name != "arguments"}
+    return stands_twice(shells) or stands_twice(rest)
+
+
+def _snapshot(body: dict[str, Any] | None, fields: Fields) -> dict[str, Any]:
     account = fields.account(body, "userId")
     sequence = fields.whole(body, "sequence")
     deleted = fields.boolean(body, "deleted")
@@ -70,15 +119,15 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Number)
 
 
-def _envelope(value: object) -> dict[str, Any] | None:
-    """Get the one argument of an `executionEvents` invocation, or None where it is no such."""
+def _envelopes(value: object) -> list[dict[str, Any]]:
+    """Get the arguments of an `executionEvents` invocation that tell of balances."""
     if not isinstance(value, dict) or not isinstance(value.get("target"), str):
-        return None
+        return []
     if value["target"].lower() != "executionevents":
-        return None
+        return []
     if not _is_number(value.get("type")) or value["type"] != "1":
-        return None
+        return []
     arguments = value.get("arguments")
-    if not isinstance(arguments, list) or not arguments or not isinstance(arguments[0], dict):
-        return None
-    return arguments[0]
+    if not isinstance(arguments, list):
+        return []
+    return [one for one in arguments if isinstance(one, dict) and one.get("subject") == _FEED]

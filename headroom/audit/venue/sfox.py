@@ -19,9 +19,14 @@ def may_be_balances(value: dict[str, Any]) -> bool:
     return "type" not in value and not is_text(recipient)
 
 
-def snapshot(parsed: Parsed, fields: Fields) -> dict[str, Any]:
-    """Get what the snapshot of a frame must say; `fields` notes what is wrong."""
-    frame = parsed.value
+def snapshots(parsed: Parsed) -> list[tuple[dict[str, Any], Fields]]:
+    """Get what the snapshot of a frame must say, with what is wrong: there is always one."""
+    fields = Fields()
+    fields.problems |= parsed.problems
+    return [(_snapshot(parsed.value, fields), fields)]
+
+
+def _snapshot(frame: object, fields: Fields) -> dict[str, Any]:
     if not isinstance(frame, dict) or not _is_balances(frame):
         fields.problems.add("unknown_message")
         return {}
@@ -29,7 +34,11 @@ def snapshot(parsed: Parsed, fields: Fields) -> dict[str, Any]:
     body = fields.body(frame, "payload")
     account = fields.account(body, "user_id")
     assets: dict[str, Any] = {}
+    unknown: set[str] = set()
     for update in fields.items(body, "updates"):
+        if _tells_of_another_kind(update):
+            unknown.add(update["currency"].upper())
+            continue
         name = fields.text(update, "currency")
         amounts = {
             field: fields.amount_text(update, field) for field in ("balance", "available", "held")
@@ -49,7 +58,15 @@ def snapshot(parsed: Parsed, fields: Fields) -> dict[str, Any]:
         "deleted": False,
         "assets": assets,
         "exposure": None,
+        **({"unknown": sorted(unknown)} if unknown else {}),
     }
+
+
+def _tells_of_another_kind(update: dict[str, Any]) -> bool:
+    """By the contract: a `currency`, neither `available` nor `held`, and a web3 entry's field."""
+    if not is_text(update.get("currency")) or {"available", "held"} & update.keys():
+        return False
+    return bool({"address", "network", "type"} & update.keys())
 
 
 def _is_balances(frame: dict[str, Any]) -> bool:

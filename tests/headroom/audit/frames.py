@@ -20,6 +20,23 @@ def sfox(account="test3", sequence=22, updates=None, **more):
     return json.dumps(frame).encode()
 
 
+def several(*frames):
+    """One message of Hercle that lists what some messages tell of one account each."""
+    first, *_ = messages = [frame.decode() for frame in frames]
+    before, after = '"data":', "}]}"
+    bodies = [text.partition(before)[2].removesuffix(after) for text in messages]
+    head = first.partition(before)[0]
+    return f"{head}{before}[{','.join(bodies)}]{after}".encode()
+
+
+def web3(account="test3", sequence=22, updates=None):
+    """A balance frame of sFOX with an entry of its web3 kind behind the others: some SOL."""
+    frame = json.loads(sfox(account, sequence, updates))
+    entry = {"currency": "sol", "address": "x", "network": "solana", "balance": "5"}
+    frame["payload"]["updates"].append(entry)
+    return json.dumps(frame).encode()
+
+
 def hercle(
     account="user-123", sequence=123, assets="", *, deleted=False, base='"EUR"', max_="1500"
 ):

@@ -26,7 +26,8 @@ PARTITIONS = 3
 class Pipeline:
     """Takes frames one by one and keeps the records that would follow."""
 
-    def __init__(self):
+    def __init__(self, in_assets=()):
+        self._in_assets = in_assets
         self.records = defaultdict(list)
         self.sent = []
         self._ends = defaultdict(int)
@@ -62,14 +63,26 @@ class Pipeline:
         receipt = read_receipt(record.headers, offset=record.offset, appended_ns=time_ns_of(TIME))
         source = Source(record.topic, record.partition, record.offset)
         outcome = NORMALISERS[venue](RawFrame(record.value, receipt, source))
+        if isinstance(outcome, tuple):
+            for number, one in enumerate(outcome):
+                self._outcome(record, one, (number, len(outcome)))
+        else:
+            self._outcome(record, outcome, None)
+
+    def _outcome(self, record, outcome, part):
         if isinstance(outcome, Rejected):
-            origin = DeadLetterOrigin(*record.identity, stage="normalise", class_name="x")
+            origin = DeadLetterOrigin(
+                *record.identity, stage="normalise", class_name="x", part=part
+            )
             headers = dead_letter(
                 origin, reason=outcome.reason, detail=outcome.detail, own=record.headers
             )
             self.append(topics.DEAD_LETTERS, record.key, record.value, headers)
             return
-        event = self._event(topics.BALANCES, outcome.user, record.place)
+        identity = record.place if part is None else f"{record.place}/{part[0]}"
+        event = self._event(topics.BALANCES, outcome.user, identity)
+        if part is not None:
+            event.append(("headroom.parts", str(part[1]).encode()))
         made = self.append(topics.BALANCES, outcome.user.encode(), encode(outcome), event)
         self.fold_user(made)
 
@@ -82,7 +95,7 @@ class Pipeline:
         self._users[snapshot.user] = encode(folded.state)
         for topic, document in (
             (topics.BALANCES_LATEST, user_balances(folded.state)),
-            (topics.EXPOSURE_USER, user_exposure(folded.state)),
+            (topics.EXPOSURE_USER, user_exposure(folded.state, self._in_assets)),
         ):
             value = None if document is None else encode(document)
             self._publish(topic, snapshot.user, value, folded.state.version)

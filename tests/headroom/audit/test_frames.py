@@ -2,8 +2,13 @@
 
 import pytest
 
-from headroom.audit.frames import belongs_in_raw, read_frame
-from tests.headroom.audit.frames import EUR, USDT, hercle, sfox
+from headroom.audit.frames import belongs_in_raw, read_parts
+from tests.headroom.audit.frames import EUR, USDT, hercle, several, sfox, web3
+
+
+def read_frame(venue, frame):
+    (reading,) = read_parts(venue, frame)
+    return reading
 
 
 def reason(venue, frame):
@@ -23,6 +28,21 @@ def test_hercles_totals_are_added_and_unknown_exposures_are_null():
     assert snapshot["assets"]["EUR"]["total"] == "2.50"
     assert snapshot["assets"]["EUR"]["exposure"] == {"current": None, "max": None}
     assert snapshot["exposure"] == {"base_currency": None, "current": "1430", "max": "1500"}
+
+
+def test_each_account_of_a_list_is_read_for_itself():
+    bad = hercle("b", assets=USDT.replace("1000", "true"))
+    found = read_parts("hercle", several(hercle("a"), bad, hercle("a"), hercle("c")))
+    assert [one.reason for one in found] == [None, "wrong_type", "wrong_type", None]
+    assert [one.account for one in found] == ["a", "", "", "c"]
+
+
+def test_an_entry_of_another_kind_makes_its_asset_unknown():
+    snapshot = read_frame("sfox", web3()).snapshot
+    assert (list(snapshot["assets"]), snapshot["unknown"]) == (["BTC"], ["SOL"])
+    assert "unknown" not in read_frame("sfox", sfox()).snapshot
+    ordinary = web3().replace(b'"network"', b'"held"')
+    assert reason("sfox", ordinary) == "missing_field"
 
 
 DEEP = "[" * 65

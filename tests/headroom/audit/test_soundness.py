@@ -7,7 +7,7 @@ import pytest
 
 from headroom.audit import Record, Sent, check, check_answers
 from schemas import topics
-from tests.headroom.audit.frames import EUR, USDT, hercle, sfox
+from tests.headroom.audit.frames import EUR, USDT, hercle, sfox, web3
 from tests.headroom.audit.pipeline import Pipeline
 
 RAW = "raw.sfox.balances.v1"
@@ -372,3 +372,65 @@ def test_answers_are_held_against_the_fold(world):
         ("I4", "HTTP hercle:h"),
         ("I4", "HTTP hercle:gone"),
     }
+
+
+@pytest.fixture
+def others():
+    """A user of whom there is more than is told, and one whose venue counts limits in assets."""
+    made = Pipeline(in_assets={"hercle"})
+    made.frame("sfox", web3("a", 1), account="a")
+    made.frame("hercle", hercle("h", 1, USDT), account="h")
+    return made.world(sent=made.sent, in_assets={"hercle"})
+
+
+def test_unknown_assets_and_limits_in_assets_are_sound(others):
+    assert check(others).findings == []
+
+
+@pytest.mark.parametrize(
+    ("topic", "invariant"),
+    [
+        (topics.BALANCES, "I2"),
+        (topics.BALANCES_LATEST, "I3"),
+        (topics.EXPOSURE_USER, "I4"),
+    ],
+)
+@pytest.mark.parametrize("told", [["ETH"], [], None])
+def test_unknown_assets_must_be_told_of(others, topic, invariant, told):
+    def change(document):
+        document["unknown"] = told
+        if told is None:
+            del document["unknown"]
+
+    assert invariant in invariants(with_value(others, topic, b"sfox:a", change))
+
+
+def test_an_asset_that_is_known_must_not_be_told_to_be_unknown(world):
+    def change(document):
+        document["unknown"] = ["BTC"]
+
+    assert "I2" in invariants(with_value(world, topics.BALANCES, b"sfox:b", change))
+    assert "I3" in invariants(with_value(world, topics.BALANCES_LATEST, b"sfox:b", change))
+
+
+def test_what_became_unknown_is_another_content(others):
+    """The same sequence once more, without the entry of another kind: it has to be told."""
+    made = Pipeline()
+    made.frame("sfox", web3("a", 1), account="a")
+    made.frame("sfox", sfox("a", 1), account="a")
+    world = made.world(sent=made.sent)
+    assert check(world).findings == []
+    assert len(world.of(topics.BALANCES_LATEST)) == 2
+    assert "I3" in invariants(without(world, topics.BALANCES_LATEST, 1))
+
+
+def test_a_base_currency_of_an_assets_limit_is_found_where_it_is_an_amount_of_the_asset(others):
+    for number, base in ((1, "EUR"), (0, None)):
+        bad = with_value(
+            others,
+            topics.EXPOSURE_USER,
+            b"hercle:h",
+            set_to(["limits", number, "base_currency"], base),
+        )
+        assert "I4" in invariants(bad)
+    assert "I4" in invariants(msgspec.structs.replace(others, in_assets=()))

@@ -36,12 +36,12 @@ class Letters:
         self.settings = house.settings
         self._receipts: Counter[str] = Counter()
 
-    def send(self, venue: str, *frames: bytes) -> None:
+    def send(self, venue: str, *frames: bytes, key: bytes | None = b"test3") -> None:
         records = []
         for frame in frames:
             self._receipts[venue] += 1
             headers = RawHeaders(venue, VENUES[venue].feed, EPOCH, self._receipts[venue], TIME)
-            records.append((b"test3", frame, headers.encode()))
+            records.append((key, frame, headers.encode()))
         self.house.produce(VENUES[venue].raw_topic, *records)
 
     def run(self, *words: str) -> commands.Ended:
@@ -208,6 +208,44 @@ def test_a_retry_that_is_killed_anywhere_sends_each_once(letters: Letters) -> No
     again = [dict(m.headers()).get("headroom.retry.of") for m in raw]
     sent = [origin for origin in again if origin is not None]
     assert len(sent) == len(set(sent)) == 4 + 601
+
+
+def test_accounts_of_one_frame_are_letters_of_their_own_and_one_retry(letters: Letters) -> None:
+    frame = json.loads(documented_frame("hercle"))
+    data = frame["arguments"][0]["data"]
+    frame["arguments"][0]["data"] = [
+        {**data, "userId": "a"},
+        {**data, "userId": "b", "assets": None},
+        {**data, "userId": "c", "deleted": None},
+    ]
+    before = letters.count()
+    letters.send("hercle", json.dumps(frame).encode(), key=None)
+    until(lambda: letters.count() == before + 2)
+    first, second = letters.listed("--venue", "hercle", "--reason", "wrong_type")["letters"]
+    place, _, part = first["origin"].rpartition("/")
+    assert (part, second["origin"]) == ("1", f"{place}/2")
+    assert (first["parts"], first["account"]) == (3, None)
+    shown = letters.run("show", second["origin"]).out
+    assert f"raw record   {place}\n" in shown
+    assert "part         2 of 3 accounts, from 0" in shown
+    assert "wrong_type: data[2].deleted" in shown
+    assert "characters" in shown  # it is pointed at
+    both = letters.run("show", place).out
+    assert [both.count(f"{number} of 3 accounts") for number in (0, 1, 2)] == [0, 1, 1]
+    letters.run("show", f"{place}/0").is_one_line(f"no dead letter of {place}/0")
+    # They are one frame: it is sent once, whichever of them is asked for.
+    dry = letters.run("retry", first["origin"], second["origin"], "--dry-run").out
+    assert dry == "would send 1 again, 0 had been already\n"
+    done = letters.run("retry", second["origin"])
+    assert done.err == "1 sent again, 0 had been already\n"
+    assert done.out.startswith(f"{place}  now ")
+    until(lambda: letters.count() == before + 4)
+    assert letters.run("retry", first["origin"]).err == "0 sent again, 1 had been already\n"
+    assert letters.run("show", first["origin"]).out.count("sent again") == 1
+    retries = [one for one in letters.listed()["letters"] if one["retry_of"] == place]
+    assert [one["origin"].rpartition("/")[2] for one in retries] == ["1", "2"]
+    found = letters.audit()
+    assert [finding for finding in found.findings if finding.invariant == "I2"] == []
 
 
 def read(letters: Letters, topic: str) -> list[Any]:

@@ -27,6 +27,21 @@ def test_a_letter_is_read_with_all_that_its_headers_say() -> None:
     assert letter.headers == (("venue", b"sfox"),)
 
 
+def test_a_letter_of_one_of_several_accounts_says_which() -> None:
+    origin = DeadLetterOrigin("raw.hercle.balances.v1", 3, 17, "normalise", "code", part=(1, 4))
+    found = record("")
+    found.headers = dead_letter(origin, reason="amount", detail="a.b", own=[("venue", b"hercle")])
+    letter = read(found)
+    assert letter is not None
+    assert (str(letter.origin), letter.parts) == ("raw.hercle.balances.v1/3/17/1", 4)
+    assert str(letter.origin.record) == "raw.hercle.balances.v1/3/17"
+    # What is sent again has only what the raw record had.
+    assert letter.headers == (("venue", b"hercle"),)
+    for bad in (b"x", b"", b"-1"):
+        found.headers = [(n, bad if n == "headroom.part" else v) for n, v in found.headers]
+        assert read(found) is None
+
+
 def test_a_strangers_record_is_no_letter() -> None:
     found = record("raw.sfox.balances.v1")
     for headers in ([], [("headroom.reason", b"amount")], found.headers[2:]):
@@ -44,8 +59,11 @@ async def test_a_forged_letter_is_sent_nowhere() -> None:
 
 def test_a_place_is_written_and_read() -> None:
     place = Place("raw.sfox.balances.v1", 3, 17)
-    assert place_of(str(place)) == place
+    part = Place("raw.hercle.balances.v1", 3, 17, 2)
+    assert [str(place), str(part)] == ["raw.sfox.balances.v1/3/17", "raw.hercle.balances.v1/3/17/2"]
+    assert [place_of(str(one)) for one in (place, part)] == [place, part]
+    assert part.record == Place(part.topic, 3, 17)
     odd = ("a/1/" + "9" * 20, "a/\u0661/2")
-    for text in ("", "a", "a/b/c", "a/1", "a/1/2/3", "/1/2", "a/-1/2", *odd):
+    for text in ("", "a", "a/b/c", "a/1", "a/1/2/", "a/1/2/x", "a/1/2/3/4", "/1/2", "a/-1/2", *odd):
         with pytest.raises(NoPlace):
             place_of(text)

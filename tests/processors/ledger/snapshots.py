@@ -47,6 +47,7 @@ def snapshot(
     exposure: tuple[str | None, str | None, str | None] | None = None,
     deleted: bool = False,
     offset: int | None = None,
+    unknown: tuple[str, ...] = (),
 ) -> BalanceSnapshot:
     """A snapshot of this order (epoch, sequence, receipt), of its own raw record."""
     epoch, sequence, receipt = order
@@ -70,6 +71,7 @@ def snapshot(
             0,
             epoch * 10**6 + sequence * 10**3 + receipt if offset is None else offset,
         ),
+        unknown=unknown,
     )
 
 
@@ -85,7 +87,7 @@ def order(one: BalanceSnapshot) -> tuple[int, int, int]:
 
 def content(one: BalanceSnapshot) -> tuple[object, ...]:
     """What a snapshot says of its account."""
-    return one.deleted, one.assets, one.exposure
+    return one.deleted, one.assets, one.unknown, one.exposure
 
 
 def fold_all(snapshots: Iterable[BalanceSnapshot], before: UserState | None = None) -> list[Fold]:
@@ -115,6 +117,7 @@ plain_holdings = st.dictionaries(
     st.builds(balance, plain_amounts, plain_amounts, plain_amounts),
     max_size=3,
 )
+unknown_assets = st.sampled_from([(), (), (), ("BTC",), ("BTC", "SOL")])
 exposures = st.none() | st.tuples(
     st.sampled_from([None, "EUR", "USD"]), st.none() | small_amounts, st.none() | small_amounts
 )
@@ -145,6 +148,7 @@ def logs(draw: st.DrawFn, *, user: str = "u") -> list[BalanceSnapshot]:
                 exposure=draw(exposures),
                 deleted=draw(st.integers(0, 4)) == 0,
                 offset=offset,
+                unknown=draw(unknown_assets),
             )
         )
     return log
@@ -167,6 +171,7 @@ def plain_logs(draw: st.DrawFn, *, user: str = "u") -> list[BalanceSnapshot]:
                 assets=draw(holdings if odd else plain_holdings),
                 deleted=odd and draw(st.booleans()),
                 offset=offset,
+                unknown=draw(unknown_assets) if odd else (),
             )
         )
     return log

@@ -293,3 +293,29 @@ def test_accounts_stand_by_venue_and_account() -> None:
         ]
     ).state
     assert [(one.venue, one.account) for one in state.live] == sorted(places)
+
+
+def test_accounts_of_one_raw_record_are_redelivered_each_for_itself() -> None:
+    """A list of two accounts of one user: the same source tells a repetition of each alone."""
+    first = snapshot(1, 5, 1, user="u", account="a", assets=ONE, offset=7)
+    second = snapshot(1, 5, 1, user="u", account="b", assets=TWO, offset=7)
+    folds = fold_all([first, second, first, second])
+    assert [folded.verdict for folded in folds] == [
+        Verdict.ACCEPTED,
+        Verdict.ACCEPTED,
+        Verdict.REDELIVERED,
+        Verdict.REDELIVERED,
+    ]
+    assert folds[-1].state.version == 2
+    assert [one.assets for one in folds[-1].state.live] == [first.assets, second.assets]
+
+
+def test_what_becomes_unknown_with_the_same_sequence_is_told() -> None:
+    known, unknown = snapshot(1, 1, 1, assets=ONE), snapshot(1, 1, 2, assets=ONE, unknown=("SOL",))
+    folds = fold_all([known, unknown, snapshot(1, 1, 3, assets=ONE, unknown=("SOL",))])
+    assert [folded.verdict for folded in folds[1:]] == [Verdict.REVISED, Verdict.DUPLICATE]
+
+
+def test_a_held_asset_that_becomes_unknown_did_not_vanish() -> None:
+    after = snapshot(1, 2, 2, assets={}, unknown=tuple(ONE))
+    assert last([snapshot(1, 1, 1, assets=ONE), after]).vanished == ()

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 
-from processors.ledger.views import user_balances, user_exposure
+from processors.ledger.views import View, user_balances, user_exposure
 from schemas.amounts import sum_text
 from schemas.codec import encode
 from schemas.documents import Balance, BalanceSnapshot, Limit, UserAsset
@@ -105,6 +105,43 @@ def test_an_unknown_exposure_is_no_limit_and_an_unknown_base_is_null() -> None:
         )
     )
     assert [(limit.asset, limit.base_currency) for limit in exposure.limits] == [("BTC", None)]
+
+
+def test_limits_of_assets_may_be_amounts_of_the_assets() -> None:
+    """Then they claim no base currency; the account's own limit has it, and so has its sum."""
+    one = of_the_contract("hercle")
+    state = last([one]).state
+    exposure = user_exposure(state, frozenset({"hercle"}))
+    assert exposure is not None
+    assert [(limit.asset, limit.base_currency) for limit in exposure.limits] == [
+        (None, "EUR"),
+        ("USDT", None),
+    ]
+    in_base = user_exposure(state, frozenset({"sfox"}))
+    assert in_base is not None
+    assert [limit.base_currency for limit in in_base.limits] == ["EUR", "EUR"]
+    left = [(limit.current, limit.max, limit.headroom) for limit in exposure.limits]
+    assert left == [(limit.current, limit.max, limit.headroom) for limit in in_base.limits]
+    time, in_assets = one.received_time, frozenset({"hercle"})
+    assert View(state, in_assets).shares(time) == View(state).shares(time)
+
+
+def test_what_an_account_does_not_tell_is_unknown_of_its_user() -> None:
+    first = snapshot(1, 1, 1, user="u", assets={"BTC": "1"}, unknown=("BTC", "SOL"))
+    second = snapshot(1, 1, 2, user="u", account="b", assets={"ETH": "2"}, unknown=("ADA",))
+    balances, exposure = views(first, second)
+    assert balances.unknown == exposure.unknown == ("ADA", "BTC", "SOL")
+    assert list(balances.totals) == list(exposure.assets) == ["BTC", "ETH"]
+    for topic, document in (("balances.latest.v1", balances), ("exposure.user.v1", exposure)):
+        assert_valid(topic, encode(document))
+    gone = snapshot(1, 2, 3, user="u", account="b", deleted=True, unknown=("ADA",))
+    balances, _ = views(first, second, gone)
+    assert balances.unknown == ("BTC", "SOL")
+
+
+def test_documents_of_what_is_known_say_nothing_of_the_unknown() -> None:
+    for document in views(of_the_contract("sfox")):
+        assert b"unknown" not in encode(document)
 
 
 def test_limits_stand_by_venue_and_account_each_accounts_total_first() -> None:
