@@ -31,7 +31,9 @@ class Rejected(msgspec.Struct, frozen=True):
     """A frame that cannot become a snapshot: the contract's reason, and where in the frame.
 
     `detail` names places (`payload.updates[3].held`), not contents: it is logged and published.
+    `account` is whose frame it is, where that can be read.
     """
 
     reason: Reason
     detail: str
+    account: str | None = None

@@ -129,7 +129,8 @@ def _any(frame: RawFrame) -> BalanceSnapshot | Rejected:
     data = reading.nested(event, "data")
     snapshot = None if data is None else _read(frame, data, reading)
     if snapshot is None or reading.rejected is not None:
-        return reading.rejected or Rejected(Reason.WRONG_TYPE, "data")
+        account = None if data is None else data.get("userId")
+        return reading.told_of(account) or Rejected(Reason.WRONG_TYPE, "data")
     return snapshot
 
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from processors.normalise.strict_json import Number, parse_embedded
 from schemas.amounts import amount_from_number, is_amount
 from schemas.documents import AssetBalance
@@ -30,6 +32,12 @@ class Reading:
         """Remember a fault, unless one that comes earlier in the contract's order is known."""
         if self.rejected is None or PRECEDENCE[reason] < PRECEDENCE[self.rejected.reason]:
             self.rejected = Rejected(reason, where[:_WHERE_LETTERS_MAX])
+
+    def told_of(self, account: object) -> Rejected | None:
+        """The worst fault, with the account whose frame it is in, where that is one."""
+        if self.rejected is None or not isinstance(account, str) or not is_account(account):
+            return self.rejected
+        return msgspec.structs.replace(self.rejected, account=account)
 
     def nested(self, fields: dict[str, Any], name: str) -> dict[str, Any] | None:
         """A required object, which may also come as a JSON text that holds one."""

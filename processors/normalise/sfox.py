@@ -129,7 +129,7 @@ def _any(frame: RawFrame) -> BalanceSnapshot | Rejected:
         updates = reading.items(payload, "updates", "payload.")
         assets = reading.assets(updates, "payload.updates", "currency", _balance)
     if reading.rejected is not None or account is None or sequence is None:
-        return reading.rejected or Rejected(Reason.WRONG_TYPE, "payload")
+        return reading.told_of(account) or Rejected(Reason.WRONG_TYPE, "payload")
     return _snapshot(frame, account, sequence, _venue_time(envelope.get("timestamp")), assets)
 
 

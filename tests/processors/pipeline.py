@@ -20,7 +20,7 @@ from aiokafka.structs import TopicPartition
 from headroom.reading import written_ends
 from schemas.headers import RawHeaders
 from schemas.times import rfc3339
-from schemas.topics import BALANCES, CONTRIBUTIONS, DEAD_LETTERS, TOPICS
+from schemas.topics import ADOPTIONS, BALANCES, CONTRIBUTIONS, DEAD_LETTERS, TOPICS
 from schemas.venues import VENUES
 
 PARTITIONS = 4
@@ -125,7 +125,7 @@ class Pipeline:
 
     async def lag(self) -> int:
         """Records of all sources that are not committed."""
-        sources = [v.raw_topic for v in VENUES.values()] + [BALANCES, CONTRIBUTIONS]
+        sources = [v.raw_topic for v in VENUES.values()] + [BALANCES, ADOPTIONS, CONTRIBUTIONS]
         committed = await self._admin.list_consumer_group_offsets(f"{self.prefix}headroom")
         ends = await self.ends(*sources)
         done = {TopicPartition(*tp): offset.offset for tp, offset in committed.items()}

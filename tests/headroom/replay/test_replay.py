@@ -20,6 +20,7 @@ TOPICS_OF_KEYS = (
     "balances.v1",
     "balances.latest.v1",
     "exposure.user.v1",
+    "unconfirmed.v1",
     "exposure.asset.v1",
     "exposure.base.v1",
     "deadletters.v1",

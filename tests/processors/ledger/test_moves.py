@@ -77,7 +77,7 @@ class Partitions:
             if key == b'["asset","BTC"]':
                 held = told["venues"].get("sfox", {"total": "0"})["total"]
                 self.shares.setdefault(told["user"], {})["BTC"] = held
-        for adoption in changes.adoptions:
+        for adoption in changes.onward:
             self.send("adoptions", adoption.user, adoption)
 
 
@@ -143,8 +143,8 @@ def test_a_moved_account_takes_its_last_snapshot_along() -> None:
     left = follow(before, withdrawal(1, OWN, "ann"))
     assert left.state is not None
     assert (left.state.accounts, left.state.version) == ({}, 4)
-    assert left.adoption == Adoption("sfox", "a", "ann", 1, frame(7, OWN))
-    come = follow(None, left.adoption)
+    assert left.onward == Adoption("sfox", "a", "ann", 1, frame(7, OWN))
+    come = follow(None, left.onward)
     assert come.state is not None
     assert come.state.accounts == {OWN: frame(7, "ann")}
     assert (come.state.user, come.state.version) == ("ann", 1)
@@ -156,11 +156,11 @@ def test_what_was_lost_is_told_again() -> None:
     order = withdrawal(1, OWN, "ann")
     left = follow(before, order)
     again = follow(left.state, order)
-    assert (again.state, again.adoption, again.time) == (left.state, left.adoption, left.time)
+    assert (again.state, again.onward, again.time) == (left.state, left.onward, left.time)
     assert again.again
-    assert left.adoption is not None
-    come = follow(None, left.adoption)
-    second = follow(come.state, left.adoption)
+    assert left.onward is not None
+    come = follow(None, left.onward)
+    second = follow(come.state, left.onward)
     assert (second.state, second.time) == (come.state, come.time)
     assert second.again
 
@@ -173,7 +173,7 @@ def test_a_late_frame_is_passed_on_and_counted() -> None:
     late = frame(8, OWN)
     changes = ledger.fold([late], rows.get)
     assert (changes.users, changes.rows) == ([], {})
-    assert changes.adoptions == [Adoption("sfox", "a", "ann", 1, late)]
+    assert changes.onward == [Adoption("sfox", "a", "ann", 1, late)]
     assert changes.verdicts["sfox", Verdict.MOVED] == 1
     other = snapshot(1, 1, 1, account="b", user=OWN, assets={"BTC": "1"})
     assert passed_on(decode(rows[OWN.encode()], UserState), other) is None
@@ -188,7 +188,7 @@ def test_what_was_lost_is_told_to_the_sums_again() -> None:
     rows.update({change.key: change.row for change in left.users})
     again = ledger.move([order], rows.get)
     assert again.shares == left.shares != []
-    assert again.adoptions == left.adoptions
+    assert again.onward == left.onward
     assert again.users == left.users
 
 
@@ -198,14 +198,14 @@ def test_another_account_changes_nothing_of_what_is_remembered() -> None:
     other = snapshot(1, 1, 1, account="b", user=OWN, assets={"BTC": "1"})
     rows.update({change.key: change.row for change in ledger.fold([other], rows.get).users})
     changes = ledger.fold([frame(8, OWN)], rows.get)
-    assert [adoption.user for adoption in changes.adoptions] == ["ann"]
+    assert [adoption.user for adoption in changes.onward] == ["ann"]
 
 
 def test_what_is_passed_on_counts_as_of_the_later_move() -> None:
     """So numbers grow along every way, and nothing goes round."""
     state = follow(None, withdrawal(5, OWN, "bob")).state
     late = follow(state, Adoption("sfox", "a", OWN, 2, frame(7, "ann")))
-    assert late.adoption == Adoption("sfox", "a", "bob", 5, frame(7, "ann"))
+    assert late.onward == Adoption("sfox", "a", "bob", 5, frame(7, "ann"))
     assert (late.state, late.time) == (state, None)
 
 
@@ -214,8 +214,8 @@ def test_a_deleted_account_moves_without_a_word() -> None:
     left = follow(before, withdrawal(1, OWN, "ann"))
     assert left.state is not None
     assert (left.state.version, left.time) == (3, None)
-    assert left.adoption is not None
-    assert left.adoption.snapshot == frame(7, OWN, deleted=True)
+    assert left.onward is not None
+    assert left.onward.snapshot == frame(7, OWN, deleted=True)
 
 
 def test_a_row_without_moves_says_nothing_of_them() -> None:
