@@ -38,16 +38,20 @@ class Doubtful(msgspec.Struct, frozen=True, gc=False):
         one = self.unread
         if one is None:
             return None
-        doubt = Doubt("unreadable", one.reason, one.received_time)
         return UnconfirmedAccount(
             user=one.user,
             venue=one.venue,
             account=one.account,
-            doubt=doubt,
+            doubt=doubt_of(one),
             epoch=one.epoch,
             receipt=one.receipt,
             source=one.source,
         )
+
+
+def doubt_of(unread: Unread) -> Doubt:
+    """The doubt that a frame casts on its account."""
+    return Doubt("unreadable", unread.reason, unread.received_time)
 
 
 def doubts(before: UserState | None, state: UserState, again: Iterable[str]) -> Iterator[Doubtful]:

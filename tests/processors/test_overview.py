@@ -11,6 +11,7 @@ from processors.http import overview
 from processors.http.overview import LIMITS_MAX, Found, Overview, most_used
 from processors.http.problems import Problem
 from schemas.codec import encode
+from tests.processors.connections import connections
 from tests.processors.ledger.snapshots import last, snapshot
 
 
@@ -56,7 +57,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def of(rows: Any) -> Overview:
-    return Overview(rows, clock_ns=lambda: 1_000_000_000)
+    return Overview(rows, clock_ns=lambda: 1_000_000_000, now=lambda: connections())
 
 
 def shares(found: Found) -> list[tuple[str, str | None]]:
