@@ -9,18 +9,27 @@ from hypothesis import strategies as st
 
 from processors.ledger.moves import Adoption, Withdrawal, follow, passed_on, read_order
 from processors.ledger.user_ledger import UserLedger
-from processors.ledger.users import UserState, Verdict
+from processors.ledger.users import Unread, UserState, Verdict
 from schemas.codec import decode, encode
-from schemas.documents import BalanceSnapshot, UserBalances
+from schemas.documents import BalanceSnapshot, Source, UserBalances
+from schemas.times import rfc3339
 from tests.processors.ledger.snapshots import snapshot
 from tests.schemas.strategies import PROPERTY
 
 OWN = "sfox:a"
 
 
-def frame(sequence: int, user: str, *, deleted: bool = False) -> BalanceSnapshot:
+def frame(
+    sequence: int, user: str, *, deleted: bool = False, receipt: int | None = None
+) -> BalanceSnapshot:
     assets = {} if deleted else {"BTC": f"{sequence}"}
-    return snapshot(1, sequence, sequence, user=user, assets=assets, deleted=deleted)
+    order = 1, sequence, sequence if receipt is None else receipt
+    return snapshot(*order, user=user, assets=assets, deleted=deleted)
+
+
+def unread(receipt: int, user: str) -> Unread:
+    source = Source("raw.sfox.balances.v1", 0, receipt)
+    return Unread("sfox", "a", user, 1, receipt, rfc3339(receipt), "unreadable frame", source)
 
 
 def withdrawal(number: int, user: str, to: str) -> Withdrawal:
@@ -37,6 +46,7 @@ class Partitions:
         self.public: dict[str, UserBalances | None] = {}
         self.versions: dict[str, list[int]] = {}
         self.shares: dict[str, dict[str, str]] = {}
+        self.doubts: dict[str, Unread | None] = {}
         self._ways: dict[tuple[str, str], deque[object]] = {}
 
     def send(self, way: str, user: str, what: object) -> None:
@@ -77,6 +87,7 @@ class Partitions:
             if key == b'["asset","BTC"]':
                 held = told["venues"].get("sfox", {"total": "0"})["total"]
                 self.shares.setdefault(told["user"], {})["BTC"] = held
+        self.doubts.update((one.key, one.unread) for one in changes.doubtful)
         for adoption in changes.onward:
             self.send("adoptions", adoption.user, adoption)
 
@@ -85,7 +96,12 @@ USERS = (OWN, "ann", "bob", "cid")
 
 
 @given(
-    st.lists(st.one_of(st.just("frame"), st.sampled_from(USERS), st.just("step")), max_size=25),
+    st.lists(
+        st.one_of(
+            st.sampled_from(["frame", "unread"]), st.sampled_from(USERS), st.just("step")
+        ),
+        max_size=25,
+    ),
     st.integers(),
     st.booleans(),
 )
@@ -95,17 +111,25 @@ def test_however_it_is_moved_and_whatever_comes_late_one_user_has_it(
     seed: int,
     again: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """In the end the last owner has the newest snapshot, and nobody else has anything."""
+    """In the end the last owner has the newest snapshot, and nobody else has anything.
+
+    The same holds of a doubt by a frame behind it that could not be read.
+    """
     kafka = Partitions(Random(seed))
-    owner, number, sequence = OWN, 0, 0
+    owner, number, sequence, receipt, doubted = OWN, 0, 0, 0, None
     lagging = Random(seed)
     owners = [OWN]
     for event in events:
-        if event == "frame":
-            sequence += 1
+        if event == "unread":
+            receipt += 1
+            labelled = owners[-1 - lagging.randrange(min(3, len(owners)))]
+            doubted = unread(receipt, labelled)
+            kafka.send("adoptions", labelled, doubted)
+        elif event == "frame":
+            sequence, receipt, doubted = sequence + 1, receipt + 1, None
             # A normaliser may know of the last move, or of one before it.
             labelled = owners[-1 - lagging.randrange(min(3, len(owners)))]
-            kafka.send("balances", labelled, frame(sequence, labelled))
+            kafka.send("balances", labelled, frame(sequence, labelled, receipt=receipt))
         elif event == "step":
             kafka.step()
         elif event != owner:
@@ -120,6 +144,11 @@ def test_however_it_is_moved_and_whatever_comes_late_one_user_has_it(
         accounts = state.accounts
         if user == owner:
             assert state.moved == {}
+        if user == owner and doubted is not None:
+            doubted = msgspec.structs.replace(doubted, user=owner)
+            assert state.unread == {OWN: doubted}
+        else:
+            assert state.unread == {}
         public = kafka.public.get(user)
         if user == owner and sequence:
             assert accounts["sfox:a"].sequence == sequence
@@ -132,6 +161,7 @@ def test_however_it_is_moved_and_whatever_comes_late_one_user_has_it(
             assert accounts == {}
             assert public is None
             assert kafka.shares.get(user, {}).get("BTC", "0") == "0"
+        assert kafka.doubts.get(OWN) == doubted or user != owner
         versions = kafka.versions.get(user, [])
         assert versions == sorted(versions)
         if not again:
