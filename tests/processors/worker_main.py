@@ -33,7 +33,10 @@ async def main(options: dict[str, Any]) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     settings = WorkerSettings(
-        engine, names=Names.behind(str(options["prefix"])), access=access_of(options)
+        engine,
+        names=Names.behind(str(options["prefix"])),
+        access=access_of(options),
+        stale_after_seconds=float(options.get("stale_after_seconds", 60.0)),
     )
     await Worker(settings, listener).run(stop, on_serving=lambda: print("ready", url, flush=True))
 
