@@ -53,8 +53,8 @@ class Topic(msgspec.Struct, frozen=True):
     """One topic: what its key and value are, and how long it is kept.
 
     `value` is the document's type, or None where the bytes are the venue's own; with `tombstones` a
-    key can also lose its value, and `gone` says what that means. `public` topics are for other teams; the others begin with
-    `headroom-` and may change. `about` is a sentence for readers.
+    key can also lose its value, and `gone` says what that means. `public` topics are for other
+    teams; the others begin with `headroom-` and may change. `about` is a sentence for readers.
     """
 
     name: str

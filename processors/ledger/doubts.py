@@ -13,6 +13,7 @@ from processors.ledger.users import Unread, UserState, place_of
 from schemas.feeds import Doubt, UnconfirmedAccount
 from schemas.identity import user_for
 
+
 class Doubtful(msgspec.Struct, frozen=True, gc=False):
     """An account by its own name, and the frame that casts doubt on it; None: no more.
 

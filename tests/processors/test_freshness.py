@@ -188,7 +188,9 @@ def test_a_user_is_as_fresh_as_the_worst_account() -> None:
 def test_a_snapshot_that_came_again_confirms_and_a_frame_that_could_not_be_read_does_not() -> None:
     one = snapshot(1, 1, 5, user="u")
     unread = Unread("sfox", "a", "u", 1, 9, at(980.0), "unreadable frame", Source("t", 0, 9))
-    state = UserState("u", 1, {"sfox:a": one}, [], [], confirmed={"sfox:a": Confirmed(1, 7, at(960.0))})
+    state = UserState(
+        "u", 1, {"sfox:a": one}, [], [], confirmed={"sfox:a": Confirmed(1, 7, at(960.0))}
+    )
     assert held_of(state) == [Held("sfox", "a", 1, 7, at(960.0))]
     doubted = msgspec.structs.replace(state, unread={"sfox:a": unread})
     (found,) = held_of(doubted)

@@ -137,9 +137,7 @@ LIMIT_ALERTS = st.builds(
     time=TIMES,
 )
 
-DOUBTS = st.builds(
-    f.Doubt, cause=st.sampled_from(get_args(f.Cause)), reason=NAMES, since=TIMES
-)
+DOUBTS = st.builds(f.Doubt, cause=st.sampled_from(get_args(f.Cause)), reason=NAMES, since=TIMES)
 CONFIRMED_FROM = st.builds(f.ConfirmedFrom, receipt=COUNTS, doubt=DOUBTS)
 FEED_STATUSES = st.builds(
     f.FeedStatus,

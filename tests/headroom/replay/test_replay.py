@@ -54,6 +54,8 @@ def test_a_replay_equals_the_live_tables_twice_and_leaves_them_alone(lived: Scen
         assert found["carried"] == 0
         assert found["topics"]["balances.v1"]["equal"] == USERS + 3
         assert found["topics"]["deadletters.v1"]["equal"] > 0
+        # Some accounts' last frame is one that could not be read.
+        assert found["topics"]["unconfirmed.v1"]["equal"] > 0
         assert found["rate"] > 0
     assert lived.ends(TOPICS_OF_KEYS) == before
     assert not lived.audit().findings

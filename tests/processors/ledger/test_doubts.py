@@ -1,6 +1,7 @@
 """Frames that could not be read: what they do to their account, whenever the row hears of them."""
 
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,25 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors import compiled
-from processors.ledger.doubts import Doubtful
 from processors.ledger.moves import Adoption, Withdrawal, follow, read_order
 from processors.ledger.user_ledger import UserChanges, UserLedger
 from processors.ledger.users import Confirmed, Unread, UserState, Verdict, fold
 from schemas.codec import decode, encode
-from schemas.documents import BalanceSnapshot, Source
+from schemas.documents import BalanceSnapshot
 from schemas.feeds import Doubt
-from schemas.times import rfc3339
+from tests.processors.ledger.doubted import OWN, unread
 from tests.processors.ledger.snapshots import last, snapshot
 from tests.schemas.strategies import MANY
 
-OWN = "sfox:a"
 ONE, TWO = {"BTC": "1"}, {"BTC": "2"}
-
-
-def unread(receipt: int, *, epoch: int = 1, user: str = OWN, account: str = "a") -> Unread:
-    source = Source("raw.sfox.balances.v1", 0, epoch * 10**6 + receipt)
-    time = rfc3339(epoch * 10**12 + receipt)
-    return Unread("sfox", account, user, epoch, receipt, time, "unreadable frame", source)
 
 
 class World:
@@ -35,7 +28,7 @@ class World:
     def __init__(self) -> None:
         self.ledger = UserLedger()
         self.rows: dict[bytes, bytes] = {}
-        self.told: dict[str, Doubtful] = {}
+        self.told: dict[str, Any] = {}
         self.tellings = 0
 
     def take(self, what: BalanceSnapshot | Unread | Withdrawal | Adoption) -> UserChanges:
@@ -73,7 +66,9 @@ def test_a_frame_that_cannot_be_read_casts_doubt_and_the_next_one_takes_it_away(
     (told,) = world.take(snapshot(1, 2, 3, assets=ONE)).doubtful
     assert (told.document, told.event) == (None, f"{OWN}/1/3/confirmed")
     assert told.time == snapshot(1, 2, 3).received_time
-    assert world.state() == last([snapshot(1, 1, 1, assets=ONE), snapshot(1, 2, 3, assets=ONE)]).state
+    assert (
+        world.state() == last([snapshot(1, 1, 1, assets=ONE), snapshot(1, 2, 3, assets=ONE)]).state
+    )
 
 
 def test_one_that_is_older_than_what_is_stored_says_nothing() -> None:
@@ -89,7 +84,10 @@ def test_one_that_is_older_than_what_is_stored_says_nothing() -> None:
 def test_the_same_snapshot_once_more_confirms_the_account_and_tells_nobody(assets) -> None:
     """Before the order is heard of, or behind it: the row ends the same, its version stays."""
     rows = []
-    for sent in ([unread(2), snapshot(1, 1, 3, assets=assets)], [snapshot(1, 1, 3, assets=assets), unread(2)]):
+    for sent in (
+        [unread(2), snapshot(1, 1, 3, assets=assets)],
+        [snapshot(1, 1, 3, assets=assets), unread(2)],
+    ):
         world = World()
         world.take(snapshot(1, 1, 1, assets=assets))
         for what in sent:
@@ -247,7 +245,9 @@ def test_in_whatever_order_the_topics_are_read_the_row_ends_the_same(
 def test_a_doubt_goes_with_its_account() -> None:
     stored = snapshot(1, 1, 1, assets=ONE)
     again = Confirmed(1, 2, stored.received_time)
-    before = UserState(OWN, 1, {OWN: stored}, ["BTC"], [], unread={OWN: unread(3)}, confirmed={OWN: again})
+    before = UserState(
+        OWN, 1, {OWN: stored}, ["BTC"], [], unread={OWN: unread(3)}, confirmed={OWN: again}
+    )
     left = follow(before, Withdrawal("sfox", "a", OWN, "ann", 1))
     assert left.state is not None
     assert (left.state.unread, left.state.confirmed) == ({}, {})

@@ -11,12 +11,10 @@ from processors.ledger.moves import Adoption, Withdrawal, follow, passed_on, rea
 from processors.ledger.user_ledger import UserLedger
 from processors.ledger.users import Unread, UserState, Verdict
 from schemas.codec import decode, encode
-from schemas.documents import BalanceSnapshot, Source, UserBalances
-from schemas.times import rfc3339
+from schemas.documents import BalanceSnapshot, UserBalances
+from tests.processors.ledger.doubted import OWN, unread
 from tests.processors.ledger.snapshots import snapshot
 from tests.schemas.strategies import PROPERTY
-
-OWN = "sfox:a"
 
 
 def frame(
@@ -25,11 +23,6 @@ def frame(
     assets = {} if deleted else {"BTC": f"{sequence}"}
     order = 1, sequence, sequence if receipt is None else receipt
     return snapshot(*order, user=user, assets=assets, deleted=deleted)
-
-
-def unread(receipt: int, user: str) -> Unread:
-    source = Source("raw.sfox.balances.v1", 0, receipt)
-    return Unread("sfox", "a", user, 1, receipt, rfc3339(receipt), "unreadable frame", source)
 
 
 def withdrawal(number: int, user: str, to: str) -> Withdrawal:
@@ -69,6 +62,13 @@ class Partitions:
             way, user = place = self._random.choice(ways)
             self._deliver(way, user, self._ways[place].popleft())
 
+    @staticmethod
+    def expected(doubted: Unread | None, owner: str) -> dict[str, Unread]:
+        """The doubts of the last owner."""
+        if doubted is None:
+            return {}
+        return {OWN: msgspec.structs.replace(doubted, user=owner)}
+
     def _deliver(self, way: str, user: str, what: object) -> None:
         if way == "balances":
             assert isinstance(what, BalanceSnapshot)
@@ -97,9 +97,7 @@ USERS = (OWN, "ann", "bob", "cid")
 
 @given(
     st.lists(
-        st.one_of(
-            st.sampled_from(["frame", "unread"]), st.sampled_from(USERS), st.just("step")
-        ),
+        st.one_of(st.sampled_from(["frame", "unread"]), st.sampled_from(USERS), st.just("step")),
         max_size=25,
     ),
     st.integers(),
@@ -123,7 +121,7 @@ def test_however_it_is_moved_and_whatever_comes_late_one_user_has_it(
         if event == "unread":
             receipt += 1
             labelled = owners[-1 - lagging.randrange(min(3, len(owners)))]
-            doubted = unread(receipt, labelled)
+            doubted = unread(receipt, user=labelled)
             kafka.send("adoptions", labelled, doubted)
         elif event == "frame":
             sequence, receipt, doubted = sequence + 1, receipt + 1, None
@@ -138,17 +136,14 @@ def test_however_it_is_moved_and_whatever_comes_late_one_user_has_it(
             owner = event
             owners.append(owner)
     kafka.drain(again=again)
+    assert kafka.doubts.get(OWN) == kafka.expected(doubted, owner).get(OWN)
     for user in USERS:
         row = kafka.rows.get(user.encode())
         state = UserState(user, 0, {}, [], []) if row is None else decode(row, UserState)
         accounts = state.accounts
         if user == owner:
             assert state.moved == {}
-        if user == owner and doubted is not None:
-            doubted = msgspec.structs.replace(doubted, user=owner)
-            assert state.unread == {OWN: doubted}
-        else:
-            assert state.unread == {}
+        assert state.unread == (kafka.expected(doubted, owner) if user == owner else {})
         public = kafka.public.get(user)
         if user == owner and sequence:
             assert accounts["sfox:a"].sequence == sequence
@@ -161,7 +156,6 @@ def test_however_it_is_moved_and_whatever_comes_late_one_user_has_it(
             assert accounts == {}
             assert public is None
             assert kafka.shares.get(user, {}).get("BTC", "0") == "0"
-        assert kafka.doubts.get(OWN) == doubted or user != owner
         versions = kafka.versions.get(user, [])
         assert versions == sorted(versions)
         if not again:
