@@ -167,10 +167,9 @@ class Connections:
         for some in speaking:
             for one in some:
                 # Of equals that of its own epoch, then the one that was told of last.
-                if one.status.epoch != epoch:
-                    verdict = one.judge_other(epoch)
-                    if best is None or RANK[verdict.state] > RANK[best.state]:
-                        best = verdict
+                verdict = one.judge_other(epoch)
+                if best is None or RANK[verdict.state] > RANK[best.state]:
+                    best = verdict
         return _NO_CONNECTION if best is None else best
 
     def freshness(self, held: Held) -> AccountFreshness:

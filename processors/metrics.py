@@ -89,9 +89,10 @@ class AccountCollector(Collector):
             "headroom_accounts", "Accounts by how fresh they are.", labels=["venue", "state"]
         )
         counts = self._counts()
-        for venue in () if counts is None else VENUES:
-            for state in STATES:
-                family.add_metric([venue, state], counts.get(venue, {}).get(state, 0))
+        if counts is not None:
+            for venue in VENUES:
+                for state in STATES:
+                    family.add_metric([venue, state], counts.get(venue, {}).get(state, 0))
         yield family
 
 

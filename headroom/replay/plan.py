@@ -62,7 +62,7 @@ def user_records(pair: Pair[User], generation: str, time: str) -> Iterator[Out]:
             topic=topic, subject=user, event_id=event_id, time=max(times, default=time)
         )
         yield topic, None, pair.key, value, headers
-    for doubtful in doubts(there and there.state, state, ()):
+    for doubtful in doubts(None if there is None else there.state, state, ()):
         of_place = doubtful if doubtful.time else msgspec.structs.replace(doubtful, time=time)
         yield doubtful_record(of_place, topics.UNCONFIRMED)
 

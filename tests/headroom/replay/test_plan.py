@@ -68,7 +68,7 @@ def test_an_account_that_only_one_generation_doubts_is_told_of() -> None:
     )
     assert topic == "unconfirmed.v1"
     assert decode(value or b"", UnconfirmedAccount).receipt == 2
-    gone = [out for out in user_records(Pair(b"sfox:a", 3, None, doubted(one, 2)), "g", NOW)]
+    gone = list(user_records(Pair(b"sfox:a", 3, None, doubted(one, 2)), "g", NOW))
     assert ("unconfirmed.v1", None) in [(topic, value) for topic, _, _, value, _ in gone]
     assert all(dict(headers).get("ce_time", b"x") for _, _, _, _, headers in gone)
 

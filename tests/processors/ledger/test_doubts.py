@@ -100,6 +100,13 @@ def test_the_same_snapshot_once_more_confirms_the_account_and_tells_nobody(asset
     assert rows[0] == rows[1]
 
 
+def test_what_came_again_is_never_taken_back_by_an_earlier_one() -> None:
+    world = World()
+    for receipt in (1, 3, 2):
+        world.take(snapshot(1, 1, receipt, assets=ONE))
+    assert world.state().confirmed[OWN].place == (1, 3)
+
+
 def test_the_next_snapshot_makes_a_row_plain_again() -> None:
     world = World()
     for what in (snapshot(1, 1, 1, assets=ONE), snapshot(1, 1, 2, assets=ONE), unread(3)):
@@ -146,6 +153,7 @@ def test_what_was_lost_is_told_again() -> None:
             world.take(what)
         assert world.take(unread(2)).doubtful == [world.told[OWN]]
         world.take(confirming)
+        world.ledger = UserLedger()  # as after the crash: nothing is remembered
         assert world.take(confirming).doubtful == [world.told[OWN]]
         assert world.told[OWN].document is None
     duplicate = snapshot(1, 2, 5, assets=ONE)
