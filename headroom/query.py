@@ -82,10 +82,29 @@ async def _answer(connections: aiohttp.ClientSession, url: str, path: str) -> An
 def _user_tables(answer: dict[str, Any]) -> list[Table]:
     balances, exposure = answer["balances"], answer["exposure"]
     freshness = balances["freshness"]
-    age = f"{freshness['age_seconds']:.1f} s old" + (", STALE" if freshness["stale"] else "")
-    return _holdings(
-        f"{balances['user']}  version {balances['version']}, {age}", balances, exposure
-    )
+    # A worker of an earlier version knows no more than stale or not.
+    state = freshness.get("state", "stale" if freshness["stale"] else "live")
+    age = f"{freshness['age_seconds']:.1f} s old" + (f", {state.upper()}" * (state != "live"))
+    title = f"{balances['user']}  version {balances['version']}, {age}"
+    return [*_holdings(title, balances, exposure), *_freshness(freshness)]
+
+
+def _freshness(freshness: dict[str, Any]) -> list[Table]:
+    """How fresh each account is, and why it is no more than that."""
+    accounts = freshness.get("accounts", [])
+    if not accounts:
+        return []
+    table = _table("freshness", ("venue", "account", "state", "age", "since", "why"))
+    for one in accounts:
+        table.add_row(
+            plain(one["venue"]),
+            plain(one["account"]),
+            plain(one["state"]),
+            f"{one['age_seconds']:.1f} s",
+            plain(_to_the_second(one["since"])),
+            plain(one["reason"] or ""),
+        )
+    return [table]
 
 
 def _holdings(title: str, balances: dict[str, Any], exposure: dict[str, Any]) -> list[Table]:
@@ -139,7 +158,7 @@ def _base_tables(answer: dict[str, Any]) -> list[Table]:
 
 
 _TABLES: Final = {"user": _user_tables, "asset": _asset_tables, "base": _base_tables}
-_TEXT_COLUMNS: Final = frozenset({"asset", "venue", "in"})
+_TEXT_COLUMNS: Final = frozenset({"asset", "venue", "in", "account", "state", "since", "why"})
 
 
 def _table(title: str, columns: tuple[str, ...]) -> Table:
@@ -147,6 +166,10 @@ def _table(title: str, columns: tuple[str, ...]) -> Table:
     for column in columns:
         table.add_column(column, justify="left" if column in _TEXT_COLUMNS else "right")
     return table
+
+
+def _to_the_second(time: str | None) -> str:
+    return "" if time is None else f"{time[:19]}Z"
 
 
 def _or_unknown(amount: str | None) -> str:

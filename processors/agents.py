@@ -8,17 +8,20 @@ from processors.compiled import cloud_event
 from processors.engine import Batch, EngineApp, Record, Table
 from processors.ledger.assets import Emission, SumLedger
 from processors.ledger.contributions import unbundle
+from processors.ledger.doubts import Doubtful
 from processors.ledger.moves import read_order
 from processors.ledger.user_ledger import Snapshot, UserChange, UserChanges, UserLedger
+from processors.ledger.users import Unread
 from processors.ledger.views import NOWHERE, Venues
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from processors.names import EVERYTHING, Accounts, Names
-from processors.normalise import NORMALISERS, Part, of_accounts, tell
+from processors.normalise import NORMALISERS, Part, of_accounts, raw_frame, tell
 from schemas import topics
 from schemas.codec import NotADocument, Told, encode
 from schemas.documents import AssetExposure
 from schemas.headers import PARTS, VALUE_SCHEMA_ID, DeadLetterOrigin, Headers, dead_letter
+from schemas.identity import user_for
 from schemas.rejections import Rejected
 from schemas.times import time_ns_of
 from schemas.venues import VENUES
@@ -138,9 +141,10 @@ class Agents:
             self.users[key] = row
         for key, bundle in changes.contributions:
             batch.send(self._names.contributions, key=key, value=bundle)
-        for adoption in changes.adoptions:
-            key = adoption.user.encode()
-            batch.send(self._names.adoptions, key=key, value=encode(adoption))
+        for order in changes.onward:
+            batch.send(self._names.adoptions, key=order.user.encode(), value=encode(order))
+        for doubtful in changes.doubtful:
+            self._send_doubtful(batch, doubtful)
         self._metrics.count(changes)
 
     def _observe_age(self, received_time: str) -> None:
@@ -198,6 +202,26 @@ class Agents:
             value=record.value,
             headers=dead_letter(origin, reason=why.reason, detail=why.detail, own=record.headers),
         )
+        if why.account is not None:
+            self._cast_doubt(batch, record, venue, why.account, why)
+
+    def _cast_doubt(
+        self, batch: Batch, record: Record, venue: str, account: str, why: Rejected
+    ) -> None:
+        """Let the account's row know that a frame of it could not be read."""
+        frame = raw_frame(batch.topic, batch.partition, record)
+        own = user_for(venue, account)
+        unread = Unread(
+            venue=venue,
+            account=account,
+            user=self._owners.get(own, own),
+            epoch=frame.receipt.epoch,
+            receipt=frame.receipt.receipt,
+            received_time=frame.receipt.received_time,
+            reason=f"unreadable frame at {why.detail} ({why.reason})",
+            source=frame.source,
+        )
+        batch.send(self._names.adoptions, key=unread.user.encode(), value=encode(unread))
 
     def _send_snapshot(self, batch: Batch, told: Told, event_id: str, more: Headers) -> None:
         """Send a snapshot, with `more` headers than those of an event."""
@@ -226,6 +250,21 @@ class Agents:
                 value=document,
                 headers=self._table_headers(topic, change.user, change.version, change.time),
             )
+
+    def _send_doubtful(self, batch: Batch, doubtful: Doubtful) -> None:
+        topic, document = topics.UNCONFIRMED, doubtful.document
+        headers = cloud_event(
+            topic=topic,
+            subject=doubtful.key,
+            event_id=f"{self._names.sources}{topic}/{doubtful.event}",
+            time=doubtful.time,
+        )
+        batch.send_latest(
+            self._names.output(topic),
+            key=doubtful.key.encode(),
+            value=None if document is None else encode(document),
+            headers=headers + self._schema_id[topic],
+        )
 
     def _send_sum(self, batch: Batch, emission: Emission) -> None:
         document = emission.document

@@ -19,7 +19,7 @@ from processors.http.ownership import Ownership
 from processors.http.questions import Questions
 from processors.http.server import Server
 from processors.ledger.views import NOWHERE, Venues
-from processors.metrics import EngineCollector, Metrics
+from processors.metrics import AccountCollector, EngineCollector, Metrics
 from processors.names import EVERYTHING, Accounts, Names
 from schemas.topics import FEEDS
 
@@ -127,8 +127,14 @@ class Worker:
         )
         access = settings.access
         self._ownership = Ownership(self.app, engine.url, None if access is None else access.worker)
-        overview = Overview(self.agents.users, clock_ns=clock_ns, in_assets=settings.in_assets)
-        questions = Questions(self.agents, self._ownership, self._feeds, overview)
+        self._overview = Overview(
+            self.agents.users,
+            clock_ns=clock_ns,
+            now=self._feeds.now,
+            in_assets=settings.in_assets,
+        )
+        self.metrics.registry.register(AccountCollector(self._overview.counted))
+        questions = Questions(self.agents, self._ownership, self._feeds, self._overview)
         self._server = Server(self.app, questions, self.metrics, listener, access)
 
     async def run(
@@ -140,8 +146,14 @@ class Worker:
         """
         try:
             async with self._server.serving(), self._feeds.followed():
-                if on_serving is not None:
-                    self.app.tables.when_serving(on_serving)
+
+                def serving() -> None:
+                    self._overview.count()
+                    if on_serving is not None:
+                        on_serving()
+
+                self.app.tables.when_serving(serving)
                 await self._pipeline.run(stop.wait)
         finally:
+            await self._overview.close()
             await self._ownership.close()

@@ -1,6 +1,6 @@
 """What a worker counts, for Prometheus. Labels are venues, reasons and verdicts: never a user."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -8,7 +8,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from processors.engine import EngineApp
+from processors.freshness import STATES, State
 from processors.ledger.user_ledger import UserChanges
+from schemas.venues import VENUES
 
 LATENCY_BUCKETS_SECONDS: Final = (
     *(0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07),
@@ -66,6 +68,32 @@ class Metrics:
             self.snapshots.labels(venue, verdict).inc(snapshots)
         for venue, assets in changes.vanished.items():
             self.vanished.labels(venue).inc(assets)
+
+
+class AccountCollector(Collector):
+    """How fresh this worker's accounts were when they were last counted, venue by venue.
+
+    `counts` waits for nothing; before the first count there is nothing to tell.
+    """
+
+    def __init__(self, counts: Callable[[], Mapping[str, Mapping[State, int]] | None]) -> None:
+        self._counts = counts
+
+    def describe(self) -> list[Metric]:
+        """Nothing beforehand: nothing is counted yet."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """The last counts."""
+        family = GaugeMetricFamily(
+            "headroom_accounts", "Accounts by how fresh they are.", labels=["venue", "state"]
+        )
+        counts = self._counts()
+        if counts is not None:
+            for venue in VENUES:
+                for state in STATES:
+                    family.add_metric([venue, state], counts.get(venue, {}).get(state, 0))
+        yield family
 
 
 class EngineCollector(Collector):

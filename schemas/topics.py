@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from schemas import documents
+from schemas import documents, feeds
 from schemas.venues import VENUES
 
 PARTITIONS_DEFAULT: Final = 8
@@ -31,6 +31,8 @@ EXPOSURE_ASSET: Final = "exposure.asset.v1"
 EXPOSURE_BASE: Final = "exposure.base.v1"
 ALERTS: Final = "alerts.v1"
 DEAD_LETTERS: Final = "deadletters.v1"
+PUBLIC_FEEDS: Final = "feeds.v1"
+UNCONFIRMED: Final = "unconfirmed.v1"
 CONTRIBUTIONS: Final = "headroom-contributions.v1"
 """Private: what each user holds of each asset, on its way to the sums over all users."""
 RETRIES: Final = "headroom-retries.v1"
@@ -51,8 +53,8 @@ class Topic(msgspec.Struct, frozen=True):
     """One topic: what its key and value are, and how long it is kept.
 
     `value` is the document's type, or None where the bytes are the venue's own; with `tombstones` a
-    key can also lose its value. `public` topics are for other teams; the others begin with
-    `headroom-` and may change. `about` is a sentence for readers.
+    key can also lose its value, and `gone` says what that means. `public` topics are for other
+    teams; the others begin with `headroom-` and may change. `about` is a sentence for readers.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Topic(msgspec.Struct, frozen=True):
     about: str = ""
     public: bool = True
     tombstones: bool = False
+    gone: str = "The user's last account was deleted: the key has no value any more."
     bytes_max: int = RECORD_BYTES_MAX
 
     def settings(self, *, replication_factor: int) -> dict[str, str]:
@@ -139,6 +142,24 @@ _ALL: Final = (
         documents.LimitAlert,
         "delete",
         about="A limit was approached, crossed or left behind. Nothing writes here yet.",
+    ),
+    Topic(
+        PUBLIC_FEEDS,
+        "venue and connection, as in `hercle/1`",
+        feeds.FeedStatus,
+        "compact",
+        about="How each connection to a venue is, told at every change and every 15 seconds.",
+        tombstones=True,
+        gone="There is no such connection any more: its key was taken out of the settings.",
+    ),
+    Topic(
+        UNCONFIRMED,
+        "venue and account, as in `sfox:test3`",
+        feeds.UnconfirmedAccount,
+        "compact",
+        about="Accounts that are in doubt although their connection is not, and why.",
+        tombstones=True,
+        gone="A later frame vouches for the account: it is as fresh as its connection.",
     ),
     # Whatever fits into raw fits in here with the headers that tell why.
     Topic(

@@ -22,6 +22,7 @@ _OUTPUTS: Final = (
     topics.EXPOSURE_USER,
     topics.EXPOSURE_ASSET,
     topics.EXPOSURE_BASE,
+    topics.UNCONFIRMED,
     topics.DEAD_LETTERS,
 )
 

@@ -9,7 +9,14 @@ import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
 from headroom.asking import NotYet, get, session
-from headroom.live.scene import LIMITS_SHOWN, Scene, used_of, venues_of
+from headroom.live.scene import (
+    LIMITS_SHOWN,
+    Scene,
+    doubts_of,
+    used_of,
+    venues_of,
+    with_accounts,
+)
 from schemas.feeds import FeedStatus
 from schemas.secrets import Secret
 
@@ -58,7 +65,13 @@ class Worker:
             overview = await self._document(f"/v1/overview?limit={LIMITS_SHOWN}")
         except NotYet as error:
             return msgspec.structs.replace(scene, problem=str(error))
-        return msgspec.structs.replace(scene, users=overview["users"], limits=used_of(overview))
+        return msgspec.structs.replace(
+            scene,
+            users=overview["users"],
+            limits=used_of(overview),
+            venues=with_accounts(scene.venues, overview),
+            doubts=doubts_of(overview),
+        )
 
     async def median_latency_seconds(self) -> float | None:
         """The median time from socket to table; None without frames.

@@ -10,19 +10,29 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from headroom.live.scene import LIMITS_SHOWN, Scene, Used, Venue
+from headroom.live.scene import DOUBTS_SHOWN, LIMITS_SHOWN, NotLive, Scene, Used, Venue
 from headroom.printable import plain, printable
+from processors.freshness import STATES, State
 
 _BAR_WIDTH: Final = 16
 _BAR_STEPS: Final = 1_000
 _NEAR: Final = Decimal("0.8")
 _OLD_SECONDS: Final = 5.0
 UNKNOWN: Final = "?"
+_STYLES: Final[dict[State, str]] = {
+    "live": "green",
+    "unconfirmed": "yellow",
+    "stale": "magenta",
+    "disconnected": "red",
+    "refused": "bold red",
+}
 
 
 def picture(scene: Scene) -> RenderableType:
-    """All of it: the counts, the venues, the limits that are used most, where to look."""
+    """All of it: the counts, the venues, whose numbers are in doubt, the limits, where to look."""
     parts: list[RenderableType] = [_counts(scene), Text(), _venues(scene.venues)]
+    if scene.doubts:
+        parts += [Text(), _doubts(scene.doubts[:DOUBTS_SHOWN])]
     if scene.limits:
         parts += [Text(), _limits(scene.limits[:LIMITS_SHOWN])]
     if scene.places:
@@ -43,7 +53,9 @@ def picture(scene: Scene) -> RenderableType:
 def line(scene: Scene) -> str:
     """The counts and the venues on one line."""
     counts = "  ".join(f"{name} {_number(count):>6}" for name, count in _known(scene))
-    venues = "".join(f"  {each.name} {_state(each)} {_heard(each)}" for each in scene.venues)
+    venues = "".join(
+        f"  {each.name} {_state(each)} {_heard(each)}{_told(each)}" for each in scene.venues
+    )
     problem = "" if scene.problem is None else f"  ({printable(scene.problem)})"
     return f"{scene.elapsed_seconds:5.0f} s  {counts}{venues}{problem}"
 
@@ -83,6 +95,7 @@ def _venues(venues: list[Venue]) -> RenderableType:
         table.add_column(name, justify="right" if justify == "right" else "left")
     for name in ("frames", "reconnects"):
         table.add_column(name, justify="right")
+    table.add_column("accounts")
     for venue in venues:
         old = venue.heard_seconds is None or venue.heard_seconds > _OLD_SECONDS
         table.add_row(
@@ -91,6 +104,25 @@ def _venues(venues: list[Venue]) -> RenderableType:
             Text(_heard(venue), style="yellow" if old else ""),
             _number(venue.frames),
             _number(venue.reconnects),
+            Text(", ").join(
+                Text(f"{count:,} {state}", style=_STYLES[state]) for state, count in _counted(venue)
+            ),
+        )
+    return table
+
+
+def _doubts(doubts: list[NotLive]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("not live", no_wrap=True, overflow="ellipsis")
+    table.add_column("venue")
+    table.add_column("state")
+    table.add_column("why")
+    for one in doubts:
+        table.add_row(
+            plain(one.user),
+            plain(one.venue),
+            Text(one.state, style=_STYLES[one.state]),
+            plain(one.reason or ""),
         )
     return table
 
@@ -131,14 +163,26 @@ def _places(scene: Scene) -> Table:
 
 def _state(venue: Venue) -> str:
     if venue.connections == 1:
-        return "connected" if venue.connected else "disconnected"
-    return f"{venue.connected} of {venue.connections} connected"
+        return "connected" if venue.connected else "refused" if venue.refused else "disconnected"
+    refused = f", {venue.refused} refused" if venue.refused else ""
+    return f"{venue.connected} of {venue.connections} connected{refused}"
 
 
 def _state_style(venue: Venue) -> str:
     if venue.connected == venue.connections:
         return "green"
     return "yellow" if venue.connected else "red"
+
+
+def _counted(venue: Venue) -> list[tuple[State, int]]:
+    """The accounts by state, the best first; those that there are none of are not named."""
+    counts = venue.accounts
+    return [(state, counts[state]) for state in reversed(STATES) if counts.get(state)]
+
+
+def _told(venue: Venue) -> str:
+    counts = ", ".join(f"{count:,} {state}" for state, count in _counted(venue))
+    return f" {counts}" if counts else ""
 
 
 def _heard(venue: Venue) -> str:

@@ -6,16 +6,21 @@ from typing import Any, Final
 
 import msgspec
 
+from processors.freshness import State
 from schemas.documents import Limit
 from schemas.feeds import FeedStatus
 from schemas.times import time_ns_of
 
 LIMITS_SHOWN: Final = 8
+DOUBTS_SHOWN: Final = 8
 _NS_PER_S: Final = 1_000_000_000
 
 
 class Venue(msgspec.Struct, frozen=True):
-    """A venue's connections together; `heard_seconds` is since anything came over any of them."""
+    """A venue's connections together; `heard_seconds` is since anything came over any of them.
+
+    `accounts` counts those of all users by how fresh they are, as far as that is known.
+    """
 
     name: str
     connected: int
@@ -23,6 +28,18 @@ class Venue(msgspec.Struct, frozen=True):
     heard_seconds: float | None
     frames: int
     reconnects: int
+    refused: int = 0
+    accounts: Mapping[State, int] = {}
+
+
+class NotLive(msgspec.Struct, frozen=True):
+    """An account that is not live, whose it is, and why."""
+
+    user: str
+    venue: str
+    account: str
+    state: State
+    reason: str | None
 
 
 class Used(msgspec.Struct, frozen=True):
@@ -40,9 +57,9 @@ class Used(msgspec.Struct, frozen=True):
 class Scene(msgspec.Struct, frozen=True):
     """The figures of one moment; None is what nobody could tell.
 
-    `normalised`, `dead_letters` and `lag` are one worker's, counted since it started; `users` and
-    `limits` are of all workers. `frames` and `raw` are what the simulated venues sent and what
-    lies in the raw topics: only a demo knows them.
+    `normalised`, `dead_letters` and `lag` are one worker's, counted since it started; `users`,
+    `limits` and `doubts` (some accounts that are not live) are of all workers. `frames` and `raw`
+    are what the simulated venues sent and what lies in the raw topics: only a demo knows them.
     """
 
     elapsed_seconds: float
@@ -57,6 +74,7 @@ class Scene(msgspec.Struct, frozen=True):
     users: int | None = None
     limits: list[Used] = []
     venues: list[Venue] = []
+    doubts: list[NotLive] = []
     problem: str | None = None
 
 
@@ -88,7 +106,20 @@ def _venue(name: str, statuses: list[FeedStatus], now_ns: int) -> Venue:
         heard_seconds=max(0.0, (now_ns - max(heard)) / _NS_PER_S) if heard else None,
         frames=sum(each.frames for each in statuses),
         reconnects=sum(each.reconnects for each in statuses),
+        refused=sum(each.state == "refused" for each in statuses),
     )
+
+
+def with_accounts(venues: Iterable[Venue], document: Mapping[str, Any]) -> list[Venue]:
+    """The venues with how fresh the accounts there are, from an overview."""
+    # A worker of an earlier version does not count them.
+    counts = msgspec.convert(document.get("accounts", {}), dict[str, dict[State, int]])
+    return [msgspec.structs.replace(venue, accounts=counts.get(venue.name, {})) for venue in venues]
+
+
+def doubts_of(document: Mapping[str, Any]) -> list[NotLive]:
+    """Accounts that are not live, from an overview, the worst first."""
+    return msgspec.convert(document.get("unconfirmed", []), list[NotLive])
 
 
 def used_of(document: Mapping[str, Any]) -> list[Used]:

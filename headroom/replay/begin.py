@@ -128,9 +128,9 @@ async def caught_up(
     group, names = app_name(generation.origin), names_of(generation.origin, live=True)
     deadline = time.monotonic() + seconds_max
     await _reached(clients, group, placed(generation.ends), RAW_TOPICS, partitions, deadline)
-    topic = names.output(BALANCES)
-    ends = await asyncio.to_thread(clients.ends, [topic], partitions)
-    await _reached(clients, group, ends, [topic], partitions, deadline)
+    topics = [names.output(BALANCES), names.adoptions]
+    ends = await asyncio.to_thread(clients.ends, topics, partitions)
+    await _reached(clients, group, ends, topics, partitions, deadline)
 
 
 async def _reached(

@@ -14,12 +14,13 @@ from headroom.generations.kind import Generation, changelog, names_of
 from headroom.replay.rows import last_rows
 from processors.agents import USERS_TABLE
 from processors.ledger.contributions import bundles, keyed
-from processors.ledger.users import UserState
+from processors.ledger.doubts import Doubtful, doubts
+from processors.ledger.users import Unread, UserState
 from processors.ledger.views import NOWHERE, Venues, View
 from schemas.codec import decode, encode
 from schemas.documents import BalanceSnapshot
 from schemas.headers import Headers, cloud_event
-from schemas.topics import BALANCES_LATEST, EXPOSURE_USER
+from schemas.topics import BALANCES_LATEST, EXPOSURE_USER, UNCONFIRMED
 
 TRANSACTION_SECONDS: Final = 120.0
 _USERS_AT_ONCE: Final = 2_000
@@ -35,24 +36,34 @@ class Carried(msgspec.Struct):
     users: int = 0
 
 
-def carried_state(state: UserState, reads: Callable[[BalanceSnapshot], bool]) -> UserState | None:
+def carried_state(
+    state: UserState, reads: Callable[[BalanceSnapshot | Unread], bool]
+) -> UserState | None:
     """A user's row with the accounts alone that are carried; None where there are none.
 
     `reads` says whether an account's newest frame is read. What the user ever held stays known.
     """
     accounts = {name: one for name, one in state.accounts.items() if not reads(one)}
-    # Who gave an account away has to remember it only for what is under way.
-    return msgspec.structs.replace(state, accounts=accounts, moved={}) if accounts else None
+    if not accounts:
+        return None
+    return msgspec.structs.replace(
+        state,
+        accounts=accounts,
+        # Who gave an account away has to remember it only for what is under way.
+        moved={},
+        unread={name: one for name, one in state.unread.items() if not reads(one)},
+        confirmed={name: one for name, one in state.confirmed.items() if name in accounts},
+    )
 
 
-def reader(generation: Generation) -> Callable[[BalanceSnapshot], bool]:
+def reader(generation: Generation) -> Callable[[BalanceSnapshot | Unread], bool]:
     """Whether the frame that a snapshot came from is one that a generation is made of.
 
     One that came later counts as such: the generation goes on to read it.
     """
     accounts = generation.frames_of
 
-    def reads(snapshot: BalanceSnapshot) -> bool:
+    def reads(snapshot: BalanceSnapshot | Unread) -> bool:
         ids = accounts.get(snapshot.venue, frozenset())
         if ids is not None and snapshot.account.encode() not in ids:
             return False
@@ -78,8 +89,18 @@ def records_of(
             event_id = f"{topic}/{state.user}/{state.version}"
             headers = cloud_event(topic=topic, subject=state.user, event_id=event_id, time=time)
             yield names.output(topic), None, key, encode(document), headers
+    for doubtful in doubts(None, state, ()):
+        yield doubtful_record(doubtful, names.output(UNCONFIRMED))
     for sum_key, bundle in bundles(keyed(view.shares(time))):
         yield names.contributions, None, sum_key, bundle, []
+
+
+def doubtful_record(doubtful: Doubtful, topic: str) -> Out:
+    """What others are told of an account that is in doubt, or no longer, as a record of a topic."""
+    document, key = doubtful.document, doubtful.key
+    event_id = f"{UNCONFIRMED}/{doubtful.event}"
+    headers = cloud_event(topic=UNCONFIRMED, subject=key, event_id=event_id, time=doubtful.time)
+    return topic, None, key.encode(), None if document is None else encode(document), headers
 
 
 def count(clients: Clients, generation: Generation, *, partitions: int) -> Carried:

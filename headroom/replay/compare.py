@@ -8,8 +8,8 @@ import msgspec
 from headroom.clients import Clients
 from headroom.generations.kind import FIRST, Generation, names_of
 from headroom.replay.records import RECORD_TOPICS, Telling, Told
-from headroom.replay.rows import Tables, same
-from processors.ledger.users import UserState
+from headroom.replay.rows import Tables, User, same
+from processors.ledger.users import Unread, UserState
 from processors.ledger.views import NOWHERE, Venues
 from schemas import topics
 from schemas.documents import AssetExposure
@@ -109,7 +109,7 @@ class _Comparing:
             moved=moved,
         )
         self._tables = tables
-        compared = (topics.BALANCES, *_OF_USERS, *_SUMS, topics.DEAD_LETTERS)
+        compared = (topics.BALANCES, *_OF_USERS, topics.UNCONFIRMED, *_SUMS, topics.DEAD_LETTERS)
         self._found = {topic: Compared(topic) for topic in compared}
         # Whoever read all frames counts as many versions; else only what they lead to is the same.
         # Of a moved account the users of before counted what is the present one's here.
@@ -169,7 +169,27 @@ class _Comparing:
                     self._found[topic].ahead += 1
                 else:
                     self._differs(topic, pair.key.decode(), mine, other)
+            self._doubts(here, there, ahead=ahead)
         return gone_on
+
+    def _doubts(self, here: User | None, there: User | None, *, ahead: bool) -> None:
+        """Compare which accounts of a user are in doubt, and by which frames."""
+        mine = {} if here is None else here.state.unread
+        other = {} if there is None else there.state.unread
+        for key in sorted(mine.keys() | other.keys()):
+            if mine.get(key) == other.get(key):
+                self._found[topics.UNCONFIRMED].equal += 1
+            elif ahead or self._is_later(other.get(key)):
+                self._found[topics.UNCONFIRMED].ahead += 1
+            else:
+                self._differs(topics.UNCONFIRMED, key, mine.get(key), other.get(key))
+
+    def _is_later(self, one: Unread | None) -> bool:
+        """Whether a frame is one that the generation has yet to read."""
+        if one is None:
+            return False
+        source = one.source
+        return self._generation.is_behind(source.topic, source.partition, source.offset)
 
     def _is_ahead(self, state: UserState) -> bool:
         """Whether a row is of frames that the generation has yet to read."""
@@ -196,7 +216,7 @@ class _Comparing:
             found.only_here += 1
         else:
             found.different += 1
-        if topic not in (*_SUMS, topics.DEAD_LETTERS):
+        if topic not in (*_SUMS, topics.DEAD_LETTERS, topics.UNCONFIRMED):
             self._all.users.add(key)
         if len(self._all.differences) < self._all.shown_max:
             told = Difference(topic, key, msgspec.to_builtins(here), msgspec.to_builtins(there))

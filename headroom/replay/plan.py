@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import msgspec
 
 from headroom.generations.kind import changelog
-from headroom.replay.carry import Out
+from headroom.replay.carry import Out, doubtful_record
 from headroom.replay.rows import Pair, SumDocument, User, same
 from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.ledger.assets import Head
+from processors.ledger.doubts import doubts
 from processors.ledger.sums import AssetSum, BaseSum
 from processors.ledger.users import UserState
 from schemas import topics
@@ -61,6 +62,9 @@ def user_records(pair: Pair[User], generation: str, time: str) -> Iterator[Out]:
             topic=topic, subject=user, event_id=event_id, time=max(times, default=time)
         )
         yield topic, None, pair.key, value, headers
+    for doubtful in doubts(None if there is None else there.state, state, ()):
+        of_place = doubtful if doubtful.time else msgspec.structs.replace(doubtful, time=time)
+        yield doubtful_record(of_place, topics.UNCONFIRMED)
 
 
 def _of_version(document: UserDocument, version: int) -> UserDocument:

@@ -5,7 +5,7 @@ looking at.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -38,6 +38,9 @@ class User(msgspec.Struct, frozen=True):
     balances: UserBalances | None
     exposure: UserExposure | None
 
+
+# Of these rows it has to be counted how many accounts are in doubt.
+_UNREAD: Final = b'"unread":{'
 
 Rows = dict[tuple[int, bytes], bytes]
 """Rows by partition and key."""
@@ -94,9 +97,9 @@ class Tables:
         return sum(self._ends[topic, partition] for topic in changelogs)
 
     def users(self, partitions: Iterable[int]) -> Iterator[Pair[User] | None]:
-        """Every user of some partitions, in order; None: both rows are the same."""
+        """Every user of some partitions, in order; None: both rows are the same, and no doubt."""
         for pair in self._pairs(USERS_TABLE, list(partitions)):
-            if pair.here == pair.there:
+            if pair.here == pair.there and _UNREAD not in (pair.here or b""):
                 yield None
             else:
                 here, there = self._user(pair.here), self._user(pair.there)

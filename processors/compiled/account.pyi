@@ -2,5 +2,7 @@ class Account:
     user: str
     document: bytes
     received_time: str
+    @property
+    def place(self) -> tuple[str, str, int, int]: ...
 
 def read(document: bytes) -> Account | None: ...

@@ -44,6 +44,11 @@ cdef class Account:
     def __dealloc__(self):
         PyMem_Free(self.assets)
 
+    @property
+    def place(self):
+        """Venue, account, epoch and receipt."""
+        return text_of(&self.venue), text_of(&self.account), self.epoch, self.receipt
+
     cdef const Asset* named(self, const Piece* name) noexcept:
         """The asset of a name, or NULL."""
         cdef int number

@@ -95,7 +95,10 @@ cdef int _judge(Account stored, Account account) noexcept:
         return ACCEPTED if account.epoch > stored.epoch else STALE
     if stored.sequence != account.sequence:
         return ACCEPTED if account.sequence > stored.sequence else STALE
-    # Other words may still say the same, in another order.
+    # Other words may still say the same, in another order; and that a later frame said it again is
+    # for the row to know.
+    if account.receipt > stored.receipt:
+        return UNDECIDED
     return DUPLICATE if compare(&stored.content, &account.content) == 0 else UNDECIDED
 
 

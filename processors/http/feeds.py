@@ -10,29 +10,28 @@ import aiokafka
 import msgspec
 from aiokafka.errors import KafkaError
 
+from processors.freshness import TOGETHER_NS, Connections, Freshness, user_freshness
+from processors.ledger.users import UserState
 from schemas.codec import NotADocument, decode
-from schemas.documents import UserBalances
 from schemas.feeds import FeedStatus
 from schemas.times import time_ns_of
 
 log = logging.getLogger("headroom.feeds")
 
-_NS_PER_S: Final = 1_000_000_000
+ACCOUNTS_TOLD_MAX: Final = 20
 _WAIT_MS: Final = 1_000
 _PAUSE_SECONDS: Final = 1.0
-
-
-class Freshness(msgspec.Struct, frozen=True):
-    """How old an answer is: its newest source, and how long ago its venue was last heard."""
-
-    source: Mapping[str, Any]
-    source_time: str
-    age_seconds: float
-    stale: bool
+# What follows from the statuses is worked out once for all who ask at nearly the same time.
+_KEPT_NS: Final = 50_000_000
 
 
 class Feeds:
-    """The last word on every connection; `run` follows the topic, the rest only looks."""
+    """The last word on every connection; `run` follows the topic, the rest only looks.
+
+    Until it has read what was there at first, nobody's number is known to be right. What is not
+    told for long grows stale by itself: nothing has to be noticed for that, not even that Kafka is
+    away.
+    """
 
     def __init__(
         self,
@@ -46,7 +45,11 @@ class Feeds:
         self._topic = topic
         self._stale_after_seconds = stale_after_seconds
         self._clock_ns = clock_ns
-        self._statuses: dict[tuple[str, str], FeedStatus] = {}
+        # By key of the topic (venue and connection), then by the producer that told it.
+        self._statuses: dict[bytes, dict[str, FeedStatus]] = {}
+        self._is_known = False
+        self._kept: Connections | None = None
+        self._kept_ns = 0
 
     @contextlib.asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
@@ -58,49 +61,57 @@ class Feeds:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def take(self, value: bytes) -> None:
+    def take(self, key: bytes, value: bytes | None) -> None:
         """Take one record of the topic; what cannot be read is another version's and skipped."""
+        if value is None:
+            self._statuses.pop(key, None)
+            self._kept = None
+            return
         try:
             status = decode(value, FeedStatus)
         except NotADocument:
             return
-        self._statuses[status.venue, status.connection] = status
+        told = self._statuses.setdefault(key, {})
+        before = told.get(status.instance)
+        if before is not None and before.time > status.time:
+            return  # the topic is read from its beginning again
+        told[status.instance] = status
+        if len(told) > 1:
+            newest_ns = max(time_ns_of(one.time) for one in told.values())
+            self._statuses[key] = {
+                name: one
+                for name, one in told.items()
+                if newest_ns - time_ns_of(one.time) <= TOGETHER_NS
+            }
+        self._kept = None
 
-    def all(self) -> list[FeedStatus]:
-        """Every connection, by venue and name."""
-        return [status for _, status in sorted(self._statuses.items())]
+    def known(self) -> None:
+        """All that was there at first has been taken."""
+        self._is_known = True
+        self._kept = None
 
-    def freshness(self, balances: UserBalances) -> Freshness:
-        """How fresh a user's balances are: as fresh as the venue that was heard longest ago.
+    def all(self) -> list[dict[str, Any]]:
+        """Every connection, by venue and name, as HTTP has it: of its accounts not too many."""
+        found = [one for told in self._statuses.values() for one in told.values()]
+        found.sort(key=lambda one: (one.venue, one.connection, one.instance))
+        return [_document(one) for one in found]
 
-        A quiet account on a live feed is fresh; an account of a venue that is known to be
-        disconnected is stale, however young its last frame.
-        """
-        newest = max(balances.accounts, key=lambda account: account.received_time)
-        ages, stale = [], False
-        for account in balances.accounts:
-            age = self._age_seconds(account.venue, account.received_time)
-            ages.append(age)
-            stale = stale or age > self._stale_after_seconds or self._is_down(account.venue)
-        return Freshness(
-            source=msgspec.to_builtins(newest.source),
-            source_time=newest.received_time,
-            age_seconds=round(max(ages), 3),
-            stale=stale,
-        )
+    def now(self) -> Connections:
+        """How the connections are at this moment."""
+        now_ns = self._clock_ns()
+        if self._kept is None or not 0 <= now_ns - self._kept_ns < _KEPT_NS:
+            self._kept_ns = now_ns
+            self._kept = Connections(
+                (one for told in self._statuses.values() for one in told.values()),
+                now_ns=now_ns,
+                stale_after_seconds=self._stale_after_seconds,
+                known=self._is_known,
+            )
+        return self._kept
 
-    def _age_seconds(self, venue: str, received_time: str) -> float:
-        heard = [
-            time_ns_of(status.last_heard)
-            for status in self._statuses.values()
-            if status.venue == venue and status.last_heard is not None
-        ]
-        last_ns = max([time_ns_of(received_time), *heard])
-        return max(0.0, (self._clock_ns() - last_ns) / _NS_PER_S)
-
-    def _is_down(self, venue: str) -> bool:
-        states = [status.state for status in self._statuses.values() if status.venue == venue]
-        return bool(states) and "connected" not in states
+    def freshness(self, state: UserState) -> Freshness:
+        """How fresh a user is who has an account that is not deleted."""
+        return user_freshness(state, self.now())
 
     async def _follow(self) -> None:
         """Read the topic from its beginning, for ever; a Kafka that is away is waited for."""
@@ -117,10 +128,24 @@ class Feeds:
         )
         try:
             await consumer.start()
+            ends: dict[Any, int] = {}
             while True:
+                if not self._is_known:
+                    # Asked before any record is waited for: a topic may have none.
+                    ends = ends or await consumer.end_offsets(consumer.assignment())
+                    at = {place: await consumer.position(place) for place in ends}
+                    if at and all(at[place] >= end for place, end in ends.items()):
+                        self.known()
                 for records in (await consumer.getmany(timeout_ms=_WAIT_MS)).values():
                     for record in records:
-                        if record.value is not None:
-                            self.take(record.value)
+                        self.take(record.key or b"", record.value)
         finally:
             await consumer.stop()
+
+
+def _document(status: FeedStatus) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(status)
+    accounts = fields["accounts"]
+    if accounts is not None:
+        fields["accounts"] = accounts[:ACCOUNTS_TOLD_MAX]
+    return {**fields, "accounts_count": None if accounts is None else len(accounts)}

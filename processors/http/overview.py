@@ -1,4 +1,4 @@
-"""How many users there are, and whose limits are used most: over all rows, without a hurry.
+"""How many users and accounts there are, and whose limits are used most: over all rows, slowly.
 
 No index is kept for this: it would cost the agents something for every snapshot. The rows are read
 from one end to the other when somebody asks, a few at a time so that the agents go on between, and
@@ -8,14 +8,16 @@ what came out is told again for ten times as long as that took.
 import asyncio
 import heapq
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
+from processors.compiled import Row, read_row
 from processors.engine import Table
-from processors.http.problems import not_yet
+from processors.freshness import LIVE, RANK, AccountFreshness, Connections, Held, State, held_of
+from processors.http.problems import Problem, not_yet
 from processors.ledger.users import UserState
 from processors.ledger.views import NOWHERE, Venues, user_exposure
 from schemas.codec import decode
@@ -25,7 +27,13 @@ from schemas.times import rfc3339
 LIMITS_MAX: Final = 100
 _ROWS_AT_ONCE: Final = 100
 _REST: Final = 10
-_REST_SECONDS_MIN: Final = 1.0
+# Somebody watches: a number that is no longer known to be right has to be on the screen soon.
+_REST_SECONDS_MIN: Final = 0.2
+_SCRAPE_SECONDS: Final = 10.0
+UNCONFIRMED_MAX: Final = 8
+
+Counts = dict[str, dict[State, int]]
+"""How many accounts are how fresh, by venue."""
 
 
 class UsedLimit(msgspec.Struct, frozen=True):
@@ -40,69 +48,208 @@ class UsedLimit(msgspec.Struct, frozen=True):
         return Decimal(-1 if self.limit.utilisation is None else self.limit.utilisation)
 
 
+class NotLive(msgspec.Struct, frozen=True):
+    """An account that is not live, whose it is, and why."""
+
+    user: str
+    venue: str
+    account: str
+    state: State
+    cause: str | None
+    reason: str | None
+    since: Time | None
+
+
 class Found(msgspec.Struct, frozen=True):
-    """What lies in the rows of one worker, or of all; `as_of` is the oldest row's reading."""
+    """What lies in the rows of one worker, or of all; `as_of` is the oldest row's reading.
+
+    `unconfirmed` are some accounts that are not live, the worst first.
+    """
 
     users: int
     limits: list[UsedLimit]
     as_of: Time
+    accounts: Counts = {}
+    unconfirmed: list[NotLive] = []
 
     def document(self, count: int) -> dict[str, Any]:
         """As HTTP has it: each limit with its user beside its fields."""
         limits = [
             {"user": used.user, **msgspec.to_builtins(used.limit)} for used in self.limits[:count]
         ]
-        return {"users": self.users, "limits": limits, "as_of": self.as_of}
+        return {
+            "users": self.users,
+            "accounts": self.accounts,
+            "unconfirmed": msgspec.to_builtins(self.unconfirmed),
+            "limits": limits,
+            "as_of": self.as_of,
+        }
 
 
 class Overview:
-    """This worker's part of it, read anew from time to time."""
+    """This worker's part of it, read anew from time to time.
+
+    `now` says how the connections are; they are asked once for each reading.
+    """
 
     def __init__(
-        self, users: Table, *, clock_ns: Callable[[], int], in_assets: Venues = NOWHERE
+        self,
+        users: Table,
+        *,
+        clock_ns: Callable[[], int],
+        now: Callable[[], Connections],
+        in_assets: Venues = NOWHERE,
     ) -> None:
         self._users = users
         self._in_assets = in_assets
         self._clock_ns = clock_ns
+        self._now = now
         self._reading = asyncio.Lock()
         self._found: Found | None = None
-        self._again_at = 0.0
+        self._read_at = self._took = 0.0
+        self._was_known = False
+        self._behind: asyncio.Task[None] | None = None
 
     async def here(self) -> Found:
         """What lies in this worker's rows; raises 503 where they are moved meanwhile."""
         async with self._reading:
-            if self._found is None or time.monotonic() > self._again_at:
+            if self._found is None or self._is_older_than(_REST_SECONDS_MIN):
                 begun = time.monotonic()
                 self._found = await self._read()
-                took = time.monotonic() - begun
-                self._again_at = time.monotonic() + max(_REST_SECONDS_MIN, _REST * took)
+                self._read_at = time.monotonic()
+                self._took = self._read_at - begun
             return self._found
 
-    async def _read(self) -> Found:
-        as_of, users = rfc3339(self._clock_ns()), 0
-        most: list[UsedLimit] = []
-        for partition in self._users.open_partitions:
-            after = b""
-            while states := self._some(partition, after):
-                after = states[-1][0]
-                live = [state for _, state in states if state.live]
-                users += len(live)
-                most = most_used([*most, *limits_of(live, self._in_assets)])
-                await asyncio.sleep(0)
-        return Found(users, most, as_of)
+    def counted(self) -> Counts | None:
+        """How fresh the accounts were when they were last counted; None before the first time.
 
-    def _some(self, partition: int, after: bytes) -> list[tuple[bytes, UserState]]:
-        """The next rows after a key."""
-        found: list[tuple[bytes, UserState]] = []
+        It waits for nothing: where that was long ago they are counted anew behind it.
+        """
+        if self._found is None or self._is_older_than(_SCRAPE_SECONDS):
+            self.count()
+        return None if self._found is None else self._found.accounts
+
+    def count(self) -> None:
+        """Have the accounts counted, unless that is under way."""
+        if self._behind is None or self._behind.done():
+            self._behind = asyncio.create_task(self._count())
+
+    async def close(self) -> None:
+        """Count no more."""
+        if self._behind is not None:
+            self._behind.cancel()
+            await asyncio.gather(self._behind, return_exceptions=True)
+
+    async def _count(self) -> None:
+        try:
+            await self.here()
+        except Problem:
+            return  # rows are being moved: whoever asks next has them counted
+
+    def _is_older_than(self, seconds: float) -> bool:
+        # What was read before anything was known of the connections is not worth keeping.
+        seconds = seconds if self._was_known else _REST_SECONDS_MIN
+        return time.monotonic() > self._read_at + max(seconds, _REST * self._took)
+
+    async def _read(self) -> Found:
+        as_of, connections = rfc3339(self._clock_ns()), self._now()
+        self._was_known, count = connections.known, _Count(connections, self._in_assets)
+        for partition in self._users.open_partitions:
+            after: bytes | None = b""
+            while after is not None:
+                after = self._some(partition, after, count)
+                await asyncio.sleep(0)
+        return Found(count.users, count.limits(), as_of, count.accounts(), count.worst())
+
+    def _some(self, partition: int, after: bytes, count: "_Count") -> bytes | None:
+        """Count the next rows after a key; the last one's key, None where there are no more."""
+        number = 0
         try:
             for key, row in self._users.committed_items(partition, start=after):
-                if key != after:
-                    found.append((key, decode(row, UserState)))
-                if len(found) == _ROWS_AT_ONCE:
-                    break
+                if key == after:
+                    continue
+                count.add(row)
+                number += 1
+                if number == _ROWS_AT_ONCE:
+                    return key
         except KeyError:
             raise not_yet("tables are being moved between workers") from None
-        return found
+        return None
+
+
+class _Count:
+    """What rows add up to; nothing is kept of one but where it is among the most or the worst."""
+
+    def __init__(self, at: Connections, in_assets: Venues) -> None:
+        self._at = at
+        self._in_assets = in_assets
+        self.users = 0
+        self._limits: list[UsedLimit] = []
+        self._accounts: Counts = {}
+        self._kept = 0
+        self._worst: list[tuple[int, int, NotLive]] = []
+
+    def add(self, row: bytes) -> None:
+        """Count a row: a plain one as it stands, any other decoded."""
+        plain = read_row(row)
+        if plain is None:
+            self._add_decoded(decode(row, UserState))
+        else:
+            self._add_plain(plain)
+
+    def _add_plain(self, row: Row) -> None:
+        newest = row.newest
+        venue, account, epoch, receipt = newest.place
+        verdict = self._at.judge(venue, account, epoch, receipt)
+        self.users += 1
+        self._tally(venue, verdict.state)
+        if verdict is not LIVE and self._is_among_the_worst(verdict.state):
+            held = Held(venue, account, epoch, receipt, newest.received_time)
+            self._keep(newest.user, self._at.freshness(held))
+
+    def _add_decoded(self, state: UserState) -> None:
+        if not state.live:
+            return
+        self.users += 1
+        self._limits += limits_of([state], self._in_assets)
+        if len(self._limits) > _REST * LIMITS_MAX:
+            self._limits = most_used(self._limits)
+        for held in held_of(state):
+            verdict = self._at.verdict(held)
+            self._tally(held.venue, verdict.state)
+            if verdict is not LIVE and self._is_among_the_worst(verdict.state):
+                self._keep(state.user, self._at.freshness(held))
+
+    def _tally(self, venue: str, state: State) -> None:
+        of_venue = self._accounts.get(venue)
+        if of_venue is None:
+            of_venue = self._accounts[venue] = {}
+        of_venue[state] = of_venue.get(state, 0) + 1
+
+    def _is_among_the_worst(self, state: State) -> bool:
+        return len(self._worst) < UNCONFIRMED_MAX or RANK[state] < -self._worst[0][0]
+
+    def _keep(self, user: str, one: AccountFreshness) -> None:
+        why = NotLive(user, one.venue, one.account, one.state, one.cause, one.reason, one.since)
+        # The best of the worst comes first, of equals the one that was found last: it goes first.
+        self._kept += 1
+        entry = (-RANK[one.state], -self._kept, why)
+        if len(self._worst) < UNCONFIRMED_MAX:
+            heapq.heappush(self._worst, entry)
+        else:
+            heapq.heappushpop(self._worst, entry)
+
+    def limits(self) -> list[UsedLimit]:
+        """Those that are used most."""
+        return most_used(self._limits)
+
+    def accounts(self) -> Counts:
+        """How many accounts are how fresh, venues and states in their order."""
+        return {venue: _sum_of(states, {}) for venue, states in sorted(self._accounts.items())}
+
+    def worst(self) -> list[NotLive]:
+        """Accounts that are not live, the worst first."""
+        return worst_of(one for _, _, one in self._worst)
 
 
 def limits_of(states: Iterable[UserState], in_assets: Venues) -> Iterable[UsedLimit]:
@@ -118,11 +265,31 @@ def most_used(limits: Iterable[UsedLimit]) -> list[UsedLimit]:
     return heapq.nlargest(LIMITS_MAX, limits, key=lambda used: used.utilisation)
 
 
+def worst_of(accounts: Iterable[NotLive]) -> list[NotLive]:
+    """Those that are worst, in this order, by their names where they are equally bad."""
+    return heapq.nsmallest(
+        UNCONFIRMED_MAX, accounts, key=lambda one: (RANK[one.state], one.venue, one.account)
+    )
+
+
 def merged(here: Found, others: Iterable[Any]) -> Found:
     """One answer of several workers' answers."""
     limits, users, as_of = list(here.limits), here.users, here.as_of
+    accounts, worst = {**here.accounts}, list(here.unconfirmed)
     for other in others:
         limits += [UsedLimit(one["user"], msgspec.convert(one, Limit)) for one in other["limits"]]
         users += other["users"]
         as_of = min(as_of, other["as_of"])
-    return Found(users, most_used(limits), as_of)
+        # A worker of an earlier version tells nothing of these.
+        worst += msgspec.convert(other.get("unconfirmed", []), list[NotLive])
+        for venue, states in other.get("accounts", {}).items():
+            accounts[venue] = _sum_of(accounts.get(venue, {}), states)
+    return Found(users, most_used(limits), as_of, accounts, worst_of(worst))
+
+
+def _sum_of(one: Mapping[State, int], other: Mapping[State, int]) -> dict[State, int]:
+    return {
+        state: one.get(state, 0) + other.get(state, 0)
+        for state in RANK
+        if state in one or state in other
+    }

@@ -71,7 +71,7 @@ class Questions:
     async def feeds(self, request: web.Request) -> web.Response:
         """Each venue's connections: some are a user's own."""
         require_all(request)
-        return _json({"feeds": msgspec.to_builtins(self._feeds.all())})
+        return _json({"feeds": self._feeds.all()})
 
     async def overview(self, request: web.Request) -> web.Response:
         """How many users there are, and the limits that are used most."""
@@ -130,7 +130,7 @@ class Questions:
         if state is None or balances is None:
             raise _no_such_user(user)
         document = msgspec.to_builtins(view(state))
-        freshness = msgspec.to_builtins(self._feeds.freshness(balances))
+        freshness = msgspec.to_builtins(self._feeds.freshness(state))
         return _json({**document, "freshness": freshness})
 
     async def _sum(self, request: web.Request, kind: str, name: str) -> web.Response:

@@ -9,11 +9,13 @@ import msgspec
 from processors import compiled
 from processors.compiled import Account, Folded, Row
 from processors.ledger.contributions import Share, bundles, keyed
+from processors.ledger.doubts import Doubtful, confirmed_by, doubts
 from processors.ledger.moves import Adoption, Order, follow, passed_on
-from processors.ledger.users import EMITS, UserState, Verdict, fold
+from processors.ledger.users import EMITS, Unread, UserState, Verdict, fold
 from processors.ledger.views import NOWHERE, Venues, View
 from schemas.codec import decode, decode_snapshot, encode
 from schemas.documents import BalanceSnapshot
+from schemas.identity import user_for
 
 Snapshot = BalanceSnapshot | Account
 ReadRow = Callable[[bytes], bytes | None]
@@ -39,9 +41,10 @@ class UserChange(msgspec.Struct, frozen=True, gc=False):
 class UserChanges(msgspec.Struct, gc=False):
     """What a run of snapshots changes.
 
-    `shares` are what the sums have to be told, `adoptions` what other users have to be. `rows` are
-    those of which the public sees nothing, by their keys. `verdicts` counts snapshots by venue and
-    verdict, `vanished` by venue the held assets that a snapshot no longer named.
+    `shares` are what the sums have to be told, `onward` what other users have to be. `rows` are
+    those of which the public sees nothing, by their keys; `doubtful` the accounts of which it has
+    to know that they are in doubt, or no longer. `verdicts` counts snapshots by venue and verdict,
+    `vanished` by venue the held assets that a snapshot no longer named.
     """
 
     users: list[UserChange] = []
@@ -49,7 +52,8 @@ class UserChanges(msgspec.Struct, gc=False):
     verdicts: Counter[tuple[str, Verdict]] = msgspec.field(default_factory=Counter)
     vanished: Counter[str] = msgspec.field(default_factory=Counter)
     rows: dict[bytes, bytes] = {}
-    adoptions: list[Adoption] = []
+    onward: list[Adoption | Unread] = []
+    doubtful: list[Doubtful] = []
 
     def tally(self, venue: str, folded: list[Folded]) -> None:
         """Count what became of snapshots that went the short way."""
@@ -114,12 +118,15 @@ class UserLedger:
             if folded.time is not None:
                 changes.users.append(self._change(key, user, folded, folded.time))
                 changes.shares += folded.shares
+            if folded.redelivered:
+                # A plain row has no doubt; but that may not have been told.
+                changes.doubtful.append(confirmed_by(folded.state.newest))
         for venue, folded_there in folded_of.items():
             changes.tally(venue, folded_there)
         return changes
 
     def move(self, orders: Iterable[Order], read: ReadRow) -> UserChanges:
-        """Follow orders that move accounts, in their order; the rest is as with `fold`."""
+        """Follow orders about accounts, in their order; the rest is as with `fold`."""
         by_user: dict[bytes, list[Order]] = {}
         for order in orders:
             by_user.setdefault(order.user.encode(), []).append(order)
@@ -128,17 +135,17 @@ class UserLedger:
             row = read(key)
             before = None if row is None else self._remembered.view(key, row)
             state, time, again = None if before is None else before.state, None, before is None
+            retold = set[str]()
             for order in of_user:
                 step = follow(state, order)
                 state, time, again = step.state, step.time or time, again or step.again
-                if step.adoption is not None:
-                    changes.adoptions.append(step.adoption)
-            if state is not None and time is not None:
-                self._tell(
-                    key, View(state, self._in_assets), time, None if again else before, changes
-                )
-            elif state is not None and (before is None or state != before.state):
-                changes.rows[key] = encode(state)
+                if step.onward is not None:
+                    changes.onward.append(step.onward)
+                if step.doubtful is not None:
+                    retold.add(step.doubtful)
+            self._follows(key, before, state, None if again else before, time, changes)
+            if state is not None:
+                changes.doubtful += doubts(None if before is None else before.state, state, retold)
         return changes
 
     def fold_one(self, snapshot: Snapshot, read: ReadRow) -> UserChange | None:
@@ -181,22 +188,42 @@ class UserLedger:
         """Fold a user's snapshots whatever they are."""
         before = None if row is None else self._remembered.view(key, row)
         state, time, again = None if before is None else before.state, None, before is None
+        retold = set[str]()
         for told in snapshots:
             snapshot = decode_snapshot(told.document) if isinstance(told, Account) else told
             elsewhere = passed_on(state, snapshot)
             if elsewhere is not None:
                 changes.verdicts[snapshot.venue, Verdict.MOVED] += 1
-                changes.adoptions.append(elsewhere)
+                changes.onward.append(elsewhere)
                 continue
             folded = fold(state, snapshot)
             changes.verdicts[snapshot.venue, folded.verdict] += 1
             if folded.vanished:
                 changes.vanished[snapshot.venue] += len(folded.vanished)
+            state = folded.state
             if folded.verdict in EMITS:
-                state, time = folded.state, folded.time
+                time = folded.time
                 again = again or folded.verdict is Verdict.REDELIVERED
+            if folded.is_again:
+                retold.add(user_for(snapshot.venue, snapshot.account))
+        self._follows(key, before, state, None if again else before, time, changes)
+        if state is not None:
+            changes.doubtful += doubts(None if before is None else before.state, state, retold)
+
+    def _follows(
+        self,
+        key: bytes,
+        before: View | None,
+        state: UserState | None,
+        since: View | None,
+        time: str | None,
+        changes: UserChanges,
+    ) -> None:
+        """What follows from a user's new state; of the private row alone where `time` is None."""
         if state is not None and time is not None:
-            self._tell(key, View(state, self._in_assets), time, None if again else before, changes)
+            self._tell(key, View(state, self._in_assets), time, since, changes)
+        elif state is not None and (before is None or state != before.state):
+            changes.rows[key] = encode(state)
 
     def _tell(
         self, key: bytes, view: View, time: str, since: View | None, changes: UserChanges

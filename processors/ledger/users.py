@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 
 from schemas.amounts import is_zero
-from schemas.documents import BalanceSnapshot
+from schemas.documents import BalanceSnapshot, Source, Time
+from schemas.identity import user_for
 
 
 class Verdict(StrEnum):
@@ -33,22 +34,60 @@ CHANGES: Final = frozenset({Verdict.ACCEPTED, Verdict.REVISED})
 EMITS: Final = frozenset({Verdict.ACCEPTED, Verdict.REVISED, Verdict.REDELIVERED})
 
 
-class Moved(msgspec.Struct, frozen=True, gc=False):
+class Unread(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="unread"):
+    """A frame of an account that could not be read; `reason` is for a person.
+
+    It is a user's order, and stands in the row while nothing later confirms the account.
+    """
+
+    venue: str
+    account: str
+    user: str
+    epoch: int
+    receipt: int
+    received_time: Time
+    reason: str
+    source: Source
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where the frame stands in the order of its venue."""
+        return self.epoch, self.receipt
+
+
+class Confirmed(msgspec.Struct, frozen=True, gc=False):
+    """The last frame that told an account's newest snapshot once more, word for word."""
+
+    epoch: int
+    receipt: int
+    received_time: Time
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where the frame stands in the order of its venue."""
+        return self.epoch, self.receipt
+
+
+class Moved(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An account that was given to another user, by its move of this number.
 
-    `snapshot` is what it was given away with, to be told again if that was lost.
+    `snapshot`, `unread` and `confirmed` are what it was given away with, to be told again if that
+    was lost.
     """
 
     to: str
     number: int
     snapshot: BalanceSnapshot | None
+    unread: Unread | None = None
+    confirmed: Confirmed | None = None
 
 
 class UserState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A user's row: the newest snapshot of each account, by `venue:account` in that order.
 
     `version` counts accepted changes. `assets` and `bases` name all that was ever contributed to,
-    `moved` the accounts that other users have now.
+    `moved` the accounts that other users have now. `unread` are the accounts of which a later frame
+    than any that was read could not be, `confirmed` those whose snapshot came again (`unread.py`).
     """
 
     user: str
@@ -57,6 +96,8 @@ class UserState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     assets: list[str]
     bases: list[str]
     moved: dict[str, Moved] = {}
+    unread: dict[str, Unread] = {}
+    confirmed: dict[str, Confirmed] = {}
 
     @property
     def live(self) -> list[BalanceSnapshot]:
@@ -68,7 +109,7 @@ class Fold(msgspec.Struct, frozen=True, gc=False):
     """The outcome of one snapshot.
 
     `time` is when its frame was received; `vanished` names the assets that were held and are
-    missing from it.
+    missing from it; `is_again`: it is the frame that last vouched for the account, read again.
     """
 
     verdict: Verdict
@@ -76,14 +117,21 @@ class Fold(msgspec.Struct, frozen=True, gc=False):
     state: UserState
     time: str
     vanished: tuple[str, ...] = ()
+    is_again: bool = False
 
 
 def fold(before: UserState | None, snapshot: BalanceSnapshot) -> Fold:
-    """Fold a snapshot into its user's row (None: a user never seen before)."""
-    stored = None if before is None else before.accounts.get(_account_key(snapshot))
+    """Fold a snapshot into its user's row (None: a user never seen before).
+
+    A duplicate leaves all that others are told as it is; but the row knows that it came.
+    """
+    key = user_for(snapshot.venue, snapshot.account)
+    stored = None if before is None else before.accounts.get(key)
     verdict = Verdict.ACCEPTED if stored is None else _judge(stored, snapshot)
     if before is not None and verdict not in CHANGES:
-        return Fold(verdict, before, before, snapshot.received_time)
+        state = confirm(before, key, snapshot) if verdict is Verdict.DUPLICATE else before
+        again = (snapshot.epoch, snapshot.receipt) == place_of(before, key)
+        return Fold(verdict, before, state, snapshot.received_time, is_again=again)
     return Fold(
         verdict,
         before,
@@ -91,6 +139,45 @@ def fold(before: UserState | None, snapshot: BalanceSnapshot) -> Fold:
         snapshot.received_time,
         vanished=() if stored is None else _vanished(stored, snapshot),
     )
+
+
+def place_of(state: UserState, key: str) -> tuple[int, int]:
+    """The epoch and receipt of the last frame that vouches for what is stored of an account."""
+    stored, again = state.accounts.get(key), state.confirmed.get(key)
+    place = (-1, -1) if stored is None else (stored.epoch, stored.receipt)
+    return place if again is None else max(place, again.place)
+
+
+def confirm(state: UserState, key: str, by: Confirmed | BalanceSnapshot) -> UserState:
+    """The row once a frame told an account's stored snapshot again; the same if that is older."""
+    if (by.epoch, by.receipt) <= place_of(state, key):
+        return state
+    confirmed = {**state.confirmed, key: Confirmed(by.epoch, by.receipt, by.received_time)}
+    return settled(msgspec.structs.replace(state, confirmed=confirmed), key)
+
+
+def doubt(state: UserState, unread: Unread) -> UserState:
+    """The row once a frame of an account could not be read; the same if a later one vouches."""
+    key = user_for(unread.venue, unread.account)
+    known = state.unread.get(key)
+    last = place_of(state, key) if known is None else known.place
+    if unread.place <= last:
+        return state
+    return msgspec.structs.replace(state, unread={**state.unread, key: unread})
+
+
+def settled(state: UserState, key: str) -> UserState:
+    """The row without what an account's newest frame leaves behind."""
+    place = place_of(state, key)
+    unread, again = state.unread.get(key), state.confirmed.get(key)
+    if unread is not None and unread.place <= place:
+        rest = {name: one for name, one in state.unread.items() if name != key}
+        state = msgspec.structs.replace(state, unread=rest)
+    stored = state.accounts.get(key)
+    if again is not None and (stored is None or again.place <= (stored.epoch, stored.receipt)):
+        others = {name: one for name, one in state.confirmed.items() if name != key}
+        state = msgspec.structs.replace(state, confirmed=others)
+    return state
 
 
 def _judge(stored: BalanceSnapshot, snapshot: BalanceSnapshot) -> Verdict:
@@ -111,7 +198,7 @@ def _content(snapshot: BalanceSnapshot) -> tuple[object, ...]:
 
 def _with(before: UserState | None, snapshot: BalanceSnapshot) -> UserState:
     accounts = {} if before is None else dict(before.accounts)
-    key = _account_key(snapshot)
+    key = user_for(snapshot.venue, snapshot.account)
     added = key not in accounts
     accounts[key] = snapshot
     if added:
@@ -119,14 +206,17 @@ def _with(before: UserState | None, snapshot: BalanceSnapshot) -> UserState:
     assets = [] if before is None else before.assets
     bases = [] if before is None else before.bases
     base = snapshot.exposure.base_currency if snapshot.exposure is not None else None
-    return UserState(
+    state = UserState(
         user=snapshot.user,
         version=1 if before is None else before.version + 1,
         accounts=accounts,
         assets=_extended(assets, () if snapshot.deleted else snapshot.assets),
         bases=_extended(bases, () if snapshot.deleted or base is None else (base,)),
         moved={} if before is None else before.moved,
+        unread={} if before is None else before.unread,
+        confirmed={} if before is None else before.confirmed,
     )
+    return settled(state, key) if state.unread or state.confirmed else state
 
 
 def _extended(known: list[str], names: Iterable[str]) -> list[str]:
@@ -144,7 +234,3 @@ def _vanished(stored: BalanceSnapshot, snapshot: BalanceSnapshot) -> tuple[str, 
         and asset not in snapshot.unknown
         and not is_zero(balance.total)
     )
-
-
-def _account_key(snapshot: BalanceSnapshot) -> str:
-    return f"{snapshot.venue}:{snapshot.account}"

@@ -129,7 +129,7 @@ def _messages(topic: Topic, example: Example | None) -> dict[str, dict[str, Any]
     found = {name: _message(topic, said, "application/json", schema, example)}
     if topic.tombstones:
         gone = _message(topic, _EVENT_HEADERS, "application/json", {"type": "null"}, None)
-        gone["summary"] = "The user's last account was deleted: the key has no value any more."
+        gone["summary"] = topic.gone
         found[f"{name}.Gone"] = gone
     return found
 

@@ -26,6 +26,7 @@ from schemas.documents import (
     UserExposure,
     VenueHolding,
 )
+from schemas.feeds import ConfirmedFrom, Doubt, FeedStatus, UnconfirmedAccount
 from schemas.headers import DeadLetterOrigin, Headers, RawHeaders, cloud_event, dead_letter
 from schemas.rejections import Reason
 from schemas.venues import VENUES
@@ -104,6 +105,36 @@ ALERT: Final = LimitAlert(
     utilisation="0.953333",
     time=TIME,
 )
+FEED: Final = FeedStatus(
+    venue="hercle",
+    connection="1",
+    state="connected",
+    epoch=RAW.epoch,
+    last_heard=TIME,
+    last_frame=TIME,
+    frames=1,
+    gaps=0,
+    reconnects=1,
+    time="2024-03-13T22:00:26.000000000Z",
+    since="2024-03-13T22:00:25.120000000Z",
+    confirmed_from=ConfirmedFrom(
+        RAW.receipt,
+        Doubt("reconnected", "connected again at 22:00:25", "2024-03-13T22:00:25.120000000Z"),
+    ),
+    accounts=["user-123"],
+    last_confirmed=TIME,
+    instance="5f0c",
+)
+_UNREAD: Final = "unreadable frame at data.assets[0].available (amount)"
+UNCONFIRMED: Final = UnconfirmedAccount(
+    user=_USER,
+    venue="hercle",
+    account="user-123",
+    doubt=Doubt("unreadable", _UNREAD, "2024-03-13T22:00:26.310000000Z"),
+    epoch=RAW.epoch,
+    receipt=2,
+    source=Source(SOURCE.topic, 1, 9),
+)
 _FRAME: Final = (
     '{"type": 1, "target": "executionEvents", "arguments": [{"subject": '
     '"account.balances.snapshot", "clientId": "my-client-123", "data": {"userId": "user-123", '
@@ -140,14 +171,30 @@ def examples() -> dict[str, Example]:
         topics.BALANCES: _event(topics.BALANCES, _USER, place, SNAPSHOT),
         topics.ALERTS: _event(topics.ALERTS, _USER, f"{topics.ALERTS}/{_USER}/1", ALERT),
         topics.DEAD_LETTERS: Example("user-123", _texts(cut), CUT),
+        topics.PUBLIC_FEEDS: _event(
+            topics.PUBLIC_FEEDS,
+            "hercle/1",
+            f"{topics.PUBLIC_FEEDS}/hercle/1/{FEED.time}",
+            FEED,
+            time=FEED.time,
+        ),
+        topics.UNCONFIRMED: _event(
+            topics.UNCONFIRMED,
+            _USER,
+            f"{topics.UNCONFIRMED}/{_USER}/{UNCONFIRMED.epoch}/{UNCONFIRMED.receipt}/{_USER}",
+            UNCONFIRMED,
+            time=UNCONFIRMED.doubt.since,
+        ),
     }
     for topic, (key, document) in _FOLLOWING.items():
         found[topic] = _event(topic, key, f"{topic}/{key}/1", document)
     return found
 
 
-def _event(topic: str, key: str, event_id: str, document: msgspec.Struct) -> Example:
-    headers = cloud_event(topic=topic, subject=key, event_id=event_id, time=TIME)
+def _event(
+    topic: str, key: str, event_id: str, document: msgspec.Struct, *, time: str = TIME
+) -> Example:
+    headers = cloud_event(topic=topic, subject=key, event_id=event_id, time=time)
     return Example(key, _texts(headers), encode(document).decode())
 
 

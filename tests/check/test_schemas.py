@@ -21,6 +21,8 @@ DOCUMENT_TOPICS = [
     "exposure.asset.v1",
     "exposure.base.v1",
     "exposure.user.v1",
+    "feeds.v1",
+    "unconfirmed.v1",
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from rich.console import Console
 
 from headroom.asking import NotAnswered
 from headroom.query import ask
@@ -113,6 +114,44 @@ async def test_a_user_is_shown_with_digits_as_they_are(
     assert "unknown" in shown
     assert "(account)" in shown
     assert re.search(r"SOL +hercle +\(more, unknown\)", shown.replace("│", " "))
+
+
+async def test_each_account_is_shown_with_how_fresh_it_is_and_why(
+    worker: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = [
+        {
+            "venue": "hercle",
+            "account": "user 1",
+            "state": "unconfirmed",
+            "cause": "reconnected",
+            "reason": "connected again at 22:00:25",
+            "since": "2024-03-13T22:00:25.120000000Z",
+            "age_seconds": 12.34,
+        },
+        {
+            "venue": "sfox",
+            "account": "[red]\x1b[2J",
+            "state": "live",
+            "cause": None,
+            "reason": None,
+            "since": None,
+            "age_seconds": 0.5,
+        },
+    ]
+    fresh = {"age_seconds": 12.34, "stale": True, "state": "unconfirmed", "accounts": accounts}
+    monkeypatch.setitem(BALANCES, "freshness", fresh)
+    await ask(worker, "user", "hercle:user 1", as_json=False, console=Console(width=200))
+    shown = capsys.readouterr().out
+    for word in (
+        *("12.3 s old, UNCONFIRMED", "connected again at 22:00:25", "unconfirmed", "live"),
+        *("2024-03-13T22:00:25Z", "12.3 s", "0.5 s", "[red]\N{REPLACEMENT CHARACTER}[2J"),
+    ):
+        assert word in shown, word
+    assert "\x1b" not in shown
+    monkeypatch.setitem(BALANCES, "freshness", fresh | {"stale": False, "state": "live"})
+    await ask(worker, "user", "hercle:user 1", as_json=False, console=Console(width=200))
+    assert "12.3 s old, " not in capsys.readouterr().out
 
 
 async def test_json_is_the_document_as_it_came(

@@ -18,9 +18,11 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
 
 from headroom.reading import written_ends
+from schemas.codec import encode
+from schemas.feeds import FeedStatus
 from schemas.headers import RawHeaders
 from schemas.times import rfc3339
-from schemas.topics import BALANCES, CONTRIBUTIONS, DEAD_LETTERS, TOPICS
+from schemas.topics import ADOPTIONS, BALANCES, CONTRIBUTIONS, DEAD_LETTERS, FEEDS, TOPICS
 from schemas.venues import VENUES
 
 PARTITIONS = 4
@@ -43,6 +45,29 @@ def sfox_frame(user: str, sequence: int, **assets: str) -> bytes:
             "payload": {"user_id": user, "updates": updates},
         }
     ).encode()
+
+
+def now() -> str:
+    """The time, as documents write it."""
+    return rfc3339(time.time_ns())
+
+
+def status(epoch: int, *, state: Any = "connected", **fields: Any) -> FeedStatus:
+    """A status of sFOX's connection, told and confirmed at this moment."""
+    return FeedStatus(
+        venue="sfox",
+        connection="",
+        state=state,
+        epoch=epoch,
+        last_heard=now(),
+        last_frame=None,
+        frames=1,
+        gaps=0,
+        reconnects=0,
+        time=now(),
+        last_confirmed=now(),
+        **fields,
+    )
 
 
 class Pipeline:
@@ -112,6 +137,15 @@ class Pipeline:
             self.sent += 1
         await self._producer.flush()
 
+    async def tell(self, status: FeedStatus) -> None:
+        """Say how a connection is, as a producer would."""
+        key = f"{status.venue}/{status.connection}".encode()
+        await self._producer.send_and_wait(self.prefix + FEEDS, encode(status), key)
+
+    async def forget(self, connection: str) -> None:
+        """Say that there is no such connection (`VENUE/NAME`) any more."""
+        await self._producer.send_and_wait(self.prefix + FEEDS, None, connection.encode())
+
     async def configure(self, topic: str, settings: dict[str, str]) -> None:
         """Change a topic's settings."""
         resource = ConfigResource(ConfigResourceType.TOPIC, self.prefix + topic, configs=settings)
@@ -125,7 +159,7 @@ class Pipeline:
 
     async def lag(self) -> int:
         """Records of all sources that are not committed."""
-        sources = [v.raw_topic for v in VENUES.values()] + [BALANCES, CONTRIBUTIONS]
+        sources = [v.raw_topic for v in VENUES.values()] + [BALANCES, ADOPTIONS, CONTRIBUTIONS]
         committed = await self._admin.list_consumer_group_offsets(f"{self.prefix}headroom")
         ends = await self.ends(*sources)
         done = {TopicPartition(*tp): offset.offset for tp, offset in committed.items()}

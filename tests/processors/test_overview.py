@@ -6,11 +6,26 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
+from processors.freshness import STATES
 from processors.http import overview
-from processors.http.overview import LIMITS_MAX, Found, Overview, most_used
+from processors.http.overview import (
+    LIMITS_MAX,
+    UNCONFIRMED_MAX,
+    Counts,
+    Found,
+    Overview,
+    most_used,
+)
 from processors.http.problems import Problem
+from processors.ledger.users import doubt
+from processors.metrics import AccountCollector
 from schemas.codec import encode
+from schemas.feeds import FeedStatus
+from schemas.venues import VENUES
+from tests.processors.connections import connections, status
+from tests.processors.ledger.doubted import unread
 from tests.processors.ledger.snapshots import last, snapshot
 
 
@@ -56,7 +71,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def of(rows: Any) -> Overview:
-    return Overview(rows, clock_ns=lambda: 1_000_000_000)
+    return Overview(rows, clock_ns=lambda: 1_000_000_000, now=connections)
 
 
 def shares(found: Found) -> list[tuple[str, str | None]]:
@@ -144,3 +159,147 @@ async def test_answers_of_several_workers_are_one() -> None:
     assert [user for user, _ in shares(found)] == ["hercle:bb", "hercle:a", "hercle:ccc"]
     assert found.as_of == "0"
     assert most_used([]) == []
+
+
+# -- how fresh the accounts are
+
+PLAIN = {"BTC": "1"}
+
+
+def put_plain(rows: Rows, account: str, *, epoch: int = 1, receipt: int = 5) -> None:
+    one = snapshot(epoch, 1, receipt, account=account, assets=PLAIN)
+    rows.partitions[0][one.user.encode()] = encode(last([one]).state)
+
+
+def judged(rows: Any, *statuses: FeedStatus, known: bool = True) -> Overview:
+    return Overview(
+        rows, clock_ns=lambda: 1_000_000_000, now=lambda: connections(*statuses, known=known)
+    )
+
+
+async def test_accounts_are_counted_by_venue_and_state_as_each_is_answered_for() -> None:
+    """Rows that are read in place and rows that are decoded, as `freshness` judges them."""
+    rows = Rows()
+    for number in range(20):
+        put_plain(rows, f"live-{number}")
+    put_plain(rows, "old", epoch=0)
+    put_plain(rows, "early", receipt=2)
+    rows.put("a", "20")
+    rows.put("gone", "20", deleted=True)
+    doubted = doubt(
+        last([snapshot(1, 1, 5, account="odd", assets=PLAIN)]).state,
+        unread(9, account="odd", user="sfox:odd"),
+    )
+    rows.partitions[1][b"sfox:odd"] = encode(doubted)
+    statuses = [status(1, vouches_from=3), status(1, venue="hercle", state="refused")]
+    found = await judged(rows, *statuses).here()
+    assert found.accounts == {
+        "hercle": {"refused": 1},
+        "sfox": {"unconfirmed": 3, "live": 20},
+    }
+    told = [(one.user, one.state, one.cause) for one in found.unconfirmed]
+    assert told == [
+        ("hercle:a", "refused", "key_refused"),
+        ("sfox:early", "unconfirmed", "reconnected"),
+        ("sfox:odd", "unconfirmed", "unreadable"),
+        ("sfox:old", "unconfirmed", "reconnected"),
+    ]
+    document = msgspec.json.decode(msgspec.json.encode(found.document(1)))
+    assert document["accounts"] == found.accounts
+    assert document["unconfirmed"][0]["reason"] == "the venue refuses the key since 00:15:00"
+
+
+async def test_of_the_accounts_that_are_not_live_the_worst_are_told_and_no_more() -> None:
+    rows = Rows()
+    for number in range(50):
+        put_plain(rows, f"{number:03}", epoch=0)
+    for account in ("zz", "y"):
+        rows.put(account, "1")
+    found = await judged(rows, status(1), status(1, venue="hercle", state="refused")).here()
+    assert found.accounts["sfox"] == {"unconfirmed": 50}
+    assert len(found.unconfirmed) == UNCONFIRMED_MAX
+    assert [one.user for one in found.unconfirmed[:3]] == ["hercle:y", "hercle:zz", "sfox:000"]
+
+
+async def test_counts_of_several_workers_are_added_also_of_one_that_does_not_count() -> None:
+    rows, others = Rows(), Rows()
+    put_plain(rows, "a")
+    put_plain(others, "b")
+    put_plain(others, "c", epoch=0)
+    here, there = [await judged(one, status(1)).here() for one in (rows, others)]
+    answer = msgspec.json.decode(msgspec.json.encode(there.document(10)))
+    old = {"users": 1, "limits": [], "as_of": "1"}
+    found = overview.merged(here, [answer, old])
+    assert found.users == 4
+    assert found.accounts == {"sfox": {"unconfirmed": 1, "live": 2}}
+    assert [one.user for one in found.unconfirmed] == ["sfox:c"]
+
+
+async def test_a_scrape_waits_for_no_count_and_has_one_made_behind_it(clock: Clock) -> None:
+    rows = Rows()
+    put_plain(rows, "a")
+    asked = judged(rows, status(1))
+    assert asked.counted() is None
+    assert asked._behind is not None
+    await asked._behind
+    readings = rows.readings
+    assert asked.counted() == {"sfox": {"live": 1}}
+    put_plain(rows, "b")
+    clock.now += 9.0
+    assert asked.counted() == {"sfox": {"live": 1}}
+    await asyncio.sleep(0)
+    assert rows.readings == readings
+    clock.now += 2.0
+    assert asked.counted() == {"sfox": {"live": 1}}
+    async with asyncio.timeout(20):
+        while asked.counted() != {"sfox": {"live": 2}}:
+            await asyncio.sleep(0)
+    await asked.close()
+
+
+async def test_a_count_of_before_the_connections_were_known_is_made_again_soon(
+    clock: Clock,
+) -> None:
+    rows, known = Rows(), False
+    put_plain(rows, "a")
+    asked = Overview(
+        rows,  # type: ignore[arg-type]
+        clock_ns=lambda: 1_000_000_000,
+        now=lambda: connections(status(1), known=known),
+    )
+    assert (await asked.here()).accounts == {"sfox": {"unconfirmed": 1}}
+    known = True
+    clock.now += 0.5
+    asked.counted()
+    async with asyncio.timeout(20):
+        while asked.counted() != {"sfox": {"live": 1}}:
+            await asyncio.sleep(0)
+
+
+async def test_a_count_behind_a_move_of_partitions_is_made_the_next_time() -> None:
+    rows = Rows(partitions=1)
+    for number in range(2 * overview._ROWS_AT_ONCE):
+        put_plain(rows, f"{number:04}")
+    asked = judged(rows, status(1))
+    asked.count()
+    await asyncio.sleep(0)
+    rows.partitions.clear()
+    assert asked._behind is not None
+    await asked._behind
+    assert asked.counted() is None
+    await asked.close()
+
+
+def test_the_metric_has_every_state_of_every_venue_once_there_is_a_count() -> None:
+    def exported(counts: Counts | None) -> str:
+        registry = CollectorRegistry()
+        registry.register(AccountCollector(lambda: counts))
+        return generate_latest(registry).decode()
+
+    assert "headroom_accounts{" not in exported(None)
+    told = exported({"sfox": {"live": 3}})
+    assert 'headroom_accounts{state="live",venue="sfox"} 3.0' in told.replace(
+        'venue="sfox",state="live"', 'state="live",venue="sfox"'
+    )
+    assert told.count("headroom_accounts{") == len(VENUES) * len(STATES)
+    assert exported({}).count("} 0.0") == len(VENUES) * len(STATES)

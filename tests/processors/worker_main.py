@@ -39,6 +39,7 @@ async def main(options: dict[str, Any]) -> None:
         frames_of=frames_of(options),
         in_assets=frozenset(options.get("in_assets", ())),
         access=access_of(options),
+        stale_after_seconds=float(options.get("stale_after_seconds", 60.0)),
     )
     await Worker(settings, listener).run(stop, on_serving=lambda: print("ready", url, flush=True))
 

@@ -1,10 +1,12 @@
 """Hypothesis strategies: amounts, times and every document, as odd as the contract allows."""
 
+from typing import get_args
+
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from schemas import documents as d
-from schemas.feeds import FeedStatus
+from schemas import feeds as f
 from schemas.times import rfc3339
 
 # A loaded machine is slow now and then; that is no finding.
@@ -139,11 +141,13 @@ LIMIT_ALERTS = st.builds(
     time=TIMES,
 )
 
+DOUBTS = st.builds(f.Doubt, cause=st.sampled_from(get_args(f.Cause)), reason=NAMES, since=TIMES)
+CONFIRMED_FROM = st.builds(f.ConfirmedFrom, receipt=COUNTS, doubt=DOUBTS)
 FEED_STATUSES = st.builds(
-    FeedStatus,
+    f.FeedStatus,
     venue=VENUES,
     connection=NAMES,
-    state=st.sampled_from(["connected", "disconnected"]),
+    state=st.sampled_from(["connected", "disconnected", "refused"]),
     epoch=st.none() | INTEGERS_64,
     last_heard=st.none() | TIMES,
     last_frame=st.none() | TIMES,
@@ -151,6 +155,22 @@ FEED_STATUSES = st.builds(
     gaps=COUNTS,
     reconnects=COUNTS,
     time=TIMES,
+    since=st.none() | TIMES,
+    doubt=st.none() | DOUBTS,
+    confirmed_from=st.none() | CONFIRMED_FROM,
+    accounts=st.none() | st.lists(NAMES, max_size=3),
+    last_confirmed=st.none() | TIMES,
+    instance=NAMES,
+)
+UNCONFIRMED_ACCOUNTS = st.builds(
+    f.UnconfirmedAccount,
+    user=NAMES,
+    venue=VENUES,
+    account=NAMES,
+    doubt=DOUBTS,
+    epoch=INTEGERS_64,
+    receipt=INTEGERS_64,
+    source=SOURCES,
 )
 
 DOCUMENTS = {
@@ -168,5 +188,8 @@ DOCUMENTS = {
     d.AssetExposure: ASSET_EXPOSURES,
     d.BaseExposure: BASE_EXPOSURES,
     d.LimitAlert: LIMIT_ALERTS,
-    FeedStatus: FEED_STATUSES,
+    f.Doubt: DOUBTS,
+    f.ConfirmedFrom: CONFIRMED_FROM,
+    f.FeedStatus: FEED_STATUSES,
+    f.UnconfirmedAccount: UNCONFIRMED_ACCOUNTS,
 }

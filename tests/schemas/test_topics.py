@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas import documents
+from schemas import documents, feeds
 from schemas.topics import FRAME_BYTES_MAX, PARTITIONS_DEFAULT, TOPICS
 
 DAY_MS = 86_400_000
@@ -15,6 +15,8 @@ PUBLIC = {
     "exposure.asset.v1": ("compact", documents.AssetExposure),
     "exposure.base.v1": ("compact", documents.BaseExposure),
     "alerts.v1": ("delete", documents.LimitAlert),
+    "feeds.v1": ("compact", feeds.FeedStatus),
+    "unconfirmed.v1": ("compact", feeds.UnconfirmedAccount),
     "deadletters.v1": ("delete", None),
 }
 

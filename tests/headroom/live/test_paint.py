@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 
 from headroom.live.paint import UNKNOWN, line, picture
-from headroom.live.scene import Scene, Used, Venue, with_pace
+from headroom.live.scene import NotLive, Scene, Used, Venue, with_pace
 from headroom.live.show import Screen
+from processors.freshness import State
 
 USED = [
     Used("hercle:user-0001", "hercle", "USDT", "40486.14", "28000", "EUR", Decimal("1.445934")),
@@ -29,15 +30,23 @@ SCENE = Scene(
     limits=USED,
     venues=[
         Venue(
-            "hercle", connected=19, connections=20, heard_seconds=0.04, frames=6_000, reconnects=1
+            *("hercle", 19, 20, 0.04),
+            frames=6_000,
+            reconnects=1,
+            refused=1,
+            accounts={"live": 1_012, "unconfirmed": 3, "refused": 1, "stale": 0},
         ),
         Venue("sfox", connected=0, connections=1, heard_seconds=None, frames=0, reconnects=7),
+    ],
+    doubts=[
+        NotLive("ann", "hercle", "user-0007", "refused", "the venue refuses the key"),
+        NotLive("sfox:[b]x", "sfox", "[b]x", "unconfirmed", "connected again at 22:00:25"),
     ],
     problem="tables are being moved between workers",
 )
 
 
-def painted(scene: Scene, width: int = 100) -> str:
+def painted(scene: Scene, width: int = 130) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=False, legacy_windows=False)
     console.print(picture(scene))
     text = console.file.getvalue()  # type: ignore[attr-defined]
@@ -49,7 +58,9 @@ def test_every_figure_is_there_with_its_digits() -> None:
     text = painted(SCENE)
     for figure in (
         *("12,345", "12,344", "12,340", "220", "1:02:05", "http://127.0.0.1:6066"),
-        *("19 of 20 connected", "0.0 s ago", "disconnected", "never"),
+        *("19 of 20 connected, 1 refused", "0.0 s ago", "disconnected", "never"),
+        *("1,012 live, 3 unconfirmed, 1 refused", "ann", "the venue refuses the key"),
+        *("sfox:[b]x", "connected again at 22:00:25"),
         *("hercle:user-0001", "40486.14", "28000", "1.445934", "(account)", "0.851000"),
         *("127.0.0.1:9092", "tables are being moved"),
     ):
@@ -83,11 +94,30 @@ def test_a_users_name_is_text_and_nothing_else() -> None:
     assert "\x1b" not in text
 
 
+def test_a_venue_that_refuses_its_only_key_says_so() -> None:
+    venue = Venue("sfox", 0, 1, None, frames=0, reconnects=3, refused=1)
+    scene = Scene(elapsed_seconds=0.0, url="http://w", venues=[venue])
+    assert "● refused" in painted(scene)
+    assert "sfox refused never" in line(scene)
+
+
+@pytest.mark.parametrize(
+    ("state", "colour"), [("live", 32), ("unconfirmed", 33), ("stale", 35), ("disconnected", 31)]
+)
+def test_each_state_has_its_colour(state: State, colour: int) -> None:
+    venue = Venue("sfox", 1, 1, 0.1, frames=0, reconnects=0, accounts={state: 12})
+    out = io.StringIO()
+    console = Console(file=out, width=130, force_terminal=True, color_system="standard")
+    console.print(picture(Scene(elapsed_seconds=0.0, url="http://w", venues=[venue])))
+    assert f"\x1b[{colour}m12 {state}" in out.getvalue()
+
+
 def test_a_line_has_the_counts_and_the_venues() -> None:
     assert line(SCENE) == (
         " 3726 s  frames 12,345  raw 12,344  normalised 12,340  per second    100  "
         "dead letters      2  lag      4  users    220  "
-        "hercle 19 of 20 connected 0.0 s ago  sfox disconnected never  "
+        "hercle 19 of 20 connected, 1 refused 0.0 s ago 1,012 live, 3 unconfirmed, 1 refused  "
+        "sfox disconnected never  "
         "(tables are being moved between workers)"
     )
 

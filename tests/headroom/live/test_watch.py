@@ -59,6 +59,16 @@ FEEDS = [
     status("hercle", "2", "disconnected", "2026-11-24T09:59:59.500000000Z"),
     status("sfox", "", "connected", None),
 ]
+ACCOUNTS = {"hercle": {"live": 12, "unconfirmed": 3}}
+NOT_LIVE = {
+    "user": "ann",
+    "venue": "hercle",
+    "account": "a",
+    "state": "unconfirmed",
+    "cause": "gap",
+    "reason": "a frame is missing",
+    "since": NOW,
+}
 LIMIT, UNKNOWN = ({"user": "hercle:a", **limit} for limit in EXPOSURE["limits"])
 
 
@@ -67,6 +77,7 @@ class FakeWorker:
 
     def __init__(self) -> None:
         self.restoring = False
+        self.more: dict[str, Any] = {"accounts": ACCOUNTS, "unconfirmed": [NOT_LIVE]}
         self.server: TestServer | None = None
 
     def app(self) -> web.Application:
@@ -91,7 +102,8 @@ class FakeWorker:
     async def overview(self, _: web.Request) -> web.Response:
         if self.restoring:
             return web.json_response({"detail": "tables are being restored"}, status=503)
-        return web.json_response({"users": 3, "limits": [LIMIT, UNKNOWN], "as_of": NOW})
+        answer = {"users": 3, "limits": [LIMIT, UNKNOWN], "as_of": NOW}
+        return web.json_response(answer | self.more)
 
 
 @pytest.fixture
@@ -113,8 +125,19 @@ async def test_a_scene_is_what_the_worker_says(fake: tuple[FakeWorker, str]) -> 
     assert (hercle.connected, hercle.connections, hercle.heard_seconds) == (1, 2, 0.5)
     assert (hercle.frames, hercle.reconnects) == (20, 2)
     assert (sfox.connected, sfox.heard_seconds) == (1, None)
+    assert (hercle.accounts, sfox.accounts) == (ACCOUNTS["hercle"], {})
+    (doubt,) = scene.doubts
+    assert (doubt.user, doubt.state, doubt.reason) == ("ann", "unconfirmed", "a frame is missing")
     (used,) = scene.limits
     assert (used.user, used.current, used.utilisation) == ("hercle:a", "1430", Decimal("0.953333"))
+
+
+async def test_a_worker_of_before_counts_no_accounts(fake: tuple[FakeWorker, str]) -> None:
+    worker, url = fake
+    worker.more = {}
+    async with Worker(url, token=Secret(TOKEN)) as asked:
+        scene = await asked.look(0.0)
+    assert (scene.doubts, [venue.accounts for venue in scene.venues]) == ([], [{}, {}])
 
 
 async def test_while_tables_are_restored_the_venues_are_seen(fake: tuple[FakeWorker, str]) -> None:

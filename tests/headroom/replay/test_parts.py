@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -29,10 +30,12 @@ from headroom.replay.begin import LiveBehind, caught_up
 from headroom.replay.carry import carried_state, reader, records_of
 from headroom.replay.compare import Compared, Comparison, Difference
 from headroom.replay.rebuild import Pace, _Run, job_of
-from processors.ledger.users import UserState
+from processors.ledger.users import Confirmed, UserState
 from schemas.codec import decode
-from schemas.documents import BalanceSnapshot, UserBalances
+from schemas.documents import BalanceSnapshot, Source, UserBalances
+from schemas.feeds import UnconfirmedAccount
 from tests.headroom.replay.made import RAW, generation
+from tests.processors.ledger.doubted import unread
 from tests.processors.ledger.snapshots import snapshot
 
 
@@ -85,6 +88,27 @@ def test_a_carried_row_has_the_carried_accounts_alone_and_what_follows_from_it()
     latest = told[f"{own}balances.latest.v1"]
     assert latest[:2] == (None, b"u")
     assert [one.account for one in decode(latest[2] or b"", UserBalances).accounts] == ["b", "a"]
+
+
+def test_a_doubt_is_carried_with_its_account_unless_its_frame_is_read() -> None:
+    accounts = {"sfox:a": of("a", 9), "sfox:b": of("b", 8), "sfox:c": of("c", 12)}
+    sources = {"a": 9, "b": 11, "c": 13}
+    doubts = {
+        f"sfox:{name}": msgspec.structs.replace(
+            unread(20, account=name, user="u"), source=Source(RAW, 0, offset)
+        )
+        for name, offset in sources.items()
+    }
+    again = {name: Confirmed(1, 15, one.received_time) for name, one in accounts.items()}
+    state = UserState("u", 7, accounts, ["BTC"], [], unread=doubts, confirmed=again)
+    carried = carried_state(state, reader(generation(accounts={"sfox": None})))
+    assert carried is not None
+    assert list(carried.accounts) == list(carried.confirmed) == ["sfox:a", "sfox:b"]
+    assert carried.unread == {"sfox:a": doubts["sfox:a"]}
+    (told,) = [out for out in records_of(carried, "g", 4) if out[0].endswith("unconfirmed.v1")]
+    topic, partition, key, value, _ = told
+    assert (topic, partition, key) == (*("headroom-generation.g.unconfirmed.v1", None, b"sfox:a"),)
+    assert decode(value or b"", UnconfirmedAccount).user == "u"
 
 
 def test_a_generation_tells_of_its_frames_and_knows_what_lies_behind() -> None:

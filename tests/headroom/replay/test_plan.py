@@ -12,6 +12,8 @@ from processors.ledger.users import UserState
 from processors.ledger.views import View
 from schemas.codec import decode
 from schemas.documents import AssetExposure, BaseExposure, UserBalances, UserExposure
+from schemas.feeds import UnconfirmedAccount
+from tests.processors.ledger.doubted import OWN, unread
 from tests.processors.ledger.snapshots import snapshot
 from tests.schemas.strategies import PROPERTY
 
@@ -44,6 +46,31 @@ def written(here: User | None, there: User | None) -> dict[str, tuple[int | None
         assert topic not in found
         found[topic] = version, value
     return found
+
+
+def doubted(one: User, receipt: int | None) -> User:
+    """The same with a frame of the account that could not be read."""
+    doubts = {} if receipt is None else {OWN: unread(receipt)}
+    return msgspec.structs.replace(one, state=msgspec.structs.replace(one.state, unread=doubts))
+
+
+def test_an_account_that_only_one_generation_doubts_is_told_of() -> None:
+    """A frame that the new code can read takes the doubt away, one that it cannot casts it."""
+    one = user(7, "1")
+    assert written(doubted(one, 2), doubted(one, 2)) == {}
+    ((topic, partition, key, value, headers),) = user_records(
+        Pair(b"sfox:a", 3, doubted(one, None), doubted(one, 2)), "g", NOW
+    )
+    assert (topic, partition, key, value) == ("unconfirmed.v1", None, OWN.encode(), None)
+    assert dict(headers)["ce_id"] == b"unconfirmed.v1/sfox:a/1/1/confirmed"
+    ((topic, _, _, value, headers),) = user_records(
+        Pair(b"sfox:a", 3, doubted(one, 2), doubted(one, None)), "g", NOW
+    )
+    assert topic == "unconfirmed.v1"
+    assert decode(value or b"", UnconfirmedAccount).receipt == 2
+    gone = list(user_records(Pair(b"sfox:a", 3, None, doubted(one, 2)), "g", NOW))
+    assert ("unconfirmed.v1", None) in [(topic, value) for topic, _, _, value, _ in gone]
+    assert all(dict(headers).get("ce_time", b"x") for _, _, _, _, headers in gone)
 
 
 def test_the_same_in_the_same_version_is_not_told() -> None:

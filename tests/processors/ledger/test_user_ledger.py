@@ -42,6 +42,7 @@ class World:
             self.rows[change.user.encode()] = change.row
             self.documents[change.user] = change.balances, change.exposure
             self.versions.append(change.version)
+        self.rows |= changes.rows
         for key, bundle in changes.contributions:
             for share in unbundle(bundle):
                 assert key_of(share) == key
@@ -70,6 +71,8 @@ def one_by_one(world: World, snapshots: list[BalanceSnapshot]) -> Counter[tuple[
         row = world.rows.get(one.user.encode())
         folded = fold(None if row is None else decode(row, UserState), one)
         verdicts[one.venue, folded.verdict] += 1
+        if folded.state is not folded.before:
+            world.rows[one.user.encode()] = encode(folded.state)
         if folded.verdict in EMITS:
             state = folded.state
             world.rows[one.user.encode()] = encode(state)

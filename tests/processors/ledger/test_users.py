@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,7 +63,7 @@ def test_order_is_epoch_then_sequence_then_receipt(
     assert stored == (later if verdict in CHANGES else STORED)
     assert folded.state.version == (2 if verdict in CHANGES else 1)
     if verdict not in CHANGES:
-        assert folded.state is before
+        assert told(folded.state) == told(before)
 
 
 def test_accounts_are_judged_apart() -> None:
@@ -148,7 +149,13 @@ def test_the_version_is_the_number_of_accepted_changes(data: st.DataObject) -> N
         assert folded.state.version == accepted
     for before, after in pairwise(folds):
         if after.verdict not in CHANGES:
-            assert after.state is before.state
+            assert told(after.state) == told(before.state)
+            assert after.verdict is Verdict.DUPLICATE or after.state is before.state
+
+
+def told(state: UserState | None) -> UserState | None:
+    """A row without what nobody is told of: that a snapshot came again."""
+    return None if state is None else msgspec.structs.replace(state, confirmed={})
 
 
 @given(logs())
