@@ -15,7 +15,7 @@ import msgspec
 from rich.console import Console
 
 from headroom.demo.children import Child
-from headroom.demo.observe import Observer, Sight, lines
+from headroom.demo.observe import Observer, Sight, frames
 from headroom.errors import OperatorError
 from headroom.live import Scene, Screen, Worker, keeping, scenes
 from headroom.venue import Shown, module_of
@@ -138,23 +138,21 @@ class Demo:
         return child
 
     def _sent(self, journal: str) -> int:
-        return lines(self._folder / f"{journal}.journal")
+        return frames(self._folder / f"{journal}.journal")
 
     def _frames(self) -> int:
-        return sum(map(lines, self.journals))
+        return sum(map(frames, self.journals))
 
     async def _drained(self, observer: Observer) -> Sight:
         """Wait until everything that was sent is in raw, and everything in raw is done."""
         deadline = time.monotonic() + DRAIN_SECONDS_MAX
-        frames = self._frames()
+        sent = self._frames()
         while True:
             sight = await observer.look()
-            if sight.raw >= frames and not sight.lag:
+            if sight.raw >= sent and not sight.lag:
                 return sight
             if time.monotonic() > deadline:
-                raise Stuck(
-                    f"of {frames} frames {sight.raw} are in raw, and the lag is {sight.lag}"
-                )
+                raise Stuck(f"of {sent} frames {sight.raw} are in raw, and the lag is {sight.lag}")
             for child in self._children[:1]:
                 child.check()
             await asyncio.sleep(_POLL_SECONDS)
