@@ -199,3 +199,6 @@ HERCLE: Final = _table(
         Fault("cut", 5, "cuts the connection with RST", strikes="first", times=1, acts=True),
     )
 )
+
+TABLES: Final = {"sfox": SFOX, "hercle": HERCLE}
+"""The tables of the venues that can be ordered to have faults."""
