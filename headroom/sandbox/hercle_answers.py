@@ -109,11 +109,11 @@ class Answers:
         in_assets = self._orders.strike("asset-limits", user_id) is not None
         account, exposures = self._world.of(user_id)
         data = said.balances_data(account, exposures, limits_in_assets=in_assets)
-        name = "asset-limits" if in_assets else None
+        made = "asset-limits" if in_assets else None
         if self._orders.strike("bad-amount", user_id):
-            name, data = "bad-amount", _AVAILABLE.sub('"available": 1e400', data, count=1)
+            made, data = "bad-amount", _AVAILABLE.sub('"available": 1e400', data, count=1)
         text = self._event(BALANCES, client_id, data)
-        return Told(text, (user_id,), account.changes, name)
+        return Told(text, (user_id,), account.changes, made)
 
     def _falling(self, name: str, client_id: str, user_id: str) -> Told:
         """First what is given up, then an account that counts from 1, each time another balance."""
@@ -143,7 +143,8 @@ class Answers:
         if name == "second-argument":
             envelopes = [said.envelope(BALANCES, client_id, each, self._form) for each in data]
         else:
-            both, form = f"[{', '.join(data)}]", "text" if name == "list-text" else "object"
+            both = f"[{', '.join(data)}]"
+            form: Form = "text" if name == "list-text" else "object"
             envelopes = [said.envelope(BALANCES, client_id, both, self._form, data_form=form)]
         return Told(said.event(*envelopes), (user_id, second), None, name)
 

@@ -27,10 +27,11 @@ class Sandbox(Protocol):
     url: str
     producing: asyncio.Task[None] | None
     connections: int
-    refused: int
 
     @property
-    def frames_sent(self) -> int: ...  # noqa: D102 - see above
+    def refused(self) -> int: ...  # noqa: D102 - see above
+    @property
+    def frames_sent(self) -> int: ...  # noqa: D102
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *_: object) -> None: ...

@@ -261,6 +261,17 @@ async def test_a_deaf_hub_reads_nothing_and_goes_on_pinging(tmp_path):
         assert "account.balances.snapshot" in await seen.client.next()
 
 
+async def test_who_comes_to_a_deaf_hub_is_heard_once(tmp_path):
+    """It has connected and been answered before the hub stops reading from it."""
+    async with Watched(tmp_path, faults=(Order(name="deaf"),)) as seen:
+        assert await seen.client.balances()
+        pong = await seen.client.socket.ping()
+        await seen.the_other_is_well()
+        assert not pong.done()
+        seen.sandbox.clear("deaf")
+        await pong
+
+
 async def test_an_assets_limit_may_be_an_amount_of_the_asset(tmp_path):
     """The exposure is what is held of it; the totals are in the base currency as ever."""
     async with Watched(tmp_path) as seen:

@@ -8,6 +8,7 @@ from websockets.asyncio.client import connect
 
 from headroom.sandbox import Order, SfoxConfig, SfoxSandbox
 from headroom.sandbox.faults import SFOX
+from headroom.sandbox.sfox_session import updates_of
 from tests.headroom.sandbox.clients import (
     FEED,
     journal_lines,
@@ -186,12 +187,15 @@ async def test_what_changes_while_away_is_not_told_until_it_changes_again(tmp_pa
         seen.sandbox.order("missed-while-away", user="user-0001")
         frames += [json.loads(text) for text in await read_to_the_close(seen.client)]
         old = [frame for frame in frames if frame["payload"]["user_id"] == "user-0001"][-1]
+        account = seen.sandbox._market.accounts[0]  # What nobody is told can be seen in here only.
+        unseen = json.loads(f"[{', '.join(updates_of(account))}]")
+        assert unseen != amounts(old)
         seen.client = await seen.subscribed()
         silent = [await seen.next() for _ in range(40)]
         assert {frame["payload"]["user_id"] for frame in silent} == {"user-0002", "user-0003"}
         seen.sandbox.clear("missed-while-away")
         told = await seen.until(lambda frame: frame["payload"]["user_id"] == "user-0001")
-        assert amounts(told[-1]) != amounts(old)
+        assert amounts(told[-1]) != unseen
 
 
 @pytest.mark.parametrize("name", ["web3-entry", "web3-in-place", "held-number", "null-wallet"])
