@@ -1,7 +1,7 @@
 """The faults that a simulated venue can be ordered to have: each has a name and one sentence.
 
 `SFOX` and `HERCLE` are the tables. In them `kind` is the kind of trouble of the page on freshness
-(docs/freshness.md) that a fault shows, `strikes` whom it strikes where an order names nobody
+(docs/freshness.md) that a fault shows (0: what secrets and logs must stand), `strikes` whom it strikes where an order names nobody
 (`any` user, or the venue's `first`), and `times` and `seconds` when it is over by itself; a fault
 with neither lasts until it is turned off. `orders` says what an order is and keeps what is on.
 
@@ -175,7 +175,7 @@ HERCLE: Final = _table(
         Fault("asset-limits", 10, "sends assets' exposures and limits as amounts of the asset"),
         Fault(
             "numbered-errors",
-            3,
+            0,
             "sends an event of an error with each answer; its words differ in a number only",
             strikes="first",
         ),
