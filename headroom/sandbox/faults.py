@@ -1,9 +1,10 @@
 """The faults that a simulated venue can be ordered to have: each has a name and one sentence.
 
 `SFOX` and `HERCLE` are the tables. In them `kind` is the kind of trouble of the page on freshness
-(docs/freshness.md) that a fault shows (0: what secrets and logs must stand), `strikes` whom it strikes where an order names nobody
-(`any` user, or the venue's `first`), and `times` and `seconds` when it is over by itself; a fault
-with neither lasts until it is turned off. `orders` says what an order is and keeps what is on.
+(docs/freshness.md) that a fault shows, 0 for what secrets and logs must stand; `strikes` whom it
+strikes where an order names nobody (`any` user, or the venue's `first`); `times` and `seconds` when
+it is over by itself: a fault with neither lasts until it is turned off. `orders` says what an order
+is and keeps what is on.
 
 A fault is the venue's own: nothing here knows how a producer takes it.
 """
