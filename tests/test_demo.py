@@ -25,8 +25,27 @@ def test_the_demo_loses_nothing_and_leaves_nothing_behind(tmp_path: Path) -> Non
     assert summary["lost"] == 0
     assert summary["users"] == 44
     assert summary["frames_per_second_max"] > 0
+    assert "faults" not in summary
+    assert "fault" not in result.stderr
     assert not list(tmp_path.iterdir())
     assert not _processes(tmp_path)
+
+
+@pytest.mark.timeout(180)
+def test_a_fault_is_ordered_told_and_accounted_for(tmp_path: Path) -> None:
+    """It comes and goes while the picture stands, and the accounting stays honest."""
+    words = ("--fault", "duplicate?times=3", "--fault", "hercle:cut")
+    result = _demo(tmp_path, "--for", "15", "--rate", "60", "--users", "40", *words)
+    assert result.returncode == 0, result.stderr[-2000:]
+    for word in ("fault on:  sfox:duplicate", "fault on:  hercle:cut", "fault off: hercle:cut"):
+        assert word in result.stderr
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert [(each["fault"], each["frames"]) for each in summary["faults"]] == [
+        ("sfox:duplicate", 6),
+        ("hercle:cut", 0),
+    ]
+    assert summary["raw"] == summary["frames"]
+    assert summary["lost"] == 0
 
 
 @pytest.mark.timeout(180)

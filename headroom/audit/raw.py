@@ -5,10 +5,13 @@ from hashlib import blake2b
 
 from headroom.audit.findings import Findings
 from headroom.audit.frames import belongs_in_raw
-from headroom.audit.world import Record, World
+from headroom.audit.world import Record, Sent, World
 from schemas.headers import RETRY_OF
 
 DECIMAL_DIGITS_MAX = 30
+REDACTED = "headroom.redacted"
+SECRET_FAULTS = frozenset({"key-in-message"})
+"""The faults of a simulated venue whose frames hold a key."""
 
 
 def check_raw(world: World, findings: Findings) -> tuple[int, int]:
@@ -84,19 +87,27 @@ def _check_journals(world: World, findings: Findings) -> tuple[int, int]:
     frames = 0
     wanted: dict[str, Counter[bytes]] = defaultdict(Counter)
     places: dict[bytes, str] = {}
+    secret: dict[str, list[str]] = defaultdict(list)
     for sent in world.sent:
         kept = belongs_in_raw(sent.venue, sent.frame)
         frames += kept
+        if kept and _carries_secret(world, sent):
+            secret[sent.venue].append(sent.place)
+            continue
         wanted[sent.venue][_digest(sent.frame)] += kept
         places.setdefault(_digest(sent.frame), sent.place)
     there: dict[str, Counter[bytes]] = defaultdict(Counter)
+    redacted: Counter[str] = Counter()
     for venue, record in world.raw():
         if record.header(RETRY_OF) is not None:
+            continue
+        if record.header(REDACTED) is not None:
+            redacted[venue] += 1
             continue
         digest = _digest(record.value or b"")
         there[venue][digest] += 1
         places.setdefault(digest, record.place)
-    lost = 0
+    lost = _check_secrets(secret, redacted, findings)
     for venue, sent_counts in wanted.items():
         for digest, count in (sent_counts - there[venue]).items():
             lost += count
@@ -105,6 +116,32 @@ def _check_journals(world: World, findings: Findings) -> tuple[int, int]:
             where = places[digest]
             findings.add("I1", where, f"in raw {count} time(s) more than {venue} sent it")
     return frames, lost
+
+
+def _carries_secret(world: World, sent: Sent) -> bool:
+    """Say whether a frame holds a key of ours: it lies in raw with the key hidden."""
+    return sent.fault in SECRET_FAULTS or any(
+        canary in sent.frame for canary in world.canaries if canary
+    )
+
+
+def _check_secrets(secret: dict[str, list[str]], redacted: Counter[str], findings: Findings) -> int:
+    """Compare how many frames with a key were sent with how many lie in raw without it.
+
+    Their bytes are others, so that they can only be counted. Returns how many are lost.
+    """
+    lost = 0
+    for venue in sorted(secret.keys() | redacted.keys()):
+        places, count = secret[venue], redacted[venue]
+        missing = max(0, len(places) - count)
+        lost += missing
+        if missing:
+            problem = f"{missing} frame(s) with a key are not in raw, redacted"
+            findings.add("I1", places[-missing], problem)
+        elif count > len(places):
+            problem = f"{count} redacted in raw, {len(places)} sent with a key"
+            findings.add("I1", venue, problem)
+    return lost
 
 
 def _digest(frame: bytes) -> bytes:

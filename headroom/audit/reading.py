@@ -105,19 +105,26 @@ def _record(item: ConsumerRecord, headers: _Headers) -> Record:
 
 
 def read_journals(paths: Sequence[Path]) -> Iterable[Sent]:
-    """Read the venues' journals; ValueError names the line that cannot be read."""
+    """Read the frames of the venues' journals; ValueError names the line that cannot be read.
+
+    Lines that tell of a fault's beginning or end are no frames.
+    """
     for path in paths:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 place = f"{path.name}:{number}"
-                yield _sent(line, place)
+                sent = _sent(line, place)
+                if sent is not None:
+                    yield sent
 
 
-def _sent(line: bytes, place: str) -> Sent:
+def _sent(line: bytes, place: str) -> Sent | None:
     try:
         fields = json.loads(line)
+        if "on" in fields and "frame" not in fields:
+            return None
         venue, encoded = fields["venue"], fields.get("frame_base64")
         frame = base64.b64decode(encoded) if encoded is not None else fields["frame"].encode()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{place} is no line of a journal: {error!r}") from error
-    return Sent(venue, frame, place)
+    return Sent(venue, frame, place, fields.get("fault"))

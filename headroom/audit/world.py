@@ -50,11 +50,15 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sent(msgspec.Struct, frozen=True, gc=False):
-    """A frame that a venue's journal says it sent; `place` names the journal's line."""
+    """A frame that a venue's journal says it sent; `place` names the journal's line.
+
+    `fault` is the name of the fault under which a simulated venue sent it.
+    """
 
     venue: str
     frame: bytes
     place: str
+    fault: str | None = None
 
 
 class World(msgspec.Struct, frozen=True):

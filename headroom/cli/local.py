@@ -27,11 +27,31 @@ from headroom.running import run
     show_default=True,
     help="Users at sFOX; Hercle has a tenth.",
 )
-def demo(seconds: float | None, as_json: bool, rate: Decimal, users: int) -> None:  # noqa: FBT001 - a flag
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="[VENUE:]NAME",
+    help="A fault of a venue, from a few seconds after the start and for 8 s; an unknown NAME "
+    "lists all.",
+)
+def demo(
+    seconds: float | None,
+    as_json: bool,  # noqa: FBT001 - a flag
+    rate: Decimal,
+    users: int,
+    faults: tuple[str, ...],
+) -> None:
     """Everything on this machine: Kafka, both venues, producers, a worker."""
-    from headroom.demo import DemoOptions, run_demo
+    from headroom.demo import DemoOptions, Wanted, run_demo
 
-    options = DemoOptions(seconds=seconds, as_json=as_json, rate_per_second=rate, users=users)
+    try:
+        wanted = tuple(map(Wanted.read, faults))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fault") from error
+    options = DemoOptions(
+        seconds=seconds, as_json=as_json, rate_per_second=rate, users=users, faults=wanted
+    )
     sys.exit(run(lambda stop: run_demo(options, stop)))
 
 

@@ -16,6 +16,8 @@ from schemas.venues import VENUES
 RAW_TOPICS: Final = tuple(venue.raw_topic for venue in VENUES.values())
 _SOURCES: Final = (*RAW_TOPICS, BALANCES, CONTRIBUTIONS)
 _CHUNK_BYTES: Final = 1024 * 1024
+# Only a line that tells of a fault has this member: what stands in a frame has its quotes escaped.
+_FAULT_LINE: Final = b'"user": '
 
 
 class Sight(msgspec.Struct, frozen=True):
@@ -68,12 +70,14 @@ class Observer:
         return ends
 
 
-def lines(path: Path) -> int:
-    """How many lines a journal has; none where it does not exist yet."""
+def frames(path: Path) -> int:
+    """How many frames a journal has; none where it does not exist yet."""
+    count, tail = 0, b""
     try:
         with path.open("rb") as journal:
-            return sum(
-                chunk.count(b"\n") for chunk in iter(lambda: journal.read(_CHUNK_BYTES), b"")
-            )
+            for chunk in iter(lambda: journal.read(_CHUNK_BYTES), b""):
+                count += chunk.count(b"\n") - (tail + chunk).count(_FAULT_LINE)
+                tail = chunk[1 - len(_FAULT_LINE) :]
+            return count
     except FileNotFoundError:
         return 0

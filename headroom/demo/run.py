@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from headroom.audit import Audit, audit
+from headroom.demo.faults import Caused, caused
 from headroom.demo.observe import Observer
 from headroom.demo.system import Demo, DemoOptions, tell
 from headroom.kafka import KafkaNode
@@ -20,8 +21,11 @@ from headroom.topics import apply
 from schemas.topics import PARTITIONS_DEFAULT
 
 
-class Summary(msgspec.Struct, frozen=True):
-    """The demo's last line: what the venues sent, and what became of it."""
+class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The demo's last line: what the venues sent, and what became of it.
+
+    `faults` are those that were ordered; without any it is not told.
+    """
 
     frames: int
     raw: int
@@ -33,6 +37,7 @@ class Summary(msgspec.Struct, frozen=True):
     repeated: int
     frames_per_second_max: float | None
     socket_to_table_seconds_median: float | None
+    faults: list[Caused] | None = None
 
 
 async def run_demo(options: DemoOptions, stop: asyncio.Event) -> int:
@@ -57,10 +62,17 @@ async def run_demo(options: DemoOptions, stop: asyncio.Event) -> int:
             tell("counting …")
             journals = [path for path in demo.journals if path.exists()]
             found = await audit(kafka, journals=journals)
-            return _report(options, found, sprint, median)
+            faults = await asyncio.to_thread(caused, options.faults, journals)
+            return _report(options, found, sprint, median, faults)
 
 
-def _report(options: DemoOptions, found: Audit, sprint: float | None, median: float | None) -> int:
+def _report(
+    options: DemoOptions,
+    found: Audit,
+    sprint: float | None,
+    median: float | None,
+    faults: list[Caused] | None,
+) -> int:
     summary = Summary(
         frames=found.frames,
         raw=found.raw,
@@ -72,6 +84,7 @@ def _report(options: DemoOptions, found: Audit, sprint: float | None, median: fl
         repeated=found.repeated,
         frames_per_second_max=None if sprint is None else round(sprint, 1),
         socket_to_table_seconds_median=median,
+        faults=faults,
     )
     for finding in found.findings:
         tell(f"{finding.invariant}: {finding.where}: {finding.problem}")
@@ -94,3 +107,6 @@ def _print(summary: Summary) -> None:
     if summary.socket_to_table_seconds_median is not None:
         milliseconds = summary.socket_to_table_seconds_median * 1000
         click.echo(f"socket to table       {milliseconds:g} ms or less for half of the frames")
+    for each in summary.faults or ():
+        click.echo(f"fault                 {each.fault}: the venue {each.does};")
+        click.echo(f"                      {each.frames} frames were sent under it")

@@ -15,7 +15,8 @@ import msgspec
 from rich.console import Console
 
 from headroom.demo.children import Child
-from headroom.demo.observe import Observer, Sight, lines
+from headroom.demo.faults import Wanted, cause
+from headroom.demo.observe import Observer, Sight, frames
 from headroom.errors import OperatorError
 from headroom.live import Scene, Screen, Worker, keeping, scenes
 from headroom.venue import Shown, module_of
@@ -31,12 +32,16 @@ _POLL_SECONDS: Final = 0.1
 
 
 class DemoOptions(msgspec.Struct, frozen=True):
-    """What a person may choose; `rate_per_second` is over all venues."""
+    """What a person may choose; `rate_per_second` is over all venues.
+
+    `faults` are ordered from the venues while the picture stands.
+    """
 
     seconds: float | None
     as_json: bool
     rate_per_second: Decimal
     users: int
+    faults: tuple[Wanted, ...] = ()
 
 
 class Stuck(OperatorError):
@@ -63,6 +68,7 @@ class Demo:
         self._shown = _shown(options)
         self.journals = [folder / f"{name}.journal" for name in (*self._shown, "sprint")]
         self._places = {"Kafka": bootstrap, "processes' logs": str(folder)}
+        self._venues: dict[str, str] = {}
         self.url = ""
 
     @contextlib.asynccontextmanager
@@ -94,8 +100,34 @@ class Demo:
                 scene, frames=self._frames(), raw=sight.raw, lag=sight.lag, places=self._places
             )
 
-        with Screen(Console(stderr=True)).open() as screen:
-            await scenes(look, screen.show, stop, seconds=self._options.seconds)
+        console = Console(stderr=True)
+        with Screen(console).open() as screen:
+            async with self._faults(console, stop):
+                await scenes(look, screen.show, stop, seconds=self._options.seconds)
+
+    @contextlib.asynccontextmanager
+    async def _faults(self, console: Console, stop: asyncio.Event) -> AsyncIterator[None]:
+        """Order what a person wants to see, beside what runs in the block."""
+        if not self._options.faults:
+            yield
+            return
+
+        def say(text: str) -> None:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        def stop_at_failure(task: asyncio.Task[None]) -> None:
+            # What cannot be ordered ends the demo: nobody waits for minutes to learn of it.
+            if not task.cancelled() and task.exception() is not None:
+                stop.set()
+
+        causing = asyncio.create_task(cause(self._options.faults, self._venues, say))
+        causing.add_done_callback(stop_at_failure)
+        try:
+            yield
+        finally:
+            causing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await causing
 
     async def silence(self, observer: Observer) -> Sight:
         """Stop the venues, then the producers, and wait until everything has arrived."""
@@ -123,7 +155,7 @@ class Demo:
         """A venue's sandbox and, once that listens, its producer, which is returned."""
         path = str(self._folder / f"{journal}.journal")
         sandbox = self._child("sandbox", venue, *shown.sandbox, "--journal", path)
-        url = await sandbox.url(seconds=START_SECONDS_MAX)
+        url = self._venues[venue] = await sandbox.url(seconds=START_SECONDS_MAX)
         address = {f"HEADROOM_{venue.upper()}_URL": url}
         return self._child("produce", venue, **address, **shown.producer)
 
@@ -138,23 +170,21 @@ class Demo:
         return child
 
     def _sent(self, journal: str) -> int:
-        return lines(self._folder / f"{journal}.journal")
+        return frames(self._folder / f"{journal}.journal")
 
     def _frames(self) -> int:
-        return sum(map(lines, self.journals))
+        return sum(map(frames, self.journals))
 
     async def _drained(self, observer: Observer) -> Sight:
         """Wait until everything that was sent is in raw, and everything in raw is done."""
         deadline = time.monotonic() + DRAIN_SECONDS_MAX
-        frames = self._frames()
+        sent = self._frames()
         while True:
             sight = await observer.look()
-            if sight.raw >= frames and not sight.lag:
+            if sight.raw >= sent and not sight.lag:
                 return sight
             if time.monotonic() > deadline:
-                raise Stuck(
-                    f"of {frames} frames {sight.raw} are in raw, and the lag is {sight.lag}"
-                )
+                raise Stuck(f"of {sent} frames {sight.raw} are in raw, and the lag is {sight.lag}")
             for child in self._children[:1]:
                 child.check()
             await asyncio.sleep(_POLL_SECONDS)

@@ -6,16 +6,19 @@ with what reads the venues, so that a mistake cannot hide by being made twice.
 
 from headroom.sandbox.config import HercleConfig, SfoxConfig, hercle_keys, read_keys
 from headroom.sandbox.hercle import HercleSandbox
+from headroom.sandbox.orders import Order, UnknownFault
 from headroom.sandbox.runner import Sandbox, SandboxReport, announced
 from headroom.sandbox.sfox import SfoxSandbox
 
 __all__ = [
     "HercleConfig",
     "HercleSandbox",
+    "Order",
     "Sandbox",
     "SandboxReport",
     "SfoxConfig",
     "SfoxSandbox",
+    "UnknownFault",
     "announced",
     "hercle_keys",
     "read_keys",

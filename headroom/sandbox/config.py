@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
+
+from headroom.sandbox.faults import HERCLE, SFOX
+from headroom.sandbox.orders import Order, check
 
 SFOX_DEFAULT_KEY: Final = "sandbox-sfox-key"
 HERCLE_DEFAULT_KEY: Final = "sandbox-hercle-key"
@@ -24,6 +27,7 @@ class SfoxConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     `port` 0 is any free one. `rate_per_second` counts balance frames over all users, 0 is
     silence. `close_seconds` is how long `stop()` waits for a client to read to the close.
+    `faults` are on from the start.
     """
 
     port: int = 0
@@ -33,12 +37,15 @@ class SfoxConfig(msgspec.Struct, frozen=True, kw_only=True):
     journal: Path | None = None
     api_key: str = SFOX_DEFAULT_KEY
     close_seconds: Decimal = Decimal(10)
+    faults: tuple[Order, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every value."""
         _check_common(self.port, self.users, self.rate_per_second)
         _check_key(self.api_key)
         _check_positive("close_seconds", self.close_seconds)
+        for order in self.faults:
+            check(order, "sfox", SFOX, account_ids(self.users))
 
     def __repr__(self) -> str:
         """Everything but the key."""
@@ -53,7 +60,9 @@ class HercleConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     `keys` gives the user id of each API key and so the users; where it is empty, there are
     `users` of them with the keys of `hercle_keys(base_key, users)`. `rate_per_second` counts
-    changes of state over all users: balances are sent when asked for only.
+    changes of state over all users: balances are sent when asked for only. `data` says whether
+    events carry their data as a JSON text in a string, as the venue does, or as an object, as one
+    of its pages shows. `faults` are on from the start.
     """
 
     port: int = 0
@@ -67,6 +76,8 @@ class HercleConfig(msgspec.Struct, frozen=True, kw_only=True):
     ping_seconds: Decimal = Decimal(15)
     client_timeout_seconds: Decimal = Decimal(30)
     close_seconds: Decimal = Decimal(10)
+    data: Literal["text", "object"] = "text"
+    faults: tuple[Order, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -81,6 +92,8 @@ class HercleConfig(msgspec.Struct, frozen=True, kw_only=True):
         _check_positive("ping_seconds", self.ping_seconds)
         _check_positive("client_timeout_seconds", self.client_timeout_seconds)
         _check_positive("close_seconds", self.close_seconds)
+        for order in self.faults:
+            check(order, "hercle", HERCLE, list(self.users_by_key.values()))
 
     def __repr__(self) -> str:
         """Everything but the keys."""

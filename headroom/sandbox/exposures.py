@@ -55,6 +55,12 @@ class Exposures:
             asset.code: self._worth_cents(asset) for asset in self._account.assets
         }
 
+    def max_units(self, asset: Asset) -> int:
+        """The limit of an asset as an amount of it, at the price when the market began."""
+        cents = self.max_by_asset[asset.code]
+        value = cents * self._base_price // 100
+        return int(value * 10**asset.scale // asset.price)
+
     def _worth_cents(self, asset: Asset) -> int:
         value = worth(self._account.holdings[asset.code].balance, asset, self._market.prices)
         return value * 100 // self._base_price

@@ -16,29 +16,35 @@ from typing import Final, Self
 
 from aiohttp import web
 
-from headroom.sandbox import hercle_messages, hub
+from headroom.sandbox import hub
 from headroom.sandbox.config import HercleConfig
-from headroom.sandbox.exposures import Exposures
-from headroom.sandbox.faults import Faults
+from headroom.sandbox.control import control, is_control
+from headroom.sandbox.faults import HERCLE
+from headroom.sandbox.hercle_acts import HercleActs
 from headroom.sandbox.hercle_admission import Admission
+from headroom.sandbox.hercle_answers import Answers, Told, World
 from headroom.sandbox.hercle_connection import HercleConnection, Surroundings
+from headroom.sandbox.hercle_gate import Gate
 from headroom.sandbox.hub import Goodbye, Handshake, HubEvent, Invocation
 from headroom.sandbox.journal import Journal, Sent
-from headroom.sandbox.market import HERCLE_ASSETS, Market
+from headroom.sandbox.orders import Orderable, Ordered, Orders
 from headroom.sandbox.pace import Pacer, Sleep
 
 HOST: Final = "127.0.0.1"
+ELSEWHERE: Final = "/elsewhere"
+"""Behind the hub's path: where a redirected client negotiates."""
 
 _GOING_AWAY: Final = 1001
 _MESSAGE_BYTES_MAX: Final = 64 * 1024
 _PING_AFTER_HANDSHAKE_ONE_IN: Final = 3
 
 
-class HercleSandbox:
+class HercleSandbox(Orderable):
     """The venue as a server: `async with HercleSandbox(config) as sandbox:`, then `sandbox.url`.
 
     The state changes `config.rate_per_second` times a second over all users, whether somebody
-    asks or not. Entering raises OSError where the port is taken or the journal cannot be written.
+    asks or not. Faults are ordered by `config.faults`, `order()` and the control path on the same
+    port. Entering raises OSError where the port is taken or the journal cannot be written.
     """
 
     venue = "hercle"
@@ -51,37 +57,43 @@ class HercleSandbox:
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         sleep: Sleep = asyncio.sleep,
         new_token: Callable[[], str] = secrets.token_urlsafe,
-        faults: Faults | None = None,
     ) -> None:
         self._config = config
-        self._faults = faults or Faults()
         users = config.users_by_key
-        rng = Random(config.seed)
-        self._market = Market(list(users.values()), rng, kinds=HERCLE_ASSETS, margin=False)
-        self._accounts = {account.user_id: account for account in self._market.accounts}
-        self._exposures = [
-            Exposures(account, self._market, rng) for account in self._market.accounts
-        ]
-        self._admission = Admission(users, new_token)
+        user_ids = list(users.values())
+        self._world = World(user_ids, Random(config.seed))
+        journal = Journal("hercle", config.journal)
+        self.orders = Orders(
+            HERCLE, journal, dict.fromkeys(user_ids), clock_ns=clock_ns, sleep=sleep
+        )
         self._around = Surroundings(
-            journal=Journal("hercle", config.journal),
+            journal=journal,
+            orders=self.orders,
             clock_ns=clock_ns,
             monotonic_ns=monotonic_ns,
             sleep=sleep,
-            # Not the market's: what is asked, and when, must not change what happens there.
+            # Not the world's: what is asked, and when, must not change what happens there.
             rng=Random(config.seed + 1),
             ping_seconds=config.ping_seconds,
             client_timeout_seconds=config.client_timeout_seconds,
         )
-        self._runner: web.AppRunner | None = None
-        self._stopping = False
-        self._failure: asyncio.Future[None] | None = None
+        self._gate = Gate(Admission(users, new_token), self.orders)
+        self._answers = Answers(self._world, self.orders, config.data, self._around.rng)
         self._connected: set[HercleConnection] = set()
+        keys = {user_id: key for key, user_id in users.items()}
+        self._acts = HercleActs(self.orders, keys, self._connected)
+        self.orders.changed = self._acts.changed
+        self._runner: web.AppRunner | None = None
+        self._failure: asyncio.Future[None] | None = None
         self._started_ns = 0
         self.producing: asyncio.Task[None] | None = None
         self.url = ""
         self.connections = 0
-        self.refused = 0
+
+    @property
+    def refused(self) -> int:
+        """How often a key, a token or a handshake was refused."""
+        return self._gate.refused
 
     @property
     def frames_sent(self) -> int:
@@ -91,7 +103,9 @@ class HercleSandbox:
     async def __aenter__(self) -> Self:
         """Listen, and begin to change."""
         app = web.Application()
-        app.router.add_post(f"{self._config.path}/negotiate", self._negotiate)
+        for path in (self._config.path, f"{self._config.path}{ELSEWHERE}"):
+            app.router.add_post(f"{path}/negotiate", self._negotiate)
+        app.router.add_get("/control/{rest:.*}", self._control)
         app.router.add_get(self._config.path, self._serve)
         # No access log: a request's line would hold the connection's token.
         runner = web.AppRunner(
@@ -112,6 +126,8 @@ class HercleSandbox:
         self.url = f"http://{HOST}:{runner.addresses[0][1]}{self._config.path}"
         self._started_ns = self._around.clock_ns()
         self._failure = asyncio.get_running_loop().create_future()
+        for order in self._config.faults:
+            self.orders.begin(order)
         self.producing = asyncio.create_task(self._produce(self._failure), name="hercle sandbox")
         return self
 
@@ -124,7 +140,9 @@ class HercleSandbox:
         if self.producing is not None:
             self.producing.cancel()
             await asyncio.gather(self.producing, return_exceptions=True)
-        self._stopping = True
+        self._gate.stopping = True
+        self.orders.end_all()
+        await self._acts.stop()
         if self._runner is not None:
             for site in list(self._runner.sites):
                 await site.stop()
@@ -156,31 +174,28 @@ class HercleSandbox:
         for connection in self._connected:
             connection.abort()
 
-    def _user_of(self, request: web.Request) -> str:
-        if self._stopping:
-            raise web.HTTPServiceUnavailable
-        user_id = self._admission.user_of(request.headers.get("Authorization", ""))
-        if user_id is None:
-            self.refused += 1
-            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
-        return user_id
+    async def _control(self, request: web.Request) -> web.Response:
+        target = request.raw_path
+        if not is_control(target):
+            raise web.HTTPNotFound
+        reply = control(self.venue, self.orders, target)
+        return web.Response(status=reply.status, body=reply.body, content_type="application/json")
 
     async def _negotiate(self, request: web.Request) -> web.Response:
-        user_id = self._user_of(request)
+        user_id = self._gate.negotiating(request.headers.get("Authorization", ""))
         version = request.query.get("negotiateVersion", "0")
         if not (version.isascii() and version.isdigit()):
             # As ASP.NET does it: the answer is 200, and says what is wrong.
             return web.json_response({"error": "The negotiateVersion is not a number."})
-        return web.json_response(self._admission.negotiate(user_id, int(version[:9])))
+        elsewhere = f"{self.url}{ELSEWHERE}"
+        return web.json_response(self._gate.negotiate(user_id, int(version[:9]), elsewhere))
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
-        user_id = self._user_of(request)
+        user_id = self._gate.user_of(request.headers.get("Authorization", ""))
         transport = request.transport
-        if transport is None or "id" not in request.query:
-            raise web.HTTPBadRequest(text="Connection ID required")
-        if not self._admission.admit(user_id, request.query["id"]):
-            self.refused += 1
-            raise web.HTTPNotFound(text="No Connection with that ID")
+        if transport is None:
+            raise web.HTTPBadRequest
+        self._gate.admit(user_id, request.query.get("id"))
         socket = web.WebSocketResponse(
             compress=False,
             max_msg_size=_MESSAGE_BYTES_MAX,
@@ -218,36 +233,52 @@ class HercleSandbox:
                 # A real hub's first messages may come together with the answer.
                 drawn = self._around.rng.randint(1, _PING_AFTER_HANDSHAKE_ONE_IN)
                 first = [hub.PING] if drawn == 1 else []
-                await connection.send(hub.HANDSHAKE_ANSWER, *first)
+                await connection.send(hub.HANDSHAKE_ANSWER, *first, whole=True)
             case Handshake(error=str(error)):
-                self.refused += 1
+                self._gate.refused += 1
                 await connection.send(hub.handshake_refused(error))
                 await connection.end()
             case Invocation():
-                await self._answer(connection, event)
+                slow = self.orders.on("slow", connection.user_id)
+                if slow is None and not connection.turn.locked():
+                    await self._answer(connection, event)
+                else:
+                    self._acts.begin(self._answer_slowly(connection, event, slow))
             case Goodbye(error=error):
                 await connection.end(1000, error)
 
-    async def _answer(self, connection: HercleConnection, invocation: Invocation) -> None:
-        account = self._accounts[connection.user_id]
-        messages, balances = hercle_messages.answer(
-            invocation, account, self._exposures[account.index], self._around.rng
-        )
-        outgoing: list[str | Sent] = []
-        for message in messages:
-            if message != balances:
-                outgoing.append(message)
-                continue
-            for text in self._faults.on_frame(message):
-                sent = Sent(
-                    account=account.user_id,
-                    connection=connection.name,
-                    sequence=account.changes,
-                    sent_ns=self._around.clock_ns(),
-                    frame=text,
-                )
-                outgoing.append(sent)
+    async def _answer_slowly(
+        self, connection: HercleConnection, invocation: Invocation, slow: Ordered | None
+    ) -> None:
+        """Answer in turn, after the time that an answer takes while the fault is on."""
+        async with connection.turn:
+            if slow is not None:
+                await slow.wait(self._around.sleep(float(slow.delay_seconds)))
+                self.orders.strike("slow", connection.user_id)
+            with suppress(ConnectionError):
+                await self._answer(connection, invocation, None if slow is None else "slow")
+
+    async def _answer(
+        self, connection: HercleConnection, invocation: Invocation, fault: str | None = None
+    ) -> None:
+        outgoing = [
+            self._sent(connection, each, fault) if isinstance(each, Told) else each
+            for each in self._answers.to(invocation, connection.user_id)
+        ]
         await connection.send(*outgoing)
+        await self._acts.answered(connection)
+
+    def _sent(self, connection: HercleConnection, told: Told, fault: str | None) -> Sent:
+        one = len(told.accounts) == 1
+        return Sent(
+            account=told.accounts[0] if one else None,
+            connection=connection.name,
+            sequence=told.sequence,
+            sent_ns=self._around.clock_ns(),
+            frame=told.text,
+            fault=told.fault or fault,
+            accounts=() if one else told.accounts,
+        )
 
     async def _produce(self, failure: asyncio.Future[None]) -> None:
         changing = asyncio.create_task(self._change())
@@ -266,5 +297,4 @@ class HercleSandbox:
         )
         while True:
             await pacer.tick()
-            account = self._market.step()
-            self._exposures[account.index].move()
+            self._world.step()

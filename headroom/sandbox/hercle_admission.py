@@ -17,11 +17,22 @@ class Admission:
         self._user_by_bearer = {f"Bearer {key}": user for key, user in users_by_key.items()}
         self._new_token = new_token
         self._user_by_token: dict[str, str] = {}
+        self._user_by_short: dict[str, str] = {}
 
     def user_of(self, authorization: str) -> str | None:
         """The user of an Authorization header; None where the key is not known."""
         # A lookup by hash tells nothing of a key by its time, as a comparison would.
         return self._user_by_bearer.get(authorization)
+
+    def redirect(self, user_id: str, url: str) -> dict[str, object]:
+        """The answer that sends a client elsewhere, with a token that is not its key."""
+        token = self._new_token()
+        self._user_by_short[f"Bearer {token}"] = user_id
+        return {"url": url, "accessToken": token}
+
+    def redirected(self, authorization: str) -> str | None:
+        """The user who was given this token for elsewhere; it is good for nothing afterwards."""
+        return self._user_by_short.pop(authorization, None)
 
     def negotiate(self, user_id: str, version: int) -> dict[str, object]:
         """The answer to a negotiation; before version 1 the connection's id was its token."""

@@ -1,7 +1,7 @@
 """One WebSocket of the simulated Hercle: what is sent on it, kept alive, and how it ends."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Final
@@ -10,10 +10,11 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from headroom.sandbox import hub
-from headroom.sandbox.faults import reset
 from headroom.sandbox.hub import SEPARATOR, HubSession
 from headroom.sandbox.journal import Journal, Sent
+from headroom.sandbox.orders import Orders
 from headroom.sandbox.pace import NS_PER_SECOND, Sleep
+from headroom.sandbox.wire import reset, reset_once_delivered
 
 _JOIN_ONE_IN: Final = 3
 
@@ -22,6 +23,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     """What all connections of a hub share; `clock_ns` tells the date, `monotonic_ns` durations."""
 
     journal: Journal
+    orders: Orders
     clock_ns: Callable[[], int]
     monotonic_ns: Callable[[], int]
     sleep: Sleep
@@ -51,9 +53,14 @@ class HercleConnection:
         self._ending: asyncio.Task[None] | None = None
         # Held by whoever sends, so that the journal has the order of the socket.
         self._sending = asyncio.Lock()
+        self._hearing = asyncio.Event()
+        self._hearing.set()
+        self.turn = asyncio.Lock()
+        """Held by the slow answer whose turn it is."""
 
     async def receive(self) -> str | bytes | None:
         """The next WebSocket message; None when there will be no more."""
+        await self._hearing.wait()
         message = await self._socket.receive()
         self._heard_ns = self._around.monotonic_ns()
         if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
@@ -61,20 +68,62 @@ class HercleConnection:
             return data
         return None
 
-    async def send(self, *messages: str | Sent) -> None:
+    async def send(self, *messages: str | Sent, whole: bool = False) -> None:
         """Send hub messages, several of them in one WebSocket message now and then.
 
-        Those of them that are frames go to the journal when they are sent. Raises
+        Those of them that are frames go to the journal when the last byte of each is sent. A
+        fault may cut them elsewhere than at their ends, but those that are to stay `whole`. Raises
         ConnectionError where the connection is gone.
         """
-        joined = len(messages) > 1 and self._around.rng.randint(1, _JOIN_ONE_IN) == 1
+        manner = None if whole else self._manner()
         async with self._sending:
-            for batch in [messages] if joined else [(message,) for message in messages]:
-                texts = [each if isinstance(each, str) else str(each.frame) for each in batch]
-                await self._socket.send_str("".join(text + SEPARATOR for text in texts))
-                for each in batch:
+            for text, complete in self._pieces(messages, manner):
+                await self._socket.send_str(text)
+                for each in complete:
                     if isinstance(each, Sent):
-                        self._around.journal.write(each)
+                        fault = each.fault or manner
+                        self._around.journal.write(msgspec.structs.replace(each, fault=fault))
+
+    def _manner(self) -> str | None:
+        for name in ("split", "glued"):
+            if self._around.orders.strike(name, self.user_id):
+                return name
+        return None
+
+    def _pieces(
+        self, messages: Sequence[str | Sent], manner: str | None
+    ) -> list[tuple[str, list[str | Sent]]]:
+        """The WebSocket messages to send, each with the hub messages that are complete with it."""
+        rng = self._around.rng
+        texts = [
+            (each if isinstance(each, str) else str(each.frame)) + SEPARATOR for each in messages
+        ]
+        if manner is None:
+            if len(messages) > 1 and rng.randint(1, _JOIN_ONE_IN) == 1:
+                return [("".join(texts), list(messages))]
+            return [(text, [message]) for text, message in zip(texts, messages, strict=True)]
+        pieces: list[tuple[str, list[str | Sent]]] = []
+        rest, unfinished = "", list[str | Sent]()
+        for text, message in zip(texts, messages, strict=True):
+            place = rng.randint(1, len(text) - 1)
+            if manner == "split" and rest:
+                pieces.append((rest, unfinished))
+                rest, unfinished = "", []
+            pieces.append((rest + text[:place], unfinished))
+            rest, unfinished = text[place:], [message]
+        return [*pieces, (rest, unfinished)] if messages else []
+
+    async def tell(self, text: str, fault: str) -> None:
+        """Send a message of no account, which a fault made."""
+        sent = Sent(
+            account=None,
+            connection=self.name,
+            sequence=None,
+            sent_ns=self._around.clock_ns(),
+            frame=text,
+            fault=fault,
+        )
+        await self.send(sent)
 
     async def inject(self, frame: str | bytes) -> None:
         """Send any text as a hub message, or bytes in a binary one; the 0x1E is put behind it."""
@@ -93,6 +142,17 @@ class HercleConnection:
             await self._socket.send_bytes(frame + SEPARATOR.encode())
             self._around.journal.write(sent)
 
+    def deafen(self) -> None:
+        """Read no more from the socket."""
+        self._hearing.clear()
+        self._transport.pause_reading()
+
+    def hear(self) -> None:
+        """Read again."""
+        self._heard_ns = self._around.monotonic_ns()
+        self._hearing.set()
+        self._transport.resume_reading()
+
     async def keep_alive(self) -> None:
         """Ping in time, and end the connection of a client that is silent for too long."""
         around = self._around
@@ -103,6 +163,8 @@ class HercleConnection:
             due_ns = min(ping_due_ns, self._heard_ns + timeout_ns)
             await around.sleep(max(0, due_ns - around.monotonic_ns()) / NS_PER_SECOND)
             now_ns = around.monotonic_ns()
+            if not self._hearing.is_set():
+                self._heard_ns = now_ns
             if now_ns >= self._heard_ns + timeout_ns:
                 await self.end(1000, "The client has been silent for too long.")
                 return
@@ -115,12 +177,17 @@ class HercleConnection:
                         return
 
     async def end(
-        self, code: int = 1000, error: str | None = None, *, allow_reconnect: bool = False
+        self,
+        code: int = 1000,
+        error: str | None = None,
+        *,
+        reason: str = "",
+        allow_reconnect: bool = False,
     ) -> None:
         """Say goodbye (type 7), close properly, and wait until the client has closed too."""
         if self._ending is None:
             farewell = hub.close_message(error, allow_reconnect=allow_reconnect)
-            self._ending = asyncio.create_task(self._end(code, farewell))
+            self._ending = asyncio.create_task(self._end(code, farewell, reason))
         # Shielded: whoever waits for the end may be cancelled, the end itself not.
         await asyncio.shield(self._ending)
 
@@ -128,10 +195,15 @@ class HercleConnection:
         """End the connection with RST."""
         reset(self._transport)
 
-    async def _end(self, code: int, farewell: str) -> None:
+    async def cut(self) -> None:
+        """End the connection with RST once the client has what was sent."""
+        async with self._sending:
+            await reset_once_delivered(self._transport, self._around.sleep)
+
+    async def _end(self, code: int, farewell: str, reason: str) -> None:
         try:
             if self.session.shaken and not self._socket.closed:
                 await self.send(farewell)
         except ConnectionError:
             pass
-        await self._socket.close(code=code)
+        await self._socket.close(code=code, message=reason.encode())

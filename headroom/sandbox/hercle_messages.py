@@ -6,16 +6,19 @@ Source: Hercle's API documents, `GetBalances` and `executionEvents`.
 """
 
 import json
-from random import Random
-from typing import Final
+from typing import Final, Literal
 
 from headroom.sandbox.exposures import CENTS, Exposures
 from headroom.sandbox.holdings import Account
-from headroom.sandbox.hub import Invocation, completion
+from headroom.sandbox.hub import Invocation
 
 CLIENT_ID_CHARACTERS_MAX: Final = 36
+BALANCES: Final = "account.balances.snapshot"
+ORDERS: Final = "account.orders.snapshot"
+ERROR: Final = "preChecksError"
 
-_ORDERS_ONE_IN: Final = 40
+Form = Literal["text", "object"]
+"""How an event carries its data."""
 
 
 def check(invocation: Invocation) -> str | None:
@@ -40,73 +43,87 @@ def client_id_error(client_id: str) -> str | None:
     return None
 
 
-def balances_event(client_id: str, account: Account, exposures: Exposures) -> str:
-    """The event of subject `account.balances.snapshot` of one user, as documented."""
-    assets = ", ".join(_asset(account, code, exposures) for code in account.holdings)
+def balances_data(
+    account: Account,
+    exposures: Exposures,
+    *,
+    limits_in_assets: bool = False,
+    deleted: bool = False,
+) -> str:
+    """The data of one user's balances, as documented.
+
+    `limits_in_assets` writes the assets' exposures and limits as amounts of the asset, as the
+    example of the venue's REST page reads; a `deleted` account holds nothing.
+    """
+    listed = [] if deleted else list(account.holdings)
+    figures = _in_assets if limits_in_assets else _in_base
+    assets = ", ".join(_asset(account, code, figures(account, code, exposures)) for code in listed)
     limited = exposures.limited
     base = f'"{exposures.base_currency}"' if limited else "null"
     current = CENTS.text(exposures.current_total) if limited else "null"
     limit = CENTS.text(exposures.max_total) if limited else "null"
-    data = (
+    return (
         f'{{"userId": {_text(account.user_id)}, "sequence": {account.changes}, '
         f'"assets": [{assets}], "baseCurrency": {base}, "totalCurrentExposure": {current}, '
-        f'"totalMaxExposure": {limit}, "deleted": false}}'
+        f'"totalMaxExposure": {limit}, "deleted": {"true" if deleted else "false"}}}'
     )
-    return _event("account.balances.snapshot", client_id, data)
 
 
-def orders_event(client_id: str, account: Account) -> str:
-    """An event of another subject, as a real hub sends between: the user's open orders, none."""
-    data = f'{{"userId": {_text(account.user_id)}, "orders": []}}'
-    return _event("account.orders.snapshot", client_id, data)
+def orders_data(account: Account) -> str:
+    """The data of another subject, as a real hub sends between: the user's open orders, none."""
+    return f'{{"userId": {_text(account.user_id)}, "orders": []}}'
 
 
-def checks_error_event(client_id: str, reason: str) -> str:
-    """The event that says why a request was not carried out."""
-    data = f'{{"statusError": "InvalidRequest", "message": {_text(reason)}}}'
-    return _event("preChecksError", client_id, data)
+def error_data(reason: str) -> str:
+    """The data that says why a request was not carried out."""
+    return f'{{"statusError": "InvalidRequest", "message": {_text(reason)}}}'
 
 
-def answer(
-    invocation: Invocation, account: Account, exposures: Exposures, rng: Random
-) -> tuple[list[str], str | None]:
-    """The hub messages that answer an invocation, and which of them holds the balances, if any."""
-    error = check(invocation)
-    done = invocation.invocation_id
-    if error is not None:
-        return ([] if done is None else [completion(done, error)]), None
-    client_id = str(invocation.arguments[0])
-    refusal = client_id_error(client_id)
-    balances = None
-    messages: list[str] = []
-    if refusal is not None:
-        messages.append(checks_error_event(client_id, refusal))
-    else:
-        if rng.randint(1, _ORDERS_ONE_IN) == 1:
-            messages.append(orders_event(client_id, account))
-        balances = balances_event(client_id, account, exposures)
-        messages.append(balances)
-    if done is not None:
-        messages.append(completion(done))
-    return messages, balances
+def event(*envelopes: str) -> str:
+    """The hub message that carries envelopes: one, as documented, or a fault's several."""
+    return f'{{"type": 1, "target": "executionEvents", "arguments": [{", ".join(envelopes)}]}}'
 
 
-def _event(subject: str, client_id: str, data: str) -> str:
+def envelope(
+    subject: str, client_id: str, data: str, form: Form, *, data_form: Form | None = None
+) -> str:
+    """What an event says, with its data as JSON text in a string (`text`) or as an `object`.
+
+    The venue sends all members of the envelope and a text; a page of its documents shows the
+    object, and fewer members. `data_form` is the form of the data alone.
+    """
+    told = data if (data_form or form) == "object" else _text(data)
+    if form == "object":
+        return f'{{"subject": "{subject}", "clientId": {_text(client_id)}, "data": {told}}}'
+    topic = subject.split(".")[1] if "." in subject else "errors"
+    kind = "snapshot" if subject.endswith("snapshot") else "error"
     return (
-        f'{{"type": 1, "target": "executionEvents", "arguments": [{{"subject": "{subject}", '
-        f'"clientId": {_text(client_id)}, "data": {data}}}]}}'
+        f'{{"channel": "account", "topic": "{topic}", "subject": "{subject}", "type": "{kind}", '
+        f'"clientId": {_text(client_id)}, "data": {told}}}'
     )
 
 
-def _asset(account: Account, code: str, exposures: Exposures) -> str:
+def _asset(account: Account, code: str, figures: tuple[str, str]) -> str:
     asset, holding = account.asset(code), account.holdings[code]
-    current = CENTS.text(exposures.current_by_asset[code]) if exposures.limited else "null"
-    limit = CENTS.text(exposures.max_by_asset[code]) if exposures.limited else "null"
+    current, limit = figures
     return (
         f'{{"name": "{code}", "available": {asset.text(holding.available)}, '
         f'"allocated": {asset.text(holding.held)}, "currentExposure": {current}, '
         f'"maxExposure": {limit}}}'
     )
+
+
+def _in_base(_account: Account, code: str, exposures: Exposures) -> tuple[str, str]:
+    if not exposures.limited:
+        return "null", "null"
+    return CENTS.text(exposures.current_by_asset[code]), CENTS.text(exposures.max_by_asset[code])
+
+
+def _in_assets(account: Account, code: str, exposures: Exposures) -> tuple[str, str]:
+    if not exposures.limited:
+        return "null", "null"
+    asset, holding = account.asset(code), account.holdings[code]
+    return asset.text(holding.balance), asset.text(exposures.max_units(asset))
 
 
 def _text(value: str) -> str:

@@ -88,6 +88,8 @@ class Market:
         for account in self.accounts:
             self._fund(account)
         self._to_visit: list[Account] = []
+        self.resting: set[str] = set()
+        """The users whose accounts `step()` leaves alone."""
         self.begin_pass()
 
     def begin_pass(self) -> None:
@@ -95,10 +97,22 @@ class Market:
         self._to_visit = list(self.accounts)
         self._rng.shuffle(self._to_visit)
 
-    def step(self) -> Account:
-        """Change one account by one move, and return it."""
+    def visit_next(self, account: Account) -> None:
+        """Let the next `step()` change this account."""
+        self._to_visit.append(account)
+
+    def step(self) -> Account | None:
+        """Change one account by one move, and return it; None where all of them rest."""
         self._drift()
-        account = self._to_visit.pop() if self._to_visit else self._rng.choice(self.accounts)
+        while True:
+            account = self._to_visit.pop() if self._to_visit else self._rng.choice(self.accounts)
+            if account.user_id not in self.resting:
+                return self.move(account)
+            if len(self.resting) >= len(self.accounts):
+                return None
+
+    def move(self, account: Account) -> Account:
+        """Change this account by one move, and return it."""
         account.changes += 1
         if release(account):
             return account

@@ -8,7 +8,7 @@ import msgspec
 
 
 class SandboxReport(msgspec.Struct, frozen=True):
-    """What a simulated venue did: `frames_sent` is the number of lines of its journal."""
+    """What a simulated venue did: `frames_sent` is how many frames its journal has."""
 
     venue: str
     frames_sent: int
@@ -19,7 +19,7 @@ class SandboxReport(msgspec.Struct, frozen=True):
 class Sandbox(Protocol):
     """A simulated venue: an asynchronous context, in which it listens at `url`.
 
-    `producing` makes its frames, and ends with an exception only. `frames_sent` is how many lines
+    `producing` makes its frames, and ends with an exception only. `frames_sent` is how many frames
     its journal has, `refused` how often a key was.
     """
 
@@ -27,10 +27,11 @@ class Sandbox(Protocol):
     url: str
     producing: asyncio.Task[None] | None
     connections: int
-    refused: int
 
     @property
-    def frames_sent(self) -> int: ...  # noqa: D102 - see above
+    def refused(self) -> int: ...  # noqa: D102 - see above
+    @property
+    def frames_sent(self) -> int: ...  # noqa: D102
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *_: object) -> None: ...

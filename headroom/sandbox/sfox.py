@@ -14,16 +14,22 @@ from random import Random
 from typing import Final, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from headroom.sandbox.config import SfoxConfig, account_ids
-from headroom.sandbox.faults import Faults, reset
+from headroom.sandbox.control import control, is_control
+from headroom.sandbox.faults import SFOX
 from headroom.sandbox.holdings import Account
 from headroom.sandbox.journal import Journal, Sent
 from headroom.sandbox.market import SFOX_ASSETS, Market
+from headroom.sandbox.orders import Orderable, Orders
 from headroom.sandbox.pace import Pacer, Sleep
+from headroom.sandbox.sfox_acts import Room, SfoxActs, Subscribers
+from headroom.sandbox.sfox_faults import SfoxFaults
 from headroom.sandbox.sfox_session import SfoxSession
+from headroom.sandbox.wire import reset
 
 HOST: Final = "127.0.0.1"
 PATH: Final = "/ws"
@@ -34,11 +40,12 @@ _REQUEST_BYTES_MAX: Final = 64 * 1024
 _UNREAD_BYTES_MAX: Final = 48 * 1024 * 1024
 
 
-class SfoxSandbox:
+class SfoxSandbox(Orderable):
     """The venue as a server: `async with SfoxSandbox(config) as sandbox:`, then `sandbox.url`.
 
     Data flows while somebody is subscribed, `config.rate_per_second` frames a second for each
     subscribed connection; a new subscription begins a pass over all users, without a burst.
+    Faults are ordered by `config.faults`, `order()` and the control path on the same port.
     Entering raises OSError where the port is taken or the journal cannot be written.
     """
 
@@ -51,23 +58,26 @@ class SfoxSandbox:
         clock_ns: Callable[[], int] = time.time_ns,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         sleep: Sleep = asyncio.sleep,
-        faults: Faults | None = None,
     ) -> None:
         self._config = config
         self._clock_ns = clock_ns
         self._monotonic_ns = monotonic_ns
         self._sleep = sleep
-        self._faults = faults or Faults()
-        self._market = Market(
-            account_ids(config.users), Random(config.seed), kinds=SFOX_ASSETS, margin=True
-        )
+        users = account_ids(config.users)
+        self._market = Market(users, Random(config.seed), kinds=SFOX_ASSETS, margin=True)
         self._journal = Journal("sfox", config.journal)
+        self.orders = Orders(
+            SFOX, self._journal, dict.fromkeys(users), clock_ns=clock_ns, sleep=sleep
+        )
+        self._faults = SfoxFaults(self.orders, self._market, clock_ns)
         self._server: Server | None = None
         self._started_ns = 0
-        self._subscribers: dict[ServerConnection, tuple[str, SfoxSession]] = {}
+        self._subscribers: Subscribers = {}
         self._anyone_subscribed = asyncio.Event()
         # Held by whoever sends, so that frames, answers and lines of the journal keep one order.
         self._sending = asyncio.Lock()
+        self._acts = SfoxActs(self._room())
+        self.orders.changed = self._acts.changed
         self.producing: asyncio.Task[None] | None = None
         self.url = ""
         self.connections = 0
@@ -89,7 +99,7 @@ class SfoxSandbox:
                 self._serve,
                 HOST,
                 self._config.port,
-                process_request=_refuse_other_paths,
+                process_request=self._request,
                 compression=None,
                 max_size=_REQUEST_BYTES_MAX,
                 ping_interval=None,  # The venue documents no heartbeat; it answers pings.
@@ -103,6 +113,8 @@ class SfoxSandbox:
         port = next(iter(self._server.sockets)).getsockname()[1]
         self.url = f"ws://{HOST}:{port}{PATH}"
         self._started_ns = self._clock_ns()
+        for order in self._config.faults:
+            self.orders.begin(order)
         self.producing = asyncio.create_task(self._produce(), name="sfox sandbox")
         return self
 
@@ -112,6 +124,8 @@ class SfoxSandbox:
 
     async def stop(self) -> None:
         """Produce no more, let every client read to a close frame (1001), and stop listening."""
+        self.orders.end_all()
+        await self._acts.stop()
         if self.producing is not None:
             async with self._sending:  # Never between a send and its line in the journal.
                 self.producing.cancel()
@@ -156,13 +170,18 @@ class SfoxSandbox:
         self, connection: ServerConnection, name: str, session: SfoxSession, message: str | bytes
     ) -> None:
         async with self._sending:
-            answer = session.receive(message, self._clock_ns())
+            answer = session.receive(message, self._clock_ns(), refuses=self._refuses)
             self.refused += answer.startswith('{"type": "error"')
             await connection.send(answer)
             if session.subscribed and connection not in self._subscribers:
                 self._subscribers[connection] = (name, session)
                 self._market.begin_pass()
                 self._anyone_subscribed.set()
+
+    def _refuses(self, action: object) -> bool:
+        if self.orders.on("auth-blocked"):
+            return True
+        return action == "authenticate" and self.orders.strike("auth-error") is not None
 
     async def _produce(self) -> None:
         if not self._config.rate_per_second:
@@ -176,19 +195,22 @@ class SfoxSandbox:
                 pacer.restart()
             await pacer.tick()
             async with self._sending:
-                if self._subscribers:
-                    await self._send_balances(self._market.step())
+                account = self._market.step() if self._subscribers else None
+                if account is not None:
+                    await self._send_balances(account)
+                    await self._acts.act()
 
     async def _send_balances(self, account: Account) -> None:
+        self._acts.last_told = account
         for connection, (name, session) in list(self._subscribers.items()):
-            sequence, frame = session.frame(account, self._clock_ns())
-            for text in self._faults.on_frame(frame):
+            for frame in self._faults.frames(session, account):
                 sent = Sent(
                     account=account.user_id,
                     connection=name,
-                    sequence=sequence,
+                    sequence=frame.sequence,
                     sent_ns=self._clock_ns(),
-                    frame=text,
+                    frame=frame.text,
+                    fault=frame.fault,
                 )
                 await self._send(connection, sent)
 
@@ -202,7 +224,22 @@ class SfoxSandbox:
             injected=True,
         )
 
+    async def _send_under_fault(
+        self, connection: ServerConnection, name: str, text: str, fault: str
+    ) -> bool:
+        sent = Sent(
+            account=None,
+            connection=name,
+            sequence=None,
+            sent_ns=self._clock_ns(),
+            frame=text,
+            fault=fault,
+        )
+        return await self._send(connection, sent)
+
     async def _send(self, connection: ServerConnection, sent: Sent) -> bool:
+        if connection.transport.is_closing():
+            return False  # It was reset, and the library does not know yet.
         if connection.transport.get_write_buffer_size() > _UNREAD_BYTES_MAX:
             reset(connection.transport)
             return False
@@ -216,8 +253,26 @@ class SfoxSandbox:
     def _connected(self) -> list[ServerConnection]:
         return list(self._server.connections) if self._server is not None else []
 
+    def _room(self) -> Room:
+        return Room(
+            api_key=self._config.api_key,
+            market=self._market,
+            orders=self.orders,
+            sending=self._sending,
+            subscribers=self._subscribers,
+            connected=self._connected,
+            send=self._send_under_fault,
+            clock_ns=self._clock_ns,
+            sleep=self._sleep,
+        )
 
-def _refuse_other_paths(connection: ServerConnection, request: Request) -> Response | None:
-    if request.path.partition("?")[0] == PATH:
-        return None
-    return connection.respond(HTTPStatus.NOT_FOUND, "not found\n")
+    def _request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Let a client of the documented path in, and answer all others here."""
+        if is_control(request.path):
+            reply = control(self.venue, self.orders, request.path)
+            headers = Headers({"Content-Type": "application/json", "Connection": "close"})
+            headers["Content-Length"] = str(len(reply.body))
+            return Response(reply.status, reply.status.phrase, headers, reply.body)
+        if request.path.partition("?")[0] == PATH:
+            return None
+        return connection.respond(HTTPStatus.NOT_FOUND, "not found\n")

@@ -7,6 +7,7 @@ Source: https://docs.sfox.com/websocket-api
 
 import hmac
 import json
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -27,34 +28,79 @@ class SfoxSession:
         self._sequence = 0
         self._enterprise = False
         self.subscribed = False
+        self.frames = 0
+        """How many data frames it has made."""
+        self.untimed = False
+        """Whether it counts anew without the time, by a fault."""
 
-    def receive(self, message: str | bytes, now_ns: int) -> str:
-        """The answer to one request: of type `success`, or `error` for one that is refused."""
+    def receive(
+        self,
+        message: str | bytes,
+        now_ns: int,
+        *,
+        refuses: Callable[[object], bool] = lambda _action: False,
+    ) -> str:
+        """The answer to one request: of type `success`, or `error` for one that is refused.
+
+        `refuses` may refuse an action that would be accepted.
+        """
         request = _object_of(message)
         action = request.get("type")
         accepted = False
-        if action == "authenticate":
+        if refuses(action):
+            pass
+        elif action == "authenticate":
             accepted = self._authenticate(request)
         elif action == "subscribe":
             # Every feed of this list must be one that we have, and the connection an enterprise's.
             accepted = self._enterprise and request.get("feeds") == [FEED]
             self.subscribed = self.subscribed or accepted
+        return self._said("success" if accepted else "error", action, now_ns)
+
+    def frame(
+        self,
+        account: Account,
+        now_ns: int | None,
+        updates: Sequence[str] | None = None,
+        *,
+        sequence: int | None = None,
+    ) -> tuple[int, str]:
+        """A data frame of one user's whole balances, and its sequence: the next, or that given.
+
+        Without a time it has no `timestamp`; `updates` are other entries than the account's.
+        """
+        if sequence is None:
+            sequence = self.skip()
+        self.frames += 1
+        entries = ", ".join(updates_of(account) if updates is None else updates)
+        time = "" if now_ns is None else f'"timestamp": {now_ns}, '
+        return sequence, (
+            f'{{"sequence": {sequence}, "recipient": "{FEED}", {time}'
+            f'"payload": {{"user_id": {json.dumps(account.user_id, ensure_ascii=False)}, '
+            f'"updates": [{entries}]}}}}'
+        )
+
+    def skip(self) -> int:
+        """Spend a sequence number, and return it."""
+        self._sequence += 1
+        return self._sequence
+
+    def count_anew(self) -> None:
+        """The next sequence number is 1."""
+        self._sequence = 0
+
+    def ended(self, action: str, now_ns: int) -> str:
+        """Say that the session (`authenticate`) or the subscription (`subscribe`) is over."""
+        self._enterprise = self._enterprise and action != "authenticate"
+        self.subscribed = False
+        return self._said("error", action, now_ns)
+
+    def _said(self, outcome: str, action: object, now_ns: int) -> str:
         self._sequence += 1
         name = json.dumps(action if isinstance(action, str) else "unknown")
-        outcome = "success" if accepted else "error"
         return (
             f'{{"type": "{outcome}", "sequence": {self._sequence}, "timestamp": {now_ns}, '
             f'"payload": {{"action": {name}}}, "action": {name}}}'
-        )
-
-    def frame(self, account: Account, now_ns: int) -> tuple[int, str]:
-        """A data frame of one user's whole balances, and its sequence."""
-        self._sequence += 1
-        updates = ", ".join(_update(account, code) for code in account.holdings)
-        return self._sequence, (
-            f'{{"sequence": {self._sequence}, "recipient": "{FEED}", "timestamp": {now_ns}, '
-            f'"payload": {{"user_id": {json.dumps(account.user_id, ensure_ascii=False)}, '
-            f'"updates": [{updates}]}}}}'
         )
 
     def _authenticate(self, request: dict[str, object]) -> bool:
@@ -64,6 +110,11 @@ class SfoxSession:
         # One page of the documents shows the text, another the boolean.
         self._enterprise = enterprise is True or enterprise == "true"
         return True
+
+
+def updates_of(account: Account) -> list[str]:
+    """The entries of an account's assets, in their order."""
+    return [_update(account, code) for code in account.holdings]
 
 
 def _update(account: Account, code: str) -> str:

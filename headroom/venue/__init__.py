@@ -5,11 +5,12 @@ Each venue is a module in here, with the venue's name. See docs/adding-a-venue.m
 
 from headroom.venue.commands import producer
 from headroom.venue.module import Module, Shown, module_of, required
-from headroom.venue.simulated import run_sandbox, sandbox_options
+from headroom.venue.simulated import fault_option, run_sandbox, sandbox_options
 
 __all__ = [
     "Module",
     "Shown",
+    "fault_option",
     "module_of",
     "producer",
     "required",

@@ -10,7 +10,7 @@ from headroom.sandbox.config import HERCLE_DEFAULT_KEY, HercleConfig, hercle_key
 from headroom.sandbox.hercle import HercleSandbox
 from headroom.settings import Environment
 from headroom.venue.module import Shown, required
-from headroom.venue.simulated import run_sandbox, sandbox_options
+from headroom.venue.simulated import fault_option, run_sandbox, sandbox_options
 from producers import hercle
 from producers.line import Lines
 from schemas.secrets import Secret
@@ -39,7 +39,15 @@ def lines(environment: Environment) -> Lines:
     type=click.Path(path_type=Path, dir_okay=False),
     help="A file of lines `KEY USERID`, instead of derived keys.",
 )
+@click.option(
+    "--data",
+    type=click.Choice(["text", "object"]),
+    default="text",
+    show_default=True,
+    help="How events carry their data: as text in a string, or as an object.",
+)
 @sandbox_options
+@fault_option
 def sandbox(keys: Path | None, **options: Any) -> None:  # noqa: ANN401 - the options above
     """A simulated Hercle; the users' keys are sandbox-hercle-key-0001 and on."""
     run_sandbox(

@@ -10,7 +10,7 @@ from headroom.sandbox.config import SFOX_DEFAULT_KEY, SfoxConfig
 from headroom.sandbox.sfox import SfoxSandbox
 from headroom.settings import Environment
 from headroom.venue.module import Shown, required
-from headroom.venue.simulated import run_sandbox, sandbox_options
+from headroom.venue.simulated import fault_option, run_sandbox, sandbox_options
 from producers import sfox
 from producers.line import Lines
 
@@ -26,6 +26,7 @@ def lines(environment: Environment) -> Lines:
 
 @click.command("sfox")
 @sandbox_options
+@fault_option
 def sandbox(**options: Any) -> None:  # noqa: ANN401 - the options above
     """A simulated sFOX; its key is HEADROOM_SFOX_API_KEY, else sandbox-sfox-key."""
     key = Environment(os.environ).secret("SFOX_API_KEY")

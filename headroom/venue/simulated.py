@@ -9,6 +9,7 @@ import click
 from headroom.cli.options import Rate
 from headroom.errors import OperatorError
 from headroom.running import run
+from headroom.sandbox.orders import Order
 from headroom.sandbox.runner import Sandbox, announced
 
 
@@ -34,6 +35,32 @@ def sandbox_options(command: Any) -> Any:  # noqa: ANN401 - a decorator
     ):
         command = option(command)
     return command
+
+
+def fault_option(command: Any) -> Any:  # noqa: ANN401 - a decorator
+    """The option of a sandbox that can be ordered to have faults: `faults`, a tuple of `Order`."""
+    return click.option(
+        "--fault",
+        "faults",
+        type=_OrderType(),
+        multiple=True,
+        metavar="NAME[:USER]",
+        help="A fault that it has from the start; several times for several. "
+        "`NAME?seconds=5&times=2&user=USER` says more. An unknown NAME lists all.",
+    )(command)
+
+
+class _OrderType(click.ParamType):
+    """An order of a fault."""
+
+    name = "fault"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Order:  # noqa: ANN401 - click's own signature
+        """The order; click's own error for what is none."""
+        try:
+            return Order.read(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def run_sandbox(make: Callable[[], Sandbox]) -> None:

@@ -178,6 +178,19 @@ def test_a_journal_gives_each_frame_by_its_bytes(tmp_path):
     ]
 
 
+def test_a_line_that_tells_of_a_fault_is_no_frame(tmp_path):
+    path = tmp_path / "sfox.jsonl"
+    journal = Journal("sfox", path)
+    journal.open()
+    journal.write_fault("gap", None, 1, on=True)
+    sent = Sent(account="a", connection="1", sequence=1, sent_ns=1, frame="{}", fault="gap")
+    journal.write(sent)
+    journal.write_fault("gap", None, 1, on=False)
+    journal.close()
+    (found,) = read_journals([path])
+    assert (found.frame, found.place, found.fault) == (b"{}", "sfox.jsonl:2", "gap")
+
+
 def test_a_line_that_is_none_is_named(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text('{"venue": "sfox"}\n')

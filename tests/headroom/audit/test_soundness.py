@@ -7,8 +7,10 @@ import pytest
 
 from headroom.audit import Record, Sent, check, check_answers
 from schemas import topics
+from schemas.headers import RawHeaders
+from schemas.venues import VENUES
 from tests.headroom.audit.frames import EUR, USDT, hercle, sfox, web3
-from tests.headroom.audit.pipeline import Pipeline
+from tests.headroom.audit.pipeline import TIME, Pipeline
 
 RAW = "raw.sfox.balances.v1"
 
@@ -144,6 +146,30 @@ def test_a_frame_in_raw_that_nobody_sent_is_found(world):
     audit = check(msgspec.structs.replace(world, sent=world.sent[1:]))
     assert {f.invariant for f in audit.findings} == {"I1"}
     assert audit.lost == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "canaries"), [("key-in-message", ()), (None, (b"canary-key",)), (None, ())]
+)
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_a_frame_with_a_key_lies_in_raw_without_it_once(pipeline, fault, canaries, times):
+    """Its bytes are others there, so it is counted; what was no secret may not be redacted."""
+    sent = Sent("sfox", b'{"notice": "api key canary-key"}', "sfox.jsonl:99", fault)
+    for _ in range(times):
+        receipt = len(pipeline.records[RAW]) + 1
+        headers = [
+            *RawHeaders("sfox", VENUES["sfox"].feed, 1, receipt, TIME).encode(),
+            ("headroom.redacted", b"1"),
+        ]
+        frame = b'{"notice": "api key Secret(hidden)"}'
+        pipeline.frame("sfox", frame, account=None, headers=headers)
+        pipeline.sent.pop()
+    world = pipeline.world(sent=[*pipeline.sent, sent])
+    found = check(msgspec.structs.replace(world, canaries=canaries))
+    told = fault is not None or canaries != ()
+    assert found.lost == (times == 0 if told else 1)
+    assert found.sound == (told and times == 1)
+    assert {f.invariant for f in found.findings} <= {"I1"}
 
 
 def test_an_answer_in_the_journal_is_not_looked_for(world):

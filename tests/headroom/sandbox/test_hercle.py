@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 
 from headroom.sandbox import HercleConfig, HercleSandbox
 from headroom.sandbox.exposures import Exposures
-from headroom.sandbox.hercle_messages import balances_event
+from headroom.sandbox.hercle_messages import BALANCES, balances_data, envelope, event
 from headroom.sandbox.holdings import Holding
 from headroom.sandbox.market import HERCLE_ASSETS, Market
 from tests.headroom.sandbox.clients import (
@@ -33,9 +33,9 @@ def config(**changes):
 
 def data_of(message):
     """The `data` of an event, its numbers as the digits that stand there."""
-    event = json.loads(message, parse_int=str, parse_float=str)
-    (argument,) = event["arguments"]
-    return argument["data"]
+    (argument,) = json.loads(message, parse_int=str, parse_float=str)["arguments"]
+    data = argument["data"]
+    return json.loads(data, parse_int=str, parse_float=str) if isinstance(data, str) else data
 
 
 async def open_socket(url, key):
@@ -121,16 +121,26 @@ async def test_a_handshake_and_a_question_may_come_in_pieces_or_together():
         await client.close()
 
 
-async def test_the_balances_are_the_documented_event():
+@pytest.mark.parametrize(
+    ("form", "members"),
+    [
+        ("text", ["channel", "topic", "subject", "type", "clientId", "data"]),
+        ("object", ["subject", "clientId", "data"]),
+    ],
+)
+async def test_the_balances_are_the_documented_event(form, members):
     """Envelope, fields and their order; amounts are numbers; the caller's id comes back."""
-    async with HercleSandbox(config()) as sandbox, HercleClient(sandbox.url, KEY) as client:
+    settings = config(data=form)
+    async with HercleSandbox(settings) as sandbox, HercleClient(sandbox.url, KEY) as client:
         event = json.loads(await client.balances('my "client"'))
     assert list(event) == ["type", "target", "arguments"]
     assert (event["type"], event["target"]) == (1, "executionEvents")
     (argument,) = event["arguments"]
-    assert list(argument) == ["subject", "clientId", "data"]
+    assert list(argument) == members
     assert argument["clientId"] == 'my "client"'
     data = argument["data"]
+    assert isinstance(data, str) == (form == "text")
+    data = json.loads(data) if form == "text" else data
     assert list(data) == [
         "userId",
         "sequence",
@@ -162,8 +172,8 @@ def test_every_digit_of_an_amount_is_written():
     (account,) = market.accounts
     account.holdings["ETH"] = Holding(trading=12_345_678_901_234_567_890_123_456_789)
     account.holdings["BTC"] = Holding(trading=5, held=1)
-    message = balances_event("me", account, Exposures(account, market, Random(1)))
-    data = data_of(message)
+    text = balances_data(account, Exposures(account, market, Random(1)))
+    data = data_of(event(envelope(BALANCES, "me", text, "text")))
     amounts = {asset["name"]: asset["available"] for asset in data["assets"]}
     assert amounts["ETH"] == "12345678901.234567890123456789"
     assert amounts["BTC"] == "0.00000004"
@@ -222,7 +232,7 @@ async def test_a_tracking_id_that_is_missing_or_too_long_is_an_error_event(clien
         (argument,) = json.loads(await client.next())["arguments"]
         assert argument["subject"] == "preChecksError"
         assert argument["clientId"] == client_id
-        assert set(argument["data"]) == {"statusError", "message"}
+        assert set(json.loads(argument["data"])) == {"statusError", "message"}
         assert json.loads(await client.next()) == {"type": 3, "invocationId": "7", "result": None}
         assert await client.balances("x" * 36)
         assert sandbox.frames_sent == 1

@@ -14,7 +14,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from headroom.sandbox import SfoxConfig, SfoxSandbox, announced
 from headroom.sandbox.config import account_ids
-from headroom.sandbox.faults import Faults
 from headroom.sandbox.market import SFOX_ASSETS, Market
 from headroom.sandbox.sfox_session import SfoxSession
 from tests.headroom.sandbox.clients import (
@@ -278,26 +277,6 @@ async def test_a_client_that_leaves_does_not_disturb_the_others():
         frames = await frames_of(client, 200)
         assert [frame["sequence"] for frame in frames] == list(range(3, 203))
         await other.wait_closed()
-
-
-async def test_a_fault_to_order_stands_between_the_market_and_the_socket(tmp_path):
-    """What the fault makes of a frame is what is sent and what is written down."""
-
-    class Twice(Faults):
-        def on_frame(self, text):
-            return (text, text)
-
-    path = tmp_path / "journal"
-    async with (
-        SfoxSandbox(config(journal=path), faults=Twice()) as sandbox,
-        connect(sandbox.url) as client,
-    ):
-        await sfox_subscribe(client, KEY)
-        frames = await frames_of(client, 10)
-    assert [frame["sequence"] for frame in frames] == [3, 3, 4, 4, 5, 5, 6, 6, 7, 7]
-    assert [line["sequence"] for line in journal_lines(path)][:10] == [
-        frame["sequence"] for frame in frames
-    ]
 
 
 async def test_nothing_moves_while_nobody_is_subscribed():
