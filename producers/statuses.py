@@ -24,9 +24,8 @@ from schemas.codec import encode
 from schemas.feeds import FeedStatus
 from schemas.headers import Headers, cloud_event
 from schemas.times import time_ns_of
-from schemas.topics import FEEDS
+from schemas.topics import FEEDS, PUBLIC_FEEDS
 
-PUBLIC_FEEDS: Final = "feeds.v1"
 
 EVERY_SECONDS: Final = 1.0
 PUBLIC_SECONDS: Final = 15.0
