@@ -17,6 +17,7 @@ from producers.connection import (
     why_not_opened,
 )
 from producers.errors import WrongKey
+from producers.hiding import hidden
 from producers.line import Line, World
 from producers.outcomes import (
     Count,
@@ -34,6 +35,7 @@ from producers.pace import Backoff, RateBound
 from schemas.feeds import FeedStatus
 from schemas.headers import RawHeaders
 from schemas.times import rfc3339
+from schemas.words import Words
 
 T = TypeVar("T")
 
@@ -53,7 +55,7 @@ class Feed:
         self._frame_ns = 0
         self._heard_ns = 0
         self._established_at: float | None = None
-        self._last_words: str | None = None
+        self._words = Words()
         self.connections = 0
         self.frames = 0
         self.reconnects: Counter[ReconnectReason] = Counter()
@@ -201,7 +203,10 @@ class Feed:
         world, venue = self._world, self._line.venue
         if found.begins_epoch:
             self._begin_epoch()
-            world.log.warning("%s: the venue counts from the start again", self._line.name)
+            self._say(f"{self._line.name}: the venue counts from the start again")
+        found, redacted = hidden(found)
+        if redacted:
+            self._say(f"{self._line.name}: the venue sent a secret of ours: hidden ({redacted})")
         self.frames += 1
         self._frame_ns = self._received_ns
         self._receipt += 1
@@ -212,16 +217,21 @@ class Feed:
             epoch=self._epoch,
             receipt=self._receipt,
             received_time=rfc3339(self._received_ns),
+            redacted=redacted,
         )
         await world.publisher.publish(found.frame, found.key, headers)
 
     def _count(self, found: Count) -> None:
         self.counted[found.kind] += 1
         self._world.metrics.messages_counted.labels(self._line.venue.name, found.kind).inc()
-        # A venue that repeats itself with every question is quoted once.
-        if found.detail is not None and found.detail != self._last_words:
-            self._last_words = found.detail
-            self._world.log.warning("%s: the venue says: %s", self._line.name, found.detail)
+        if found.detail is not None:
+            self._say(f"{self._line.name}: the venue says: {found.detail}")
+
+    def _say(self, text: str) -> None:
+        """Log what may come with every frame: each kind of words once a minute."""
+        line = self._words.say(text, self._world.monotonic())
+        if line is not None:
+            self._world.log.warning("%s", line)
 
     async def _send(self, text: str, socket: Socket) -> None:
         await self._in_turn(self._world.requests)

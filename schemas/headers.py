@@ -34,7 +34,8 @@ _INT64_DIGITS: Final = 19
 class RawHeaders(msgspec.Struct, frozen=True, gc=False):
     """What a producer says of a frame: where it came from and in which order.
 
-    `receipt` counts 1, 2, 3 … within the epoch; `received_time` is RFC 3339.
+    `receipt` counts 1, 2, 3 … within the epoch; `received_time` is RFC 3339; `redacted` tells of a
+    frame that held a secret of ours (see `REDACTED`), "" of one that is as it came.
     """
 
     venue: str
@@ -42,15 +43,18 @@ class RawHeaders(msgspec.Struct, frozen=True, gc=False):
     epoch: int
     receipt: int
     received_time: str
+    redacted: str = ""
 
     def encode(self) -> Headers:
         """The headers of the raw record, all values as text."""
+        redacted = [(REDACTED, self.redacted.encode())] if self.redacted else []
         return [
             ("venue", self.venue.encode()),
             ("feed", self.feed.encode()),
             ("epoch", b"%d" % self.epoch),
             ("receipt", b"%d" % self.receipt),
             ("received_time", self.received_time.encode()),
+            *redacted,
         ]
 
 
