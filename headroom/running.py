@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from headroom.errors import OperatorError
 from schemas.secrets import redacted
@@ -82,18 +82,18 @@ def _leave(error: Exception, status: int) -> None:
 def hide_secrets_in_tracebacks() -> None:
     """Have what Python writes of errors that nobody caught, in any thread, without secrets."""
 
-    def told(kind: type[BaseException], error: BaseException | None, trace: Any) -> None:  # noqa: ANN401 - a traceback
-        if not issubclass(kind, SystemExit):
-            lines = traceback.format_exception(kind, error, trace)
-            sys.stderr.write(redacted("".join(lines)))
+    def tell(error: BaseException | None, where: str = "") -> None:
+        if error is not None and not isinstance(error, SystemExit):
+            lines = traceback.format_exception(error)
+            sys.stderr.write(redacted("".join((where, *lines))))
 
-    sys.excepthook = told
-    threading.excepthook = lambda args: told(args.exc_type, args.exc_value, args.exc_traceback)
-    sys.unraisablehook = lambda args: told(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.excepthook = lambda _kind, error, _trace: tell(error)
+    threading.excepthook = lambda args: tell(args.exc_value, "Exception in a thread:\n")
+    sys.unraisablehook = lambda args: tell(args.exc_value, "Exception ignored:\n")
 
 
 class _WithoutSecrets(logging.Formatter):
-    """Formats a record, its error and its stack, whoever logged it; secrets are `Secret(hidden)`."""
+    """Formats a record, its error and its stack, whoever logged it, without secrets."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redacted(super().format(record))

@@ -36,7 +36,9 @@ _PREFIX: Final = "headroom_"
 _RANDOM_BYTES: Final = 32
 
 _NAME_LENGTH_MAX: Final = 100
-_NO_USER: Final = "a user has 1 to 1,024 bytes of UTF-8, or is venue:account with as many for the account"
+_NO_USER: Final = (
+    "a user has 1 to 1,024 bytes of UTF-8, or is venue:account with as many for the account"
+)
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_NAME_LENGTH_MAX)]
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]

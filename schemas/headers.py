@@ -21,7 +21,7 @@ RETRY_OF: Final = "headroom.retry.of"
 GENERATION: Final = "headroom.generation"
 """On a public record: it corrects one of the same identity, and this generation made it so."""
 REDACTED: Final = "headroom.redacted"
-"""On a raw record: how many places held a secret of ours and were hidden; `all`: the whole frame."""
+"""On a raw record: the places where a secret of ours was hidden, or `all`: all of the frame."""
 VERSION: Final = "headroom.version"
 """On a dead letter: the version of the code that could not read it."""
 _CONTENT_TYPE: Final = ("content-type", b"application/json")

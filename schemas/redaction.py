@@ -1,7 +1,7 @@
-"""Secrets looked for in texts that others wrote, and taken out of them. Pure.
+r"""Secrets looked for in texts that others wrote, and taken out of them. Pure.
 
 A secret is found as it stands, as a URL spells it (`%2F`), and behind the escapes of JSON
-(`\\u0041`, `\\/`), however often JSON is wrapped in JSON. It is not found where only a part of it
+(`\u0041`, `\/`), however often JSON is wrapped in JSON. It is not found where only a part of it
 stands, in another case, or in another code (base64, a hash): what follows from a secret is no end.
 """
 
@@ -70,7 +70,11 @@ class Needles:
         for needle in self._alone:  # no `any`: it would take as long as looking does
             holds = holds or needle in text
         found = self._without(text) if holds else None
-        if b"\\" in text and self._needles and self._is_behind_escapes(text if found is None else found.text):
+        if (
+            b"\\" in text
+            and self._needles
+            and self._is_behind_escapes(text if found is None else found.text)
+        ):
             return Redacted(b'"' + _HIDDEN + b'"', None)
         return found
 
@@ -125,7 +129,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _escaped(letters: set[str]) -> "re.Pattern[bytes]":
-    """What finds `\\uXXXX` where it stands for one of these, or for a backslash."""
+    r"""What finds `\uXXXX` where it stands for one of these, or for a backslash."""
     last: dict[str, set[str]] = {}
     for letter in {*letters, "\\"}:
         code = letter.encode("utf-16-be", "surrogatepass")[:2].hex()

@@ -71,9 +71,12 @@ class _Connection(web.RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - it quotes the request
+        message: str | None = None,
     ) -> web.StreamResponse:
-        """A problem document, after which the connection is closed."""
+        """A problem document, after which the connection is closed.
+
+        Nobody is told the `message`, which quotes the request.
+        """
         self.log_exception(message, exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("a part of another answer was sent already")

@@ -98,9 +98,10 @@ def test_a_failure_half_way_leaves_the_file_as_it_was(
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with monkeypatch.context() as patched, pytest.raises(OperatorError, match="No space"):
+    with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
-        add(path, "portal", [])
+        with pytest.raises(OperatorError, match="No space"):
+            add(path, "portal", [])
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
     assert path.read_text() == ENTRY
     add(path, "portal", [])

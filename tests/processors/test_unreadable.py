@@ -1,4 +1,4 @@
-"""Requests that cannot be read, over real sockets: an answer and a line that quote nothing of them."""
+"""Requests that cannot be read, over real sockets: neither answer nor log quotes them."""
 
 import asyncio
 import contextlib
