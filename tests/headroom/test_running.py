@@ -1,6 +1,7 @@
 """How a command ends: told to stop, by a mistake, or by a broken world."""
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -144,17 +145,15 @@ def test_no_logger_of_any_library_can_log_a_secret(capsys: pytest.CaptureFixture
     try:
         set_up_logging("DEBUG")
         library = logging.getLogger("a.library")
-        library.warning(f"one {SECRET}")  # noqa: G004 - as others do
+        library.warning(f"one {SECRET}")
         library.warning("two %s %r", SECRET, Quoting())
         library.warning("three %(login)s", {"login": Quoting()})
-        try:
-            try:
-                raise KeyError(SECRET)
-            except KeyError as error:
-                raise OSError(f"four {SECRET}") from error
-        except OSError:
-            library.exception("five")
-        library.warning("six\n%s", '{"key": "%s"}' % SECRET.replace("-", "\\u002d"), stack_info=True)
+        four = OSError(f"four {SECRET}")
+        four.__cause__ = KeyError(SECRET)
+        library.error("five", exc_info=four)
+        library.warning(
+            "six\n%s", json.dumps({"key": SECRET}).replace("-", "\\u002d"), stack_info=True
+        )
         logging.getLogger("headroom.worker").debug("seven %s", SECRET)
         with warnings.catch_warnings():
             warnings.simplefilter("always")
