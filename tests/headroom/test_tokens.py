@@ -90,6 +90,16 @@ def test_a_user_whom_the_reader_would_refuse_is_not_written(tmp_path: Path, user
             read(file(tmp_path, written))
 
 
+def test_a_file_that_could_not_be_read_with_another_token_stays_as_it_is(tmp_path: Path) -> None:
+    """A person may have written all tokens on one line, to which nothing can be added."""
+    text = f'token = [{{name = "risk", sha256 = "{DIGEST}", users = "all"}}]\n'
+    path = file(tmp_path, text)
+    with pytest.raises(OperatorError, match="no tokens file"):
+        add(path, "portal", [])
+    assert path.read_text() == text
+    assert len(read(path)) == 1
+
+
 def test_a_failure_half_way_leaves_the_file_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,6 +143,11 @@ def test_a_part_of_a_key_and_other_escapes_are_left_alone(text: str) -> None:
     assert redacted(text.encode()) is None
 
 
+def test_letters_of_a_key_behind_two_layers_of_escapes_are_no_key() -> None:
+    inner = json.dumps({"k": "canary"}).replace("a", "\\u0061")
+    assert redacted(json.dumps({"m": inner}).encode()) is None
+
+
 def test_of_a_key_that_begins_like_another_no_end_stays() -> None:
     keys = ("sandbox-key", "sandbox-key-0001", "key-0001-sandbox")
     assert redacted(b"sandbox-key-0001 sandbox-key-00", *keys) == (
