@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
+
+from schemas.words import Words
 
 log = logging.getLogger("headroom.following")
 
@@ -50,11 +53,14 @@ class Following:
 
     async def _follow(self) -> None:
         """Read the topic from its beginning, for ever; a Kafka that is away is waited for."""
+        words = Words()
         while True:
             try:
                 await self._follow_while_it_lasts()
             except (KafkaError, OSError) as error:
-                log.warning("cannot read %s: %r; trying again", self._topic, error)
+                text = f"cannot read {self._topic}: {error!r}; trying again"
+                if (line := words.say(text, time.monotonic())) is not None:
+                    log.warning("%s", line)
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _follow_while_it_lasts(self) -> None:

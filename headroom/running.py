@@ -4,12 +4,15 @@ import asyncio
 import logging
 import signal
 import sys
+import threading
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from headroom.errors import OperatorError
+from schemas.secrets import redacted
 
 T = TypeVar("T")
 
@@ -72,8 +75,28 @@ def _status(error: Exception) -> int | None:
 
 
 def _leave(error: Exception, status: int) -> None:
-    sys.stderr.write(f"headroom: {' '.join(str(error).split())}\n")
+    sys.stderr.write(f"headroom: {' '.join(redacted(str(error)).split())}\n")
     sys.exit(status)
+
+
+def hide_secrets_in_tracebacks() -> None:
+    """Have what Python writes of errors that nobody caught, in any thread, without secrets."""
+
+    def tell(error: BaseException | None, where: str = "") -> None:
+        if error is not None and not isinstance(error, SystemExit):
+            lines = traceback.format_exception(error)
+            sys.stderr.write(redacted("".join((where, *lines))))
+
+    sys.excepthook = lambda _kind, error, _trace: tell(error)
+    threading.excepthook = lambda args: tell(args.exc_value, "Exception in a thread:\n")
+    sys.unraisablehook = lambda args: tell(args.exc_value, "Exception ignored:\n")
+
+
+class _WithoutSecrets(logging.Formatter):
+    """Formats a record, its error and its stack, whoever logged it, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
 
 
 class _Expected(logging.Filter):
@@ -110,12 +133,16 @@ class Sparing(logging.Filter):
 
 
 def set_up_logging(level: str) -> None:
-    """Log to standard error: ours at `level`, the libraries' warnings."""
+    """Log to standard error: ours at `level`, the libraries' warnings; never a secret.
+
+    Python's own warnings, and what asyncio tells of errors that nobody awaited, go there, too.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+        _WithoutSecrets("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
     )
     handler.addFilter(_Expected())
     handler.addFilter(Sparing())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("headroom").setLevel(level)
+    logging.captureWarnings(True)

@@ -177,17 +177,34 @@ class Environment:
         found: T = value
         return found
 
-    def secret(self, name: str) -> Secret | None:
-        """A secret, from the variable itself or from the file that `…_FILE` names."""
+    def secret(self, name: str, *, ours: bool = False) -> Secret | None:
+        """A secret, from the variable itself or from the file that `…_FILE` names.
+
+        With `ours` no venue is told it.
+        """
         path = self.text(f"{name}_FILE")
         if path is None:
             text = self.text(name)
-            return None if text is None else Secret(text)
+            return None if text is None else Secret(text, ours=ours)
         try:
-            return Secret(Path(path).read_text(encoding="utf-8").strip())
+            return Secret(Path(path).read_text(encoding="utf-8").strip(), ours=ours)
         except (OSError, UnicodeDecodeError) as error:
             problem = f"cannot be read: {type(error).__name__}"
             raise SettingsError(f"{_PREFIX}{name}_FILE", problem) from None
+
+    def bearer(self, name: str) -> Secret | None:
+        """A token of our own for a header, without the white space around it.
+
+        What a header cannot carry is refused here: the libraries would quote it.
+        """
+        found = self.secret(name, ours=True)
+        if found is None:
+            return None
+        text = found.reveal().strip()
+        if not all(" " <= letter != "\x7f" and not _is_half(letter) for letter in text):
+            problem = "holds a control character (a line break?), or is not UTF-8"
+            raise SettingsError(_PREFIX + name, problem)
+        return Secret(text, ours=True)
 
 
 def load(variables: Mapping[str, str]) -> Settings:
@@ -205,7 +222,7 @@ def load(variables: Mapping[str, str]) -> Settings:
         http_host=environment.text("HTTP_HOST") or "127.0.0.1",
         http_port=environment.number("HTTP_PORT", 6066, int, 0, _PORT_MAX),
         api_tokens_file=None if tokens is None else Path(tokens),
-        worker_token=environment.secret("WORKER_TOKEN"),
+        worker_token=environment.bearer("WORKER_TOKEN"),
         http_advertised_url=_http_url(environment, "HTTP_ADVERTISED_URL"),
         stale_after_seconds=environment.number(
             "STALE_AFTER_SECONDS", 60.0, float, 1, _STALE_SECONDS_MAX
@@ -225,7 +242,7 @@ def _kafka(environment: Environment) -> KafkaSettings:
         security_protocol=environment.choice("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", _PROTOCOLS),
         sasl_mechanism=environment.choice("KAFKA_SASL_MECHANISM", _MECHANISMS[0], _MECHANISMS),
         sasl_username=environment.text("KAFKA_SASL_USERNAME"),
-        sasl_password=environment.secret("KAFKA_SASL_PASSWORD"),
+        sasl_password=environment.secret("KAFKA_SASL_PASSWORD", ours=True),
         ssl_cafile=environment.text("KAFKA_SSL_CAFILE"),
         ssl_certfile=environment.text("KAFKA_SSL_CERTFILE"),
         ssl_keyfile=environment.text("KAFKA_SSL_KEYFILE"),
@@ -253,7 +270,8 @@ def _registry(environment: Environment) -> RegistrySettings | None:
         if not _is_loopback(host):
             problem = f"must begin with https:// for {host}: a password would travel in the clear"
             raise SettingsError("HEADROOM_SCHEMA_REGISTRY_URL", problem)
-    return RegistrySettings(url, username, environment.secret("SCHEMA_REGISTRY_PASSWORD"))
+    password = environment.secret("SCHEMA_REGISTRY_PASSWORD", ours=True)
+    return RegistrySettings(url, username, password)
 
 
 def _http_url(environment: Environment, name: str) -> str | None:
@@ -266,6 +284,10 @@ def _http_url(environment: Environment, name: str) -> str | None:
     if "@" in text:
         raise SettingsError(_PREFIX + name, "must not hold a user or a password")
     return text
+
+
+def _is_half(letter: str) -> bool:
+    return "\ud800" <= letter <= "\udfff"
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,11 +8,15 @@
 A file that is not wholly right is refused: half of it would let in whom nobody meant to.
 """
 
+import contextlib
+import fcntl
 import os
 import secrets
 import stat
+import tempfile
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -21,6 +25,7 @@ import msgspec
 from headroom.errors import OperatorError, SettingsError
 from headroom.settings import Settings
 from processors.http.access import Access, Grant, hashed
+from schemas.identity import is_user
 from schemas.secrets import Secret
 
 _SETTING: Final = "HEADROOM_API_TOKENS_FILE"
@@ -31,16 +36,18 @@ _PREFIX: Final = "headroom_"
 _RANDOM_BYTES: Final = 32
 
 _NAME_LENGTH_MAX: Final = 100
+_NO_USER: Final = (
+    "a user has 1 to 1,024 bytes of UTF-8, or is venue:account with as many for the account"
+)
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_NAME_LENGTH_MAX)]
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-User = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 
 
 class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     sha256: Digest
-    users: Literal["all"] | Annotated[list[User], msgspec.Meta(min_length=1)]
+    users: Literal["all"] | Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,15 +74,58 @@ def access_of(settings: Settings) -> Access | None:
 
 def read(path: Path) -> list[Grant]:
     """The grants of a tokens file; raises `SettingsError` where anything about it is not right."""
+    return _grants(_text(path), path)
+
+
+def add(path: Path, name: str, users: list[str]) -> Secret:
+    """Make a token and write its hash into a file, which is made if it is not there.
+
+    The token is returned and kept nowhere. No `users` means all. Raises `OperatorError` where the
+    file cannot be written, has the name already, or could not be read any more with this in it:
+    then it stays as it is.
+    """
+    if not (0 < len(name) <= _NAME_LENGTH_MAX and name.isprintable()):
+        message = "a token's name has 1 to 100 characters, all of them printable"
+        raise OperatorError(message)
+    for user in users:
+        if not is_user(user):
+            raise OperatorError(_NO_USER)
+    token = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+    named = "[" + ", ".join(map(_quoted, users)) + "]" if users else '"all"'
+    # The line before may lack its end: a person may have written it.
+    entry = (
+        f'\n[[token]]\nname = {_quoted(name)}\nsha256 = "{hashed(token).hex()}"\nusers = {named}\n'
+    )
+    try:
+        # The file itself, where the path is a link to it.
+        with _alone(file := path.resolve()):
+            if path.exists() and not path.is_file():
+                raise OperatorError(f"{path} is no file")
+            text = _text(path) if path.exists() else ""
+            if text and any(grant.name == name for grant in _grants(text, path)):
+                message = f"{path} has a token {name!r} already"
+                raise OperatorError(message)
+            _grants(text + entry, path)
+            _put(file, text + entry)
+    except OSError as error:
+        message = f"{path} cannot be written: {error.strerror}"
+        raise OperatorError(message) from None
+    return Secret(token, ours=True)
+
+
+def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & stat.S_IRWXO:
                 raise SettingsError(_SETTING, f"is open to all users of this machine: {path}")
-            text = file.read().decode("utf-8")
+            return file.read().decode("utf-8")
     except OSError as error:
         raise SettingsError(_SETTING, f"cannot be read ({error.strerror}): {path}") from None
     except UnicodeDecodeError:
         raise SettingsError(_SETTING, f"is not UTF-8: {path}") from None
+
+
+def _grants(text: str, path: Path) -> list[Grant]:
     try:
         found = msgspec.convert(tomllib.loads(text), _File)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
@@ -88,6 +138,10 @@ def read(path: Path) -> list[Grant]:
         ]
         if twice:
             raise SettingsError(_SETTING, f"has the {what} {twice[0]!r} twice: {path}")
+    for entry in found.token:
+        if not (isinstance(entry.users, str) or all(map(is_user, entry.users))):
+            problem = f"is no tokens file: one of the users of {entry.name!r}: {_NO_USER}: {path}"
+            raise SettingsError(_SETTING, problem)
     return [
         Grant(
             entry.name,
@@ -98,36 +152,34 @@ def read(path: Path) -> list[Grant]:
     ]
 
 
-def add(path: Path, name: str, users: list[str]) -> Secret:
-    """Make a token and write its hash into a file, which is made if it is not there.
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """While the block runs, nobody else does the same to a file of this folder; raises OSError."""
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
-    The token is returned and kept nowhere. No `users` means all. Raises `OperatorError` where the
-    file cannot be written or has the name already.
-    """
-    if not (0 < len(name) <= _NAME_LENGTH_MAX and name.isprintable()):
-        message = "a token's name has 1 to 100 characters, all of them printable"
-        raise OperatorError(message)
-    if path.exists() and any(grant.name == name for grant in read(path)):
-        message = f"{path} has a token {name!r} already"
-        raise OperatorError(message)
-    token = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+
+def _put(path: Path, text: str) -> None:
+    """Put a text in a file's place, all of it or nothing; its owner and its mode stay."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}-", dir=path.parent)
     try:
-        named = "[" + ", ".join(map(_quoted, users)) + "]" if users else '"all"'
-    except UnicodeEncodeError:
-        message = "a user's name is not UTF-8"
-        raise OperatorError(message) from None
-    # The line before may lack its end: a person may have written it.
-    entry = (
-        f'\n[[token]]\nname = {_quoted(name)}\nsha256 = "{hashed(token).hex()}"\nusers = {named}\n'
-    )
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(entry)
-    except OSError as error:
-        message = f"{path} cannot be written: {error.strerror}"
-        raise OperatorError(message) from None
-    return Secret(token)
+            if path.exists():
+                before, mine = path.stat(), os.fstat(descriptor)
+                if (mine.st_uid, mine.st_gid) != (before.st_uid, before.st_gid):
+                    os.fchown(descriptor, before.st_uid, before.st_gid)
+                os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def _quoted(text: str) -> str:

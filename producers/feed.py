@@ -20,6 +20,7 @@ from producers.connection import (
     why_not_opened,
 )
 from producers.errors import WrongKey
+from producers.hiding import hidden
 from producers.line import Line, World
 from producers.outcomes import (
     Confirmed,
@@ -38,7 +39,9 @@ from producers.outcomes import (
 from producers.pace import Backoff, DoubtPace, Patience, RateBound
 from schemas.feeds import FeedStatus
 from schemas.headers import RawHeaders
+from schemas.secrets import redacted
 from schemas.times import rfc3339
+from schemas.words import Words
 
 T = TypeVar("T")
 
@@ -73,7 +76,7 @@ class Feed:
         self._leave_at = float("inf")
         self._leave: Reconnect | None = None
         self._superseded = asyncio.Event()
-        self._last_words: str | None = None
+        self._words = Words()
         self.connections = 0
         self.reconnects: Counter[ReconnectReason] = Counter()
         self.counted: Counter[Kind] = Counter()
@@ -259,7 +262,10 @@ class Feed:
         world, venue, condition = self._world, self._line.venue, self._condition
         if found.begins_epoch:
             condition.begin_epoch(world.epochs.next(), "counts_anew", _COUNTS_ANEW)
-            world.log.warning("%s: the venue counts from the start again", self._line.name)
+            self._say(f"{self._line.name}: the venue counts from the start again")
+        found, places = hidden(found)
+        if places:
+            self._say(f"{self._line.name}: the venue sent a secret of ours: hidden ({places})")
         condition.received(self._received_ns)
         if found.begins_epoch:
             world.tell(self.status())
@@ -270,16 +276,21 @@ class Feed:
             epoch=condition.epoch,
             receipt=condition.receipt,
             received_time=rfc3339(self._received_ns),
+            redacted=places,
         )
         await world.publisher.publish(found.frame, found.key, headers)
 
     def _count(self, found: Count) -> None:
         self.counted[found.kind] += 1
         self._world.metrics.messages_counted.labels(self._line.venue.name, found.kind).inc()
-        # A venue that repeats itself with every question is quoted once.
-        if found.detail is not None and found.detail != self._last_words:
-            self._last_words = found.detail
-            self._world.log.warning("%s: the venue says: %s", self._line.name, found.detail)
+        if found.detail is not None:
+            self._say(f"{self._line.name}: the venue says: {found.detail}")
+
+    def _say(self, text: str) -> None:
+        """Log what may come with every frame: each kind of words once a minute."""
+        line = self._words.say(text, self._world.monotonic())
+        if line is not None:
+            self._world.log.warning("%s", line)
 
     def _vouch(self, outcome: Doubted | Confirmed | InDoubt) -> None:
         """Change what the line vouches for, and tell the workers where that makes a difference."""
@@ -287,7 +298,7 @@ class Feed:
         before = condition.vouching
         match outcome:
             case Confirmed(accounts=accounts):
-                condition.confirmed(accounts)
+                condition.confirmed([redacted(account) for account in accounts])
             case Doubted(cause=cause, detail=detail):
                 condition.doubted(cause, detail)
             case InDoubt(cause=cause, detail=detail, spares_last=spares_last):

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from schemas.feeds import Cause
+from schemas.secrets import redacted
 
 DETAIL_LETTERS_MAX = 200
 
@@ -131,7 +132,11 @@ class Session(Protocol):
 
 
 def excerpt(text: str) -> str:
-    """A venue's own words on one line, bounded, fit for a log."""
-    line = " ".join(text.split())
+    """A venue's own words on one line, bounded, without any secret of ours: fit for a log.
+
+    All words of others pass here before anybody sees them.
+    """
+    # Before it is cut: half a key would not be found any more.
+    line = " ".join(redacted(text).split())
     printable = "".join(letter if letter.isprintable() else "?" for letter in line)
     return printable[:DETAIL_LETTERS_MAX]

@@ -26,7 +26,6 @@ from schemas.headers import Headers, cloud_event
 from schemas.times import time_ns_of
 from schemas.topics import FEEDS, PUBLIC_FEEDS
 
-
 EVERY_SECONDS: Final = 1.0
 PUBLIC_SECONDS: Final = 15.0
 _NS_PER_S: Final = 1_000_000_000

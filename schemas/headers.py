@@ -20,6 +20,8 @@ RETRY_OF: Final = "headroom.retry.of"
 """On a raw record: the place of the one that could not be read, which this is again."""
 GENERATION: Final = "headroom.generation"
 """On a public record: it corrects one of the same identity, and this generation made it so."""
+REDACTED: Final = "headroom.redacted"
+"""On a raw record: the places where a secret of ours was hidden, or `all`: all of the frame."""
 VERSION: Final = "headroom.version"
 """On a dead letter: the version of the code that could not read it."""
 PARTS: Final = "headroom.parts"
@@ -36,7 +38,8 @@ _INT64_DIGITS: Final = 19
 class RawHeaders(msgspec.Struct, frozen=True, gc=False):
     """What a producer says of a frame: where it came from and in which order.
 
-    `receipt` counts 1, 2, 3 … within the epoch; `received_time` is RFC 3339.
+    `receipt` counts 1, 2, 3 … within the epoch; `received_time` is RFC 3339; `redacted` tells of a
+    frame that held a secret of ours (see `REDACTED`), "" of one that is as it came.
     """
 
     venue: str
@@ -44,15 +47,18 @@ class RawHeaders(msgspec.Struct, frozen=True, gc=False):
     epoch: int
     receipt: int
     received_time: str
+    redacted: str = ""
 
     def encode(self) -> Headers:
         """The headers of the raw record, all values as text."""
+        redacted = [(REDACTED, self.redacted.encode())] if self.redacted else []
         return [
             ("venue", self.venue.encode()),
             ("feed", self.feed.encode()),
             ("epoch", b"%d" % self.epoch),
             ("receipt", b"%d" % self.receipt),
             ("received_time", self.received_time.encode()),
+            *redacted,
         ]
 
 

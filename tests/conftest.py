@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from schemas import secrets
+
 
 class KafkaHandle(msgspec.Struct, frozen=True):
     """A running Kafka: where it is, and the arguments of a client."""
@@ -41,6 +43,15 @@ def kafka() -> Iterator[KafkaHandle]:
             yield KafkaHandle(node.bootstrap)
         finally:
             asyncio.run(node.stop())
+
+
+@pytest.fixture(autouse=True)
+def _only_their_own_secrets() -> Iterator[None]:
+    """What one test calls a secret is an innocent word in another."""
+    before = secrets._KNOWN._texts.copy()
+    yield
+    secrets._KNOWN._texts = before
+    secrets._KNOWN.in_words = secrets._KNOWN.in_frames = None
 
 
 _numbers = itertools.count(1)

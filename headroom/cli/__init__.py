@@ -17,16 +17,17 @@ from headroom.cli.topics import topics
 from headroom.cli.venues import produce, sandbox
 from headroom.cli.worker import token, watch, work
 from headroom.errors import OperatorError
-from headroom.running import one_clear_line
+from headroom.running import hide_secrets_in_tracebacks, one_clear_line
 
 
 def main() -> None:
     """The command `headroom`."""
+    hide_secrets_in_tracebacks()
     with one_clear_line():
         try:
             sys.exit(headroom.main(standalone_mode=False))
         except click.exceptions.NoArgsIsHelpError as error:
-            error.show()
+            error.show()  # its help
             sys.exit(error.exit_code)
         except click.ClickException as error:
             raise OperatorError(_with_hint(error)) from None

@@ -30,7 +30,7 @@ def _ask(subject: str, name: str | None, url: str | None, *, as_json: bool) -> N
     from headroom.query import ask
 
     worker = worker_url(url)
-    token = Environment(os.environ).secret("API_TOKEN")
+    token = Environment(os.environ).bearer("API_TOKEN")
     run(lambda _: ask(worker, subject, name, as_json=as_json, token=token))
 
 

@@ -28,7 +28,7 @@ def watch(url: str | None) -> None:
 
     from headroom.live import watch as watch_worker
 
-    worker, secret = worker_url(url), Environment(os.environ).secret("API_TOKEN")
+    worker, secret = worker_url(url), Environment(os.environ).bearer("API_TOKEN")
     run(lambda stop: watch_worker(worker, stop, console=Console(), token=secret))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from processors.ledger.users import UserState
 from schemas.codec import NotADocument, decode
 from schemas.feeds import FeedStatus
 from schemas.times import time_ns_of
+from schemas.words import Words
 
 log = logging.getLogger("headroom.feeds")
 
@@ -115,11 +117,14 @@ class Feeds:
 
     async def _follow(self) -> None:
         """Read the topic from its beginning, for ever; a Kafka that is away is waited for."""
+        words = Words()
         while True:
             try:
                 await self._follow_while_it_lasts()
             except (KafkaError, OSError) as error:
-                log.warning("cannot read %s: %r; trying again", self._topic, error)
+                text = f"cannot read {self._topic}: {error!r}; trying again"
+                if (line := words.say(text, time.monotonic())) is not None:
+                    log.warning("%s", line)
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _follow_while_it_lasts(self) -> None:

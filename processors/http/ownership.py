@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from typing import Any, Final
 
 import aiohttp
@@ -13,6 +14,7 @@ from processors.engine import EngineApp, Table
 from processors.http.access import FORWARDED, passed_on
 from processors.http.problems import not_yet
 from schemas.secrets import Secret
+from schemas.words import Words
 
 log = logging.getLogger("headroom.http")
 
@@ -30,6 +32,7 @@ class Ownership:
         self._url = url
         self._credential = credential
         self._session: aiohttp.ClientSession | None = None
+        self._words = Words()
 
     async def close(self) -> None:
         """Let go of the connections to other workers."""
@@ -87,7 +90,9 @@ class Ownership:
             raise not_yet("the worker that holds this key does not answer") from error
         if status == web.HTTPUnauthorized.status_code:
             # Theirs to mend who run the workers, and nothing that who asks could do better.
-            log.error("%s refuses this worker's HEADROOM_WORKER_TOKEN", url.partition("/v1")[0])
+            text = f"{url.partition('/v1')[0]} refuses this worker's HEADROOM_WORKER_TOKEN"
+            if (line := self._words.say(text, time.monotonic())) is not None:
+                log.error("%s", line)
             raise not_yet("the worker that holds this key does not know this one")
         return status, response.content_type, body
 

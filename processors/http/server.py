@@ -1,20 +1,18 @@
 """The HTTP interface of one worker: the questions, its health, its metrics."""
 
 import contextlib
-import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from processors.engine import EngineApp
 from processors.http.access import Access, guarded
-from processors.http.problems import Problem, not_found, not_yet
+from processors.http.problems import not_yet
 from processors.http.questions import Questions
+from processors.http.runner import Runner
 from processors.metrics import Metrics
-
-log = logging.getLogger("headroom.http")
 
 REQUEST_BYTES_MAX = 64 * 1024
 
@@ -40,7 +38,7 @@ class Server:
     async def serving(self) -> AsyncIterator[None]:
         """Answer questions while the block runs."""
         site_app = web.Application(
-            middlewares=[_problems, guarded(self._access)], client_max_size=REQUEST_BYTES_MAX
+            middlewares=[guarded(self._access)], client_max_size=REQUEST_BYTES_MAX
         )
         site_app.add_routes(
             [
@@ -50,10 +48,9 @@ class Server:
                 web.get("/metrics", self.metrics),
             ]
         )
-        runner = web.AppRunner(site_app, access_log=None, shutdown_timeout=2.0)
-        await runner.setup()
+        runner = Runner(site_app, shutdown_seconds=2.0)
         try:
-            await web.SockSite(runner, self._listener).start()
+            await runner.start(self._listener)
             yield
         finally:
             await runner.cleanup()
@@ -82,21 +79,3 @@ class Server:
             body=generate_latest(self._metrics.registry),
             headers={"Content-Type": CONTENT_TYPE_LATEST},
         )
-
-
-@web.middleware
-async def _problems(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Every error is a problem document; an unforeseen one says nothing of the inside."""
-    try:
-        return await handler(request)
-    except Problem:
-        raise
-    except web.HTTPNotFound:
-        raise not_found("no such path") from None
-    except web.HTTPException as error:
-        raise Problem(error.status, error.reason, error.reason) from None
-    except Exception:
-        log.exception("an unforeseen error in %s", request.path)
-        raise Problem(500, "Internal Server Error", "see the worker's log") from None

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from processors.http.problems import not_yet
+from processors.http.runner import Runner
 
 
 @contextlib.asynccontextmanager
@@ -21,10 +22,9 @@ async def waiting(listener: socket.socket, why: str) -> AsyncIterator[None]:
 
     app = web.Application()
     app.add_routes([web.get("/livez", alive), web.route("*", "/{path:.*}", nothing_yet)])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
+    runner = Runner(app, shutdown_seconds=1.0)
     try:
-        await web.SockSite(runner, listener.dup()).start()
+        await runner.start(listener.dup())
         yield
     finally:
         await runner.cleanup()

@@ -9,7 +9,7 @@ from websockets.exceptions import InvalidStatus
 from producers.connection import KeyRefused, Socket, is_key_refusal, open_socket
 from producers.errors import ConfigurationError
 from producers.hercle import signalr
-from producers.hercle.negotiate import negotiate
+from producers.hercle.negotiate import Endpoint, negotiate
 from producers.hercle.session import POLL_SECONDS_MIN, HercleSession
 from producers.line import Lines
 from producers.pace import ATTEMPTS_PER_MINUTE, BLOCK_SECONDS, RateBound
@@ -59,6 +59,7 @@ class HercleLine:
         self._settings = settings
         self._number = number
         self._api_key = settings.api_keys[number - 1]
+        self._endpoint: Endpoint | None = None
 
     @property
     def venue(self) -> Venue:
@@ -92,6 +93,8 @@ class HercleLine:
         endpoint = await negotiate(
             self._settings.url, self._api_key, timeout_seconds=deadlines.open_seconds
         )
+        # Held while it is in use, so that its tokens are known if the hub says them.
+        self._endpoint = endpoint
         try:
             return await open_socket(
                 endpoint.url,

@@ -22,11 +22,16 @@ _OK: Final = 200
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where the hub's WebSocket is, and the token it wants in the Authorization header."""
+    """Where the hub's WebSocket is, and the token it wants in the Authorization header.
+
+    `connection` is the token in the URL. Both are looked for in what the hub says for as long as
+    somebody holds this.
+    """
 
     url: str
     host: str
     token: Secret
+    connection: Secret
     cookie: str | None
 
     def headers(self) -> dict[str, str]:
@@ -68,16 +73,16 @@ async def negotiate(url: str, key: Secret, *, timeout_seconds: float) -> Endpoin
                 raise
             raise KeyRefused(f"{refused.detail}, with a token that the hub gave") from None
         except aiohttp.ClientError as error:
-            detail = excerpt(token.redact(str(error)) or type(error).__name__)
+            detail = excerpt(str(error) or type(error).__name__)
             raise NotOpened(ReconnectReason.UNREACHABLE, detail) from None
         if answer.error is not None:
-            detail = excerpt(token.redact(answer.error))
+            detail = excerpt(key.redact(token.redact(answer.error)))
             raise NotOpened(ReconnectReason.HANDSHAKE_REFUSED, detail)
         if answer.url is None:
             return _endpoint(parts, token, answer, cookie)
         url = answer.url
         if answer.access_token:
-            token = Secret(answer.access_token)
+            token = Secret(answer.access_token, fleeting=True)
             if not is_header_text(answer.access_token):
                 raise NotOpened(ReconnectReason.PROTOCOL_ERROR, "an access token of no use")
     raise NotOpened(ReconnectReason.PROTOCOL_ERROR, f"more than {_REDIRECTS_MAX} redirects")
@@ -144,7 +149,13 @@ def _endpoint(parts: SplitResult, token: Secret, answer: _Answer, cookie: str | 
     query = _with(parts.query, "id=" + quote(connection, safe=""))
     scheme = _SOCKET_SCHEMES[parts.scheme]
     url = urlunsplit((scheme, parts.netloc, parts.path, query, ""))
-    return Endpoint(url=url, host=parts.hostname or "", token=token, cookie=cookie)
+    return Endpoint(
+        url=url,
+        host=parts.hostname or "",
+        token=token,
+        connection=Secret(connection, fleeting=True),
+        cookie=cookie,
+    )
 
 
 def _with(query: str, parameter: str) -> str:

@@ -249,6 +249,18 @@ def test_a_wrong_key_is_one_line_and_a_right_one_is_nowhere_to_be_seen(
             assert CANARY.encode() not in repr(record).encode()
 
 
+@pytest.mark.parametrize("words", [("query", "users"), ("watch",), ("query", "user", "sfox:a")])
+def test_a_token_with_a_line_break_is_one_line_before_anybody_is_asked(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A file of two lines, or with the ends of lines of another system in the middle."""
+    file = tmp_path / "token"
+    file.write_bytes(f"{CANARY}\r\n{CANARY}\r\n".encode())
+    found = headroom(*words, "--url", "http://127.0.0.1:1", API_TOKEN_FILE=file)
+    found.is_one_line("HEADROOM_API_TOKEN", "control character")
+    assert CANARY not in found.err
+
+
 def test_a_secret_in_a_url_is_not_repeated() -> None:
     for url in (f"wss://u:{CANARY}@x/ws", f"ws://example.org/{CANARY}", f"nonsense {CANARY}"):
         found = headroom(

@@ -1,9 +1,12 @@
 """How a command ends: told to stop, by a mistake, or by a broken world."""
 
 import asyncio
+import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 from aiokafka.errors import KafkaTimeoutError
@@ -14,6 +17,7 @@ from headroom.kafka.errors import PortTaken
 from headroom.running import Sparing, one_clear_line, run, set_up_logging
 from processors.engine.errors import EngineError, TopicsMissing
 from producers.errors import SendFailed, TopicMissing, WrongKey
+from schemas.secrets import Secret
 
 
 def engine_errors() -> list[type[EngineError]]:
@@ -119,6 +123,98 @@ def test_logs_go_to_standard_error_and_say_nothing_twice(
     assert out == ""
     said = [line.split(": ", 1)[1] for line in err.splitlines()]
     assert said == ["ours", "Unable connect to node with id 1: refused"]
+
+
+SECRET = "canary-of-the-log-0123"
+
+
+class Quoting:
+    """What a library may have in hand."""
+
+    def __repr__(self) -> str:
+        return f"<login {SECRET}>"
+
+
+def test_no_logger_of_any_library_can_log_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a message, its values, an error's words, what caused it, a stack, from asyncio."""
+    Secret(SECRET)
+    root, ours = logging.getLogger(), logging.getLogger("headroom")
+    kept, level = root.handlers[:], (root.level, ours.level)
+    root.handlers.clear()
+    try:
+        set_up_logging("DEBUG")
+        library = logging.getLogger("a.library")
+        library.warning(f"one {SECRET}")
+        library.warning("two %s %r", SECRET, Quoting())
+        library.warning("three %(login)s", {"login": Quoting()})
+        four = OSError(f"four {SECRET}")
+        four.__cause__ = KeyError(SECRET)
+        library.error("five", exc_info=four)
+        library.warning(
+            "six\n%s", json.dumps({"key": SECRET}).replace("-", "\\u002d"), stack_info=True
+        )
+        logging.getLogger("headroom.worker").debug("seven %s", SECRET)
+        loop = asyncio.new_event_loop()
+        loop.call_exception_handler({"message": "nine", "exception": ValueError(SECRET)})
+        loop.close()
+    finally:
+        root.handlers[:] = kept
+        root.setLevel(level[0])
+        ours.setLevel(level[1])
+    err = capsys.readouterr().err
+    assert SECRET not in err
+    assert SECRET.replace("-", "\\u002d") not in err
+    for word in ("one", "two", "three", "four", "five", "seven", "nine"):
+        assert f"{word} " in err or f"{word}\n" in err
+    assert err.count("Secret(hidden)") >= 7
+
+
+def test_the_one_line_has_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    Secret(SECRET)
+    with pytest.raises(SystemExit), one_clear_line():
+        raise WrongKey("sfox", "sfox", f"no {SECRET}")
+    assert "the venue refuses the API key (no Secret(hidden))" in capsys.readouterr().err
+
+
+UNFORESEEN = """
+import gc, os, threading, warnings
+from headroom.running import hide_secrets_in_tracebacks, set_up_logging
+from schemas.secrets import Secret
+
+hide_secrets_in_tracebacks()
+set_up_logging("INFO")
+secret = Secret(os.environ["KEY"])
+warnings.warn("in a warning " + secret.reveal())
+
+def fail():
+    raise ValueError("in a thread " + secret.reveal())
+
+class Last:
+    def __del__(self):
+        raise ValueError("in a finalizer " + secret.reveal())
+
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+Last()
+gc.collect()
+raise ZeroDivisionError("at the end " + secret.reveal())
+"""
+
+
+def test_warnings_and_errors_that_nobody_caught_tell_no_secret() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", UNFORESEEN],
+        env=os.environ | {"KEY": SECRET},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert SECRET not in done.stdout + done.stderr
+    for where in ("in a warning", "in a thread", "in a finalizer", "at the end"):
+        assert f"{where} Secret(hidden)" in done.stderr
 
 
 def test_a_library_that_repeats_itself_is_heard_now_and_then() -> None:

@@ -110,6 +110,29 @@ def test_a_secret_comes_from_its_variable_or_from_a_file(tmp_path: Path) -> None
     assert Environment({"HEADROOM_KEY": ""}).secret("KEY") is None
 
 
+@pytest.mark.parametrize("content", [CANARY, f"{CANARY}\r\n", f" \t{CANARY}\n\n"])
+def test_a_token_for_a_header_is_without_the_white_space_around_it(
+    tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(content.encode())
+    for variables in ({"HEADROOM_TOKEN": content}, {"HEADROOM_TOKEN_FILE": str(file)}):
+        found = Environment(variables).bearer("TOKEN")
+        assert found is not None
+        assert found.reveal() == CANARY
+    assert Environment({}).bearer("TOKEN") is None
+
+
+@pytest.mark.parametrize("odd", ["\r\n", "\r", "\n", "\0", "\x01", "\x7f", "\udcff"])
+def test_a_token_that_no_header_can_carry_is_one_line_that_does_not_tell_it(odd: str) -> None:
+    for variable in ("API_TOKEN", "WORKER_TOKEN"):
+        with pytest.raises(SettingsError, match=f"^HEADROOM_{variable} holds a control") as caught:
+            Environment({f"HEADROOM_{variable}": f"{CANARY}{odd}x"}).bearer(variable)
+        assert CANARY not in str(caught.value)
+    with pytest.raises(SettingsError, match="HEADROOM_WORKER_TOKEN"):
+        of(WORKER_TOKEN=f"{CANARY}{odd}x")
+
+
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"])
 def test_a_file_that_cannot_be_read_is_named_by_its_variable_and_not_shown(
     tmp_path: Path, content: bytes | None

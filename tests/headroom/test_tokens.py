@@ -1,6 +1,9 @@
 """The tokens file: made by a command, read whole or refused, and no token is ever in it."""
 
+import errno
+import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +67,76 @@ def test_whatever_a_person_wrote_before_stays_readable(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="printable"):
         add(path, "\udcff", [])
     assert len(read(path)) == 2
+
+
+LONGEST = ["sfox:" + "ü" * 512, "hercle:" + "u" * 1_024, "u" * 1_024, "nowhere:" + "u" * 1_016]
+
+
+def test_the_longest_users_there_can_be_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    add(path, "risk", LONGEST)
+    assert read(path)[0].users == set(LONGEST)
+
+
+@pytest.mark.parametrize("user", ["", *(user + "u" for user in LONGEST), "\udcff"])
+def test_a_user_whom_the_reader_would_refuse_is_not_written(tmp_path: Path, user: str) -> None:
+    path = file(tmp_path, ENTRY)
+    with pytest.raises(OperatorError, match=r"1 to 1,024 bytes"):
+        add(path, "portal", ["sfox:a", user])
+    assert path.read_text() == ENTRY
+    if user.isascii():
+        written = ENTRY.replace('"all"', f'["sfox:a", "{user}"]')
+        with pytest.raises(SettingsError, match=r"1 to 1,024 bytes"):
+            read(file(tmp_path, written))
+
+
+def test_a_file_that_could_not_be_read_with_another_token_stays_as_it_is(tmp_path: Path) -> None:
+    """A person may have written all tokens on one line, to which nothing can be added."""
+    text = f'token = [{{name = "risk", sha256 = "{DIGEST}", users = "all"}}]\n'
+    path = file(tmp_path, text)
+    with pytest.raises(OperatorError, match="no tokens file"):
+        add(path, "portal", [])
+    assert path.read_text() == text
+    assert len(read(path)) == 1
+
+
+def test_a_failure_half_way_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file(tmp_path, ENTRY, 0o640)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OperatorError, match="No space"):
+            add(path, "portal", [])
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+    assert path.read_text() == ENTRY
+    add(path, "portal", [])
+    assert [grant.name for grant in read(path)] == ["risk", "portal"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_link_stays_one_and_what_is_no_file_stays_what_it_is(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(file(tmp_path, ENTRY))
+    add(link, "portal", [])
+    assert link.is_symlink()
+    assert len(read(link)) == 2
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OperatorError, match="no file"):
+        add(pipe, "risk", [])
+    assert pipe.is_fifo()
+
+
+def test_two_at_a_time_are_both_written(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: add(path, f"risk {number}", []), range(24)))
+    assert {grant.name for grant in read(path)} == {f"risk {number}" for number in range(24)}
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o777])
@@ -144,3 +217,5 @@ def test_the_command_prints_the_token_once(tmp_path: Path) -> None:
     assert (grant.name, grant.users) == ("risk", {"sfox:a"})
     assert grant.digest == hashed(done.out.strip())
     headroom("token", "risk", "--file", str(path)).is_one_line("risk", "already")
+    headroom("token", "two", "--user", "", "--file", str(path)).is_one_line("1 to 1,024 bytes")
+    assert len(read(path)) == 1
