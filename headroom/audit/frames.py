@@ -32,8 +32,15 @@ def read_parts(venue: str, frame: bytes) -> list[Reading]:
     parsed = read_bytes(frame)
     if not parsed.readable:
         return [Reading(worst(parsed.problems))]
-    told: list[tuple[dict[str, Any], Fields]] = _READERS[venue].snapshots(parsed)
-    return [_judged(snapshot, fields) for snapshot, fields in told]
+    reader = _READERS[venue]
+    if hasattr(reader, "snapshots"):
+        told: list[tuple[dict[str, Any], Fields]] = reader.snapshots(parsed)
+        return [_judged(snapshot, fields) for snapshot, fields in told]
+    if parsed.problems:
+        # Of a key that stands twice nobody knows which is meant: what is below it is not read.
+        return [Reading(worst(parsed.problems))]
+    fields = Fields()
+    return [_judged(reader.snapshot(parsed, fields), fields)]
 
 
 def _judged(snapshot: dict[str, Any], fields: Fields) -> Reading:

@@ -19,14 +19,9 @@ def may_be_balances(value: dict[str, Any]) -> bool:
     return "type" not in value and not is_text(recipient)
 
 
-def snapshots(parsed: Parsed) -> list[tuple[dict[str, Any], Fields]]:
-    """Get what the snapshot of a frame must say, with what is wrong: there is always one."""
-    fields = Fields()
-    fields.problems |= parsed.problems
-    return [(_snapshot(parsed.value, fields), fields)]
-
-
-def _snapshot(frame: object, fields: Fields) -> dict[str, Any]:
+def snapshot(parsed: Parsed, fields: Fields) -> dict[str, Any]:
+    """Get what the snapshot of a frame must say; `fields` notes what is wrong."""
+    frame = parsed.value
     if not isinstance(frame, dict) or not _is_balances(frame):
         fields.problems.add("unknown_message")
         return {}

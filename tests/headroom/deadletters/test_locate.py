@@ -40,6 +40,21 @@ def test_a_field_is_found_where_it_stands(venue: str, old: str, new: str, shown:
     assert text[slice(*place)] == shown
 
 
+def test_a_field_of_one_account_of_several_is_found_where_it_stands() -> None:
+    frame = json.loads(documented_frame("hercle"))
+    (event,) = frame["arguments"]
+    data = event["data"]
+    event["data"] = [data | {"userId": "a"}, data | {"userId": "b", "sequence": "second"}]
+    frame["arguments"].append({**event, "data": data | {"userId": "c", "deleted": "third"}})
+    text = json.dumps(frame)
+    found = NORMALISERS["hercle"](RawFrame(text.encode(), RECEIPT, Source("raw", 0, 0)))
+    assert isinstance(found, tuple)
+    details = [one.detail for one in found if isinstance(one, Rejected)]
+    assert details == ["data[1].sequence", "arguments[1].data.deleted"]
+    places = [locate(text.encode(), detail) for detail in details]
+    assert [text[slice(*place)] for place in places if place] == ['"second"', '"third"']
+
+
 def test_a_text_that_breaks_off_is_pointed_at_its_end() -> None:
     frame = documented_frame("sfox")[:40]
     place = locate(frame, rejected("sfox", frame))

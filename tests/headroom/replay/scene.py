@@ -52,10 +52,20 @@ class Scene:
             data |= {"userId": account, "sequence": self._receipts["hercle"] + 1}
             self.send("hercle", [(account, json.dumps(frame).encode())])
 
-    def send(self, venue: str, frames: Iterable[tuple[str, bytes]]) -> None:
-        records: list[tuple[bytes, bytes, Headers]] = []
+    def hercle_at_once(self, *accounts: str) -> None:
+        """One message that tells of these accounts; the last one of them cannot be read."""
+        frame = json.loads(documented_frame("hercle"))
+        (event,) = frame["arguments"]
+        number = self._receipts["hercle"] + 1
+        event["data"] = [event["data"] | {"userId": one, "sequence": number} for one in accounts]
+        event["data"][-1]["deleted"] = None
+        self.send("hercle", [(None, json.dumps(frame).encode())])
+
+    def send(self, venue: str, frames: Iterable[tuple[str | None, bytes]]) -> None:
+        records: list[tuple[bytes | None, bytes, Headers]] = []
         for account, frame in frames:
-            records.append((account.encode(), frame, self._headers(venue)))
+            key = None if account is None else account.encode()
+            records.append((key, frame, self._headers(venue)))
             self.sent += 1
         self.house.produce(VENUES[venue].raw_topic, *records)
 

@@ -29,10 +29,11 @@ TOPICS_OF_KEYS = (
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """Two hundred users' frames, and three of Hercle's."""
+    """Two hundred users' frames, and four of Hercle's, one of which is of several accounts."""
     with scene(tmp_path_factory.mktemp("house")) as its:
         its.sfox(accounts(FRAMES, *NAMES))
         its.hercle("ann", "bob", "cid")
+        its.hercle_at_once("bob", "ann", "cid")
         its.wait()
         yield its
 
@@ -112,7 +113,7 @@ def test_a_dry_run_tells_and_touches_nothing(lived: Scene) -> None:
     done = lived.replay("--generation", "dry", "--venue", "hercle", "--dry-run")
     assert done.status == 0, done.err
     assert f"{RAW[0]}: 0 frames" in done.out
-    assert f"{RAW[1]}: 3 frames" in done.out
+    assert f"{RAW[1]}: 4 frames" in done.out
     assert f"{USERS} accounts would be carried from first" in done.out
     assert "frames a second" in done.out
     assert (lived.topics(), lived.groups()) == (topics, groups)

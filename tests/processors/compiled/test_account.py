@@ -49,6 +49,7 @@ def test_what_is_not_plain_is_left_to_decoding() -> None:
         snapshot(1, 2, 3, assets={"BTC": "01"}),
         snapshot(1, 2, 3, assets={f"A{number}": "1" for number in range(65)}),
         snapshot(1, 2, 3, exposure=("EUR", "1", "2")),
+        snapshot(1, 2, 3, unknown=("SOL",)),
     ):
         assert not is_read(encode(odd))
     twice = encode(PLAIN).replace(b"ETH", b"BTC")

@@ -225,5 +225,9 @@ def test_what_is_not_plain_goes_the_long_way(venue: str) -> None:
     ):
         assert odd != text
         assert not is_taken(venue, odd.encode())
+    of_another_kind = plain(venue)
+    listed = body(venue, of_another_kind)["updates" if venue == "sfox" else "assets"]
+    listed.append({"currency": "sol", "address": "x", "type": "web3"})
+    assert not is_taken(venue, text_of(of_another_kind).encode())
     assert not is_taken(venue, text.encode().replace(b"user", b"us\xff", 1))
     assert not is_taken(venue, text.ljust(2**20 + 1).encode())
