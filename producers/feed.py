@@ -288,7 +288,7 @@ class Feed:
 
     def _say(self, text: str) -> None:
         """Log what may come with every frame: each kind of words once a minute."""
-        line = self._words.say(text, self._world.monotonic())
+        line = self._words.say(text, int(self._world.monotonic()))
         if line is not None:
             self._world.log.warning("%s", line)
 

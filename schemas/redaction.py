@@ -8,6 +8,7 @@ stands, in another case, or in another code (base64, a hash): what follows from 
 import re
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -19,13 +20,17 @@ GUARDED_LETTERS_MIN: Final = 8
 _DIGITS_MIN: Final = 16
 _HIDDEN: Final = HIDDEN.encode()
 _ESCAPE: Final = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
+# A secret may have begun with an escape's last letters: without them it is no JSON any more.
+_CUT: Final = re.compile(rb"\\(?:u[0-9a-fA-F]{0,3})?" + re.escape(_HIDDEN))
 _SHORT: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 # JSON in JSON in JSON: nobody wraps balances more often than a few times.
 _WRAPPED_MAX: Final = 8
 # Looked for one by one up to here, each at half a microsecond a KiB; beyond it in blocks.
 _FEW: Final = 8
 _BLOCK: Final = 8
-# Wherever it begins, so long a needle holds a whole block of eight that begins at a multiple of 8.
+_PREPARED_MAX: Final = 16_384
+# Wherever it begins, in so many letters of a needle there is a whole block of eight that begins at
+# a multiple of eight in the text.
 _IN_BLOCKS: Final = 2 * _BLOCK - 1
 
 
@@ -44,19 +49,14 @@ class Needles:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        guarded = {text for text in secrets if is_guarded(text)}
-        spelt = guarded | {quote(text, safe="") for text in guarded if _is_utf8(text)}
+        found = [_prepared(text) for text in set(secrets) if is_guarded(text)]
         # The longest first: of one that begins like another no end may stay.
-        self._needles = sorted((_bytes(text) for text in spelt), key=len, reverse=True)
+        spelt = {needle for one in found for needle in one.needles}
+        self._needles = sorted(spelt, key=len, reverse=True)
         few = len(self._needles) <= _FEW
         self._alone = tuple(n for n in self._needles if few or len(n) < _IN_BLOCKS)
-        many = [] if few else [n for n in self._needles if len(n) >= _IN_BLOCKS]
-        self._blocks = frozenset(
-            int.from_bytes(needle[start : start + _BLOCK], sys.byteorder)
-            for needle in many
-            for start in range(len(needle) - _BLOCK + 1)
-        )
-        letters = set().union(*guarded)
+        self._blocks = frozenset[int]() if few else frozenset().union(*(o.blocks for o in found))
+        letters = set[str]().union(*(one.letters for one in found))
         self._escaped = _escaped(letters)
         self._short_escapes = [b"\\" + letter.encode() for letter in '"\\/' if letter in letters]
 
@@ -70,11 +70,10 @@ class Needles:
         for needle in self._alone:  # no `any`: it would take as long as looking does
             holds = holds or needle in text
         found = self._without(text) if holds else None
-        if (
-            b"\\" in text
-            and self._needles
-            and self._is_behind_escapes(text if found is None else found.text)
-        ):
+        if b"\\" not in text or not self._needles:
+            return found
+        is_cut = found is not None and _CUT.search(found.text) is not None
+        if is_cut or self._is_behind_escapes(text if found is None else found.text):
             return Redacted(b'"' + _HIDDEN + b'"', None)
         return found
 
@@ -113,6 +112,27 @@ class Needles:
                 return True
         # Nobody can tell what is below: better that than a secret.
         return self._may_be_behind_escapes(text)
+
+
+class _Prepared(msgspec.Struct, frozen=True, gc=False):
+    """A secret as it is looked for: in its spellings, by blocks of those that are long enough."""
+
+    needles: frozenset[bytes]
+    blocks: frozenset[int]
+    letters: frozenset[str]
+
+
+@lru_cache(maxsize=_PREPARED_MAX)  # one more secret of thousands is prepared alone
+def _prepared(text: str) -> _Prepared:
+    quoted = quote(text, safe="") if _is_utf8(text) else text
+    needles = frozenset((_bytes(text), _bytes(quoted)))
+    blocks = frozenset(
+        int.from_bytes(needle[start : start + _BLOCK], sys.byteorder)
+        for needle in needles
+        if len(needle) >= _IN_BLOCKS
+        for start in range(_BLOCK)
+    )
+    return _Prepared(needles, blocks, frozenset(text))
 
 
 def is_guarded(secret: str) -> bool:

@@ -35,12 +35,14 @@ class _Known:
             self._texts = +self._texts
             self.in_words = self.in_frames = None
 
-    def make(self) -> tuple[Needles, Needles]:
+    def make(self, *, for_frames: bool) -> Needles:
         with self._lock:
-            words = Needles({text for text, _ in self._texts})
-            frames = Needles({text for text, ours in self._texts if not ours})
-            self.in_words, self.in_frames = words, frames
-        return words, frames
+            made = Needles(text for text, ours in self._texts if not (ours and for_frames))
+            if for_frames:
+                self.in_frames = made
+            else:
+                self.in_words = made
+        return made
 
 
 _KNOWN: Final = _Known()
@@ -106,7 +108,7 @@ def redacted(text: str) -> str:
     All of it is `Secret(hidden)` where one stands behind the escapes of JSON. See
     `schemas.redaction` for what is found, and from which length on.
     """
-    needles = _KNOWN.in_words or _KNOWN.make()[0]
+    needles = _KNOWN.in_words or _KNOWN.make(for_frames=False)
     found = needles.redact(text.encode("utf-8", "surrogatepass"))
     if found is not None:
         text = HIDDEN if found.places is None else found.text.decode("utf-8", "surrogatepass")
@@ -119,4 +121,4 @@ def redacted_frame(frame: bytes) -> Redacted | None:
     `places` is for the header `headroom.redacted`. A frame of 1 KiB takes a microsecond with one
     key, five and a half with eight or with a thousand.
     """
-    return (_KNOWN.in_frames or _KNOWN.make()[1]).redact(frame)
+    return (_KNOWN.in_frames or _KNOWN.make(for_frames=True)).redact(frame)

@@ -123,7 +123,7 @@ class Feeds:
                 await self._follow_while_it_lasts()
             except (KafkaError, OSError) as error:
                 text = f"cannot read {self._topic}: {error!r}; trying again"
-                if (line := words.say(text, time.monotonic())) is not None:
+                if (line := words.say(text, int(time.monotonic()))) is not None:
                     log.warning("%s", line)
                 await asyncio.sleep(_PAUSE_SECONDS)
 

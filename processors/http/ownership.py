@@ -91,7 +91,7 @@ class Ownership:
         if status == web.HTTPUnauthorized.status_code:
             # Theirs to mend who run the workers, and nothing that who asks could do better.
             text = f"{url.partition('/v1')[0]} refuses this worker's HEADROOM_WORKER_TOKEN"
-            if (line := self._words.say(text, time.monotonic())) is not None:
+            if (line := self._words.say(text, int(time.monotonic()))) is not None:
                 log.error("%s", line)
             raise not_yet("the worker that holds this key does not know this one")
         return status, response.content_type, body

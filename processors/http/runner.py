@@ -130,7 +130,7 @@ def _with_problems(handler: _Handler, words: Words) -> _Handler:
 
 
 def _say(words: Words, level: int, text: str) -> None:
-    line = words.say(text, time.monotonic())
+    line = words.say(text, int(time.monotonic()))
     if line is not None:
         log.log(level, "%s", line)
 

@@ -5,6 +5,7 @@ Source: Hercle, `GetBalances` and the event `executionEvents`, subject
 their own digits are read. Totals are the venue's word, not the sum of its assets, and are carried.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +19,7 @@ from processors.normalise.strict_json import Number, is_ambiguous, parse, readab
 from schemas.amounts import sum_text
 from schemas.documents import AccountExposure, AssetBalance, BalanceSnapshot, Exposure
 from schemas.identity import is_account, user_for
-from schemas.rejections import Reason, Rejected
+from schemas.rejections import PRECEDENCE, Reason, Rejected
 from schemas.venues import VENUES
 
 _HERCLE: Final = VENUES["hercle"]
@@ -142,8 +143,7 @@ def _any(frame: RawFrame) -> Outcome | tuple[Outcome, ...]:
     if not events:
         return twice or Rejected(Reason.UNKNOWN_MESSAGE, "no balances of Hercle")
     parts = [part for event in events for part in _parts(*event, twice=twice is not None)]
-    accounts: set[str] = set()
-    outcomes = tuple([_bounded(_outcome(frame, part, accounts)) for part in parts])
+    outcomes = _told_once(parts, [_bounded(_outcome(frame, part)) for part in parts])
     if twice is not None and is_ambiguous(message, {id(event.get("data")) for _, event in events}):
         # Who sent it knows what it is, and nobody else does; of a single account it can be told.
         return _whose(twice, outcomes[0]) if len(outcomes) == 1 else twice
@@ -179,14 +179,33 @@ def _parts(where: str, event: dict[str, Any], *, twice: bool) -> list[_Part]:
     return parts
 
 
-def _outcome(frame: RawFrame, part: _Part, accounts: set[str]) -> Outcome:
-    """What becomes of one account; `accounts` are those that the message told of before."""
+def _outcome(frame: RawFrame, part: _Part) -> Outcome:
+    """What becomes of one account."""
     where, data, reading = part
     if not isinstance(data, dict):
         reading.fault(Reason.WRONG_TYPE, where)
         return reading.rejected or Rejected(Reason.WRONG_TYPE, where)
-    snapshot = _read(frame, data, reading, f"{where}.", accounts)
+    snapshot = _read(frame, data, reading, f"{where}.")
     return snapshot or reading.rejected or Rejected(Reason.WRONG_TYPE, where)
+
+
+def _told_once(parts: list[_Part], outcomes: list[Outcome]) -> tuple[Outcome, ...]:
+    """The outcomes, without any of an account that stands twice: nobody knows which one counts."""
+    times = Counter(outcome.account for outcome in outcomes)
+    times.pop(None, None)
+    return tuple(
+        [
+            _second(part, outcome) if times[outcome.account] > 1 else outcome
+            for part, outcome in zip(parts, outcomes, strict=True)
+        ]
+    )
+
+
+def _second(part: _Part, outcome: Outcome) -> Outcome:
+    why = Rejected(Reason.WRONG_TYPE, f"{part.where}.userId stands twice", outcome.account)
+    if isinstance(outcome, Rejected) and PRECEDENCE[outcome.reason] <= PRECEDENCE[why.reason]:
+        return outcome
+    return why
 
 
 def _whose(why: Rejected, outcome: Outcome) -> Rejected:
@@ -223,18 +242,14 @@ def _balances_events(message: object) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _read(
-    frame: RawFrame, data: dict[str, Any], reading: Reading, where: str, accounts: set[str]
+    frame: RawFrame, data: dict[str, Any], reading: Reading, where: str
 ) -> BalanceSnapshot | None:
     account = reading.account(data, "userId", where)
-    if account in accounts:
-        reading.fault(Reason.WRONG_TYPE, f"{where}userId stands twice")
     sequence = reading.integer(data, "sequence", where)
     deleted = reading.flag(data, "deleted", where)
     items = reading.items(data, "assets", where)
     assets = reading.assets(items, f"{where}assets", "name", _balance)
     exposure = _account_exposure(data, reading, where)
-    if account is not None:
-        accounts.add(account)
     if reading.rejected is not None or account is None or sequence is None or deleted is None:
         return None
     return _snapshot(frame, account, sequence, deleted, assets, exposure)

@@ -1,5 +1,6 @@
 """The lines to Hercle's hub, one for each key: what they must be told, and how they are opened."""
 
+from collections import deque
 from decimal import Decimal
 from typing import Final
 
@@ -22,6 +23,7 @@ HERCLE_URL: Final = "https://publicapi.sandbox.hercle.financial/ExecutionLiveSer
 CLIENT_ID_LETTERS_MAX: Final = 36
 # Hercle documents no limit: twenty questions a second at the most, and pings.
 _REQUESTS_PER_SECOND: Final = 30
+_ENDPOINTS: Final = 4
 
 
 class HercleSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +61,8 @@ class HercleLine:
         self._settings = settings
         self._number = number
         self._api_key = settings.api_keys[number - 1]
-        self._endpoint: Endpoint | None = None
+        # Held so that their tokens are known if the hub says them, now or a connection later.
+        self._endpoints: deque[Endpoint] = deque(maxlen=_ENDPOINTS)
 
     @property
     def venue(self) -> Venue:
@@ -93,8 +96,7 @@ class HercleLine:
         endpoint = await negotiate(
             self._settings.url, self._api_key, timeout_seconds=deadlines.open_seconds
         )
-        # Held while it is in use, so that its tokens are known if the hub says them.
-        self._endpoint = endpoint
+        self._endpoints.append(endpoint)
         try:
             return await open_socket(
                 endpoint.url,

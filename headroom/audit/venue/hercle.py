@@ -1,5 +1,6 @@
 """Hercle's frames, read for the audit."""
 
+from collections import Counter
 from typing import Any, Final
 
 from headroom.audit.fields import Fields
@@ -39,17 +40,17 @@ def snapshots(parsed: Parsed) -> list[tuple[dict[str, Any], Fields]]:
     if not bodies:
         whole.problems.add("wrong_type" if envelopes else "unknown_message")
         return [({}, whole)]
-    told, seen = [], set[str]()
+    told = []
     for body, fields in bodies:
         if stands_twice(body):
             fields.problems.add("duplicate_key")
-        snapshot = _snapshot(fields.mapping(body), fields)
-        account = snapshot["account"]
-        if account in seen:
+        told.append((_snapshot(fields.mapping(body), fields), fields))
+    accounts = [snapshot["account"] for snapshot, _ in told]
+    times = Counter(account for account in accounts if is_text(account))
+    for account, (_, fields) in zip(accounts, told, strict=True):
+        # Of an account that stands twice nobody knows which one counts.
+        if is_text(account) and fields.is_account(account) and times[account] > 1:
             fields.problems.add("wrong_type")
-        if account is not None and fields.is_account(account):
-            seen.add(account)
-        told.append((snapshot, fields))
     return told
 
 

@@ -32,9 +32,10 @@ def test_hercles_totals_are_added_and_unknown_exposures_are_null():
 
 def test_each_account_of_a_list_is_read_for_itself():
     bad = hercle("b", assets=USDT.replace("1000", "true"))
-    found = read_parts("hercle", several(hercle("a"), bad, hercle("a"), hercle("c")))
-    assert [one.reason for one in found] == [None, "wrong_type", "wrong_type", None]
-    assert [one.account for one in found] == ["a", "", "", "c"]
+    found = read_parts("hercle", several(hercle("a"), bad, hercle("d"), hercle("c"), hercle("d")))
+    wrong = "wrong_type"
+    assert [one.reason for one in found] == [None, wrong, wrong, None, wrong]
+    assert [one.account for one in found] == ["a", "", "", "c", ""]
 
 
 def test_an_entry_of_another_kind_makes_its_asset_unknown():
