@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Coroutine, Iterable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
 
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.protocol import State
 
+from producers.carrier import Carrier
 from producers.condition import Condition
 from producers.connection import (
     KeyRefused,
@@ -20,7 +21,6 @@ from producers.connection import (
     why_not_opened,
 )
 from producers.errors import WrongKey
-from producers.hiding import hidden
 from producers.line import Line, World
 from producers.outcomes import (
     Confirmed,
@@ -36,19 +36,15 @@ from producers.outcomes import (
     Send,
     Session,
 )
-from producers.pace import Backoff, DoubtPace, Patience, RateBound
+from producers.pace import Backoff, DoubtPace, Patience
+from producers.waiting import in_turn, pause, unless_stopped
 from schemas.feeds import FeedStatus
-from schemas.headers import RawHeaders
-from schemas.secrets import redacted
-from schemas.times import rfc3339
-from schemas.words import Words
 
 T = TypeVar("T")
 
 _NS_PER_S: Final = 1_000_000_000
 _STOPPED: Final = "the producer was stopped"
 _CONNECTED: Final = "connected anew; no frame of this account since"
-_COUNTS_ANEW: Final = "the venue counts from the start again; no frame of this account since"
 
 
 class Feed:
@@ -76,19 +72,23 @@ class Feed:
         self._leave_at = float("inf")
         self._leave: Reconnect | None = None
         self._superseded = asyncio.Event()
-        self._words = Words()
+        self._carrier = Carrier(line, world, self._condition)
         self.connections = 0
         self.reconnects: Counter[ReconnectReason] = Counter()
-        self.counted: Counter[Kind] = Counter()
 
     @property
     def frames(self) -> int:
         """Frames that came so far."""
         return self._condition.frames
 
+    @property
+    def counted(self) -> Counter[Kind]:
+        """Messages that were no balances."""
+        return self._carrier.counted
+
     def status(self) -> FeedStatus:
         """How the line is at this moment."""
-        return self._condition.status(reconnects=self.reconnects.total())
+        return self._condition.status(reconnects=self._carrier.reconnects)
 
     def supersede(self) -> None:
         """Begin anew: somebody else's frames, of a later epoch, outrank those of this run."""
@@ -98,7 +98,9 @@ class Feed:
         """Connect, listen, and connect again, until `stop` is set."""
         pause_seconds = 0.0
         while not self._world.stop.is_set():
-            await self._pause(pause_seconds)
+            if pause_seconds:
+                await pause(self._world, pause_seconds)
+            await in_turn(self._world, self._world.attempts)
             if self._world.stop.is_set():
                 return
             ended = await self._one_connection()
@@ -115,40 +117,25 @@ class Feed:
         self._condition.refused(ended.detail)
         pause_seconds = self._patience.pause_seconds()
         if pause_seconds is None:
-            self._world.tell(self.status())
+            self._carrier.tell()
             raise WrongKey(self._line.venue.name, self._line.name, ended.detail)
         return pause_seconds
 
     def _tell(self, ended: Reconnect, pause_seconds: float) -> None:
         world, venue = self._world, self._line.venue.name
         self.reconnects[ended.reason] += 1
+        self._carrier.reconnects += 1
         world.metrics.reconnects.labels(venue, ended.reason).inc()
         if ended.reason is ReconnectReason.OVERSIZE:
             world.metrics.oversize.labels(venue).inc()
         words = "%s: %s (%s); trying again in %.1f s"
         world.log.warning(words, self._line.name, ended.reason, ended.detail, pause_seconds)
-        world.tell(self.status())
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait for the backoff, then for the venue's limit; cut short by `stop`."""
-        if seconds:
-            await self._unless_stopped(_finish(self._world.sleep(seconds)))
-        await self._in_turn(self._world.attempts)
-
-    async def _in_turn(self, bound: RateBound) -> None:
-        """Wait until the venue's limit lets us, and use it; cut short by `stop`."""
-        world = self._world
-        while not world.stop.is_set():
-            wait_seconds = bound.wait_seconds(world.monotonic())
-            if wait_seconds <= 0:
-                bound.note(world.monotonic())
-                return
-            await self._unless_stopped(_finish(world.sleep(wait_seconds)))
+        self._carrier.tell()
 
     async def _one_connection(self) -> Reconnect | None:
         """A connection's whole life; None where it ended because we were told to stop."""
         try:
-            socket = await self._unless_stopped(self._line.open())
+            socket = await unless_stopped(self._world.stop, self._line.open())
         except KeyRefused as refused:
             return Reconnect(ReconnectReason.KEY_REFUSED, refused.detail)
         except (NotOpened, OSError, TimeoutError, WebSocketException) as error:
@@ -245,69 +232,21 @@ class Feed:
         for outcome in outcomes:
             match outcome:
                 case Publish():
-                    await self._publish(outcome)
+                    await self._carrier.publish(outcome, self._received_ns)
                 case Count():
-                    self._count(outcome)
+                    self._carrier.count(outcome)
                 case Send(text=text) if ended is None:
                     outbox.put_nowait(text)
                 case Established():
                     self._established()
-                case Doubted() | Confirmed() | InDoubt():
-                    self._vouch(outcome)
+                case Doubted() | Confirmed():
+                    self._carrier.vouch(outcome)
+                case InDoubt():
+                    self._carrier.vouch(outcome)
+                    self._leave_for(outcome)
                 case Reconnect():
                     ended = ended or outcome
         return ended
-
-    async def _publish(self, found: Publish) -> None:
-        world, venue, condition = self._world, self._line.venue, self._condition
-        if found.begins_epoch:
-            condition.begin_epoch(world.epochs.next(), "counts_anew", _COUNTS_ANEW)
-            self._say(f"{self._line.name}: the venue counts from the start again")
-        found, places = hidden(found)
-        if places:
-            self._say(f"{self._line.name}: the venue sent a secret of ours: hidden ({places})")
-        condition.received(self._received_ns)
-        if found.begins_epoch:
-            world.tell(self.status())
-        world.metrics.frames_received.labels(venue.name).inc()
-        headers = RawHeaders(
-            venue=venue.name,
-            feed=venue.feed,
-            epoch=condition.epoch,
-            receipt=condition.receipt,
-            received_time=rfc3339(self._received_ns),
-            redacted=places,
-        )
-        await world.publisher.publish(found.frame, found.key, headers)
-
-    def _count(self, found: Count) -> None:
-        self.counted[found.kind] += 1
-        self._world.metrics.messages_counted.labels(self._line.venue.name, found.kind).inc()
-        if found.detail is not None:
-            self._say(f"{self._line.name}: the venue says: {found.detail}")
-
-    def _say(self, text: str) -> None:
-        """Log what may come with every frame: each kind of words once a minute."""
-        line = self._words.say(text, int(self._world.monotonic()))
-        if line is not None:
-            self._world.log.warning("%s", line)
-
-    def _vouch(self, outcome: Doubted | Confirmed | InDoubt) -> None:
-        """Change what the line vouches for, and tell the workers where that makes a difference."""
-        condition = self._condition
-        before = condition.vouching
-        match outcome:
-            case Confirmed(accounts=accounts):
-                condition.confirmed([redacted(account) for account in accounts])
-            case Doubted(cause=cause, detail=detail):
-                condition.doubted(cause, detail)
-            case InDoubt(cause=cause, detail=detail, spares_last=spares_last):
-                condition.in_doubt(cause, detail, spares_last=spares_last)
-                self._leave_for(outcome)
-        if condition.vouching != before:
-            self._world.tell(self.status())
-        if condition.vouching != before and not isinstance(outcome, Confirmed):
-            self._world.metrics.doubts.labels(self._line.venue.name, outcome.cause).inc()
 
     def _leave_for(self, doubt: InDoubt) -> None:
         """Have the connection given up for a new one, as soon as that is no hurry."""
@@ -319,7 +258,7 @@ class Feed:
         with contextlib.suppress(ConnectionClosed):  # whoever listens is told, too
             while True:
                 text = await outbox.get()
-                await self._in_turn(self._world.requests)
+                await in_turn(self._world, self._world.requests)
                 if socket.state is State.OPEN:
                     await socket.send(text)
 
@@ -329,7 +268,7 @@ class Feed:
         self._condition.established()
         self._world.metrics.connected.labels(self._line.venue.name).inc()
         self._world.log.info("%s: connected, epoch %d", self._line.name, self._condition.epoch)
-        self._world.tell(self.status())
+        self._carrier.tell()
 
     def _lost(self, ended: Reconnect | None) -> None:
         if self._established_at is None:
@@ -339,20 +278,4 @@ class Feed:
         self._world.metrics.connected.labels(self._line.venue.name).dec()
         why = _STOPPED if ended is None or self._world.stop.is_set() else ended.detail
         self._condition.lost(why)
-        self._world.tell(self.status())
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """The result of `work`, or None where `stop` is set before: then it is cancelled."""
-        working = asyncio.create_task(work)
-        stopping = asyncio.create_task(self._world.stop.wait())
-        try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            return working.result() if working.done() else None
-        finally:
-            stopping.cancel()
-            if working.cancel():
-                await asyncio.gather(working, return_exceptions=True)
-
-
-async def _finish(work: Awaitable[object]) -> None:
-    await work
+        self._carrier.tell()

@@ -91,7 +91,7 @@ _ALL: Final = (
     *(
         Topic(
             venue.raw_topic,
-            "account's id, or null where it cannot be read",
+            "account's id, or null where it cannot be read or there are several",
             None,
             "delete",
             about=f"Every frame of {venue.name}, byte for byte.",

@@ -6,10 +6,10 @@ Source: AsyncAPI 3.0.0, and its Kafka bindings 0.5.0.
 from typing import Any, Final
 
 from schemas.export.examples import Example, examples
-from schemas.headers import GENERATION, PART, PARTS, RETRY_OF, VALUE_SCHEMA_ID, VERSION
+from schemas.headers import GENERATION, PART, PARTS, REDACTED, RETRY_OF, VALUE_SCHEMA_ID, VERSION
 from schemas.topics import BALANCES, DEAD_LETTERS, PARTITIONS_DEFAULT, TOPICS, Topic
 
-CONTRACT_VERSION: Final = "2"
+CONTRACT_VERSION: Final = "3"
 _BINDING: Final = "0.5.0"
 _SCHEMA_FORMAT: Final = "application/schema+json;version=draft-2020-12"
 # Names and what they say, in the order in which they are written.
@@ -21,6 +21,8 @@ _RAW_HEADERS: Final = {
     "received_time": "When it came, RFC 3339 in UTC.",
     RETRY_OF: "Only on one that was sent again: `TOPIC/PARTITION/OFFSET` of the first, whose epoch "
     "and receipt it has.",
+    REDACTED: "Only on one that held a secret of ours, which `Secret(hidden)` stands for: in how "
+    "many places, or `all` for the whole frame.",
 }
 _EVENT_HEADERS: Final = {
     "ce_specversion": "CloudEvents' version.",

@@ -1,0 +1,87 @@
+"""What follows from a venue's messages, carried out: frames to Kafka, counts, doubts to workers."""
+
+from collections import Counter
+from typing import Final
+
+from producers.condition import Condition
+from producers.hiding import hidden
+from producers.line import Line, World
+from producers.outcomes import Confirmed, Count, Doubted, InDoubt, Kind, Publish
+from schemas.headers import RawHeaders
+from schemas.secrets import redacted
+from schemas.times import rfc3339
+from schemas.words import Words
+
+_COUNTS_ANEW: Final = "the venue counts from the start again; no frame of this account since"
+
+
+class Carrier:
+    """Carries out for one line what its sessions decide; `condition` is what is told of the line.
+
+    `reconnects` counts for the statuses, by whatever reason.
+    """
+
+    def __init__(self, line: Line, world: World, condition: Condition) -> None:
+        self._line = line
+        self._world = world
+        self._condition = condition
+        self._words = Words()
+        self.counted: Counter[Kind] = Counter()
+        self.reconnects = 0
+
+    def tell(self) -> None:
+        """Tell the workers how the line is now."""
+        self._world.tell(self._condition.status(reconnects=self.reconnects))
+
+    async def publish(self, found: Publish, received_ns: int) -> None:
+        """Write a frame to the raw topic, with its place at the venue, and without our secrets."""
+        world, venue, condition = self._world, self._line.venue, self._condition
+        if found.begins_epoch:
+            condition.begin_epoch(world.epochs.next(), "counts_anew", _COUNTS_ANEW)
+            self._say(f"{self._line.name}: the venue counts from the start again")
+        found, places = hidden(found)
+        if places:
+            self._say(f"{self._line.name}: the venue sent a secret of ours: hidden ({places})")
+        condition.received(received_ns)
+        if found.begins_epoch:
+            self.tell()
+        world.metrics.frames_received.labels(venue.name).inc()
+        headers = RawHeaders(
+            venue=venue.name,
+            feed=venue.feed,
+            epoch=condition.epoch,
+            receipt=condition.receipt,
+            received_time=rfc3339(received_ns),
+            redacted=places,
+        )
+        await world.publisher.publish(found.frame, found.key, headers)
+
+    def count(self, found: Count) -> None:
+        """Count a message that is no balances, and say the venue's own words."""
+        self.counted[found.kind] += 1
+        self._world.metrics.messages_counted.labels(self._line.venue.name, found.kind).inc()
+        if found.detail is not None:
+            self._say(f"{self._line.name}: the venue says: {found.detail}")
+
+    def vouch(self, outcome: Doubted | Confirmed | InDoubt) -> None:
+        """Change what the line vouches for, and tell the workers where that makes a difference."""
+        condition = self._condition
+        before = condition.vouching
+        match outcome:
+            case Confirmed(accounts=accounts):
+                condition.confirmed([redacted(account) for account in accounts])
+            case Doubted(cause=cause, detail=detail):
+                condition.doubted(cause, detail)
+            case InDoubt(cause=cause, detail=detail, spares_last=spares_last):
+                condition.in_doubt(cause, detail, spares_last=spares_last)
+        if condition.vouching == before:
+            return
+        self.tell()
+        if not isinstance(outcome, Confirmed):
+            self._world.metrics.doubts.labels(self._line.venue.name, outcome.cause).inc()
+
+    def _say(self, text: str) -> None:
+        """Log what may come with every frame: each kind of words once a minute."""
+        line = self._words.say(text, int(self._world.monotonic()))
+        if line is not None:
+            self._world.log.warning("%s", line)
