@@ -26,6 +26,8 @@ from schemas.times import rfc3339
 
 LIMITS_MAX: Final = 100
 _ROWS_AT_ONCE: Final = 100
+# So many plain rows cost what one does that has to be decoded, or less.
+_PLAIN_ROWS: Final = 5
 _REST: Final = 10
 # Somebody watches: a number that is no longer known to be right has to be on the screen soon.
 _REST_SECONDS_MIN: Final = 0.2
@@ -163,14 +165,13 @@ class Overview:
 
     def _some(self, partition: int, after: bytes, count: "_Count") -> bytes | None:
         """Count the next rows after a key; the last one's key, None where there are no more."""
-        number = 0
+        left = _ROWS_AT_ONCE * _PLAIN_ROWS
         try:
             for key, row in self._users.committed_items(partition, start=after):
                 if key == after:
                     continue
-                count.add(row)
-                number += 1
-                if number == _ROWS_AT_ONCE:
+                left -= 1 if count.add(row) else _PLAIN_ROWS
+                if left <= 0:
                     return key
         except KeyError:
             raise not_yet("tables are being moved between workers") from None
@@ -189,13 +190,14 @@ class _Count:
         self._kept = 0
         self._worst: list[tuple[int, int, NotLive]] = []
 
-    def add(self, row: bytes) -> None:
-        """Count a row: a plain one as it stands, any other decoded."""
+    def add(self, row: bytes) -> bool:
+        """Count a row: a plain one as it stands, any other decoded; whether it is plain."""
         plain = read_row(row)
         if plain is None:
             self._add_decoded(decode(row, UserState))
         else:
             self._add_plain(plain)
+        return plain is not None
 
     def _add_plain(self, row: Row) -> None:
         newest = row.newest

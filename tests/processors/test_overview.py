@@ -278,7 +278,7 @@ async def test_a_count_of_before_the_connections_were_known_is_made_again_soon(
 
 async def test_a_count_behind_a_move_of_partitions_is_made_the_next_time() -> None:
     rows = Rows(partitions=1)
-    for number in range(2 * overview._ROWS_AT_ONCE):
+    for number in range(2 * overview._ROWS_AT_ONCE * overview._PLAIN_ROWS):
         put_plain(rows, f"{number:04}")
     asked = judged(rows, status(1))
     asked.count()

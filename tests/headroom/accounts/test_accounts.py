@@ -29,6 +29,7 @@ class Clients(Scene):
     """A house with an accounts file, and who has had which account."""
 
     file: Path
+    _sequence = 10**9
 
     def write(self, owners: dict[str, str]) -> None:
         """The accounts file that says this."""
@@ -59,6 +60,17 @@ class Clients(Scene):
         done = headroom("query", "user", user, "--json", "--url", self.house.url)
         held = json.loads(done.out)["accounts"] if done.status == 0 else []
         return {user_for(one["venue"], one["account"]) for one in held}
+
+    def frame(self, account: str, *, held: str) -> bytes:
+        """A frame whose `held` can be read, or not; later than all that were sent."""
+        self._sequence += 1
+        update = {"currency": "btc", "balance": "1", "available": "1", "held": held}
+        message = {
+            "sequence": self._sequence,
+            "recipient": "private.enterprise.users.balances",
+            "payload": {"user_id": account, "updates": [update]},
+        }
+        return json.dumps(message).encode()
 
     def bindings(self) -> Bindings:
         return asyncio.run(read_bindings(self.house.kafka, partitions=PARTITIONS))
@@ -210,6 +222,27 @@ def test_accounts_move_while_frames_come_in_and_workers_are_killed(
     held = {user: clients.held_by(user) for user in {"ann", "bob", "cid", *owners}}
     for own, users in owners.items():
         assert {user for user, its in held.items() if own in its} == {users[-1]}, users
+
+
+def test_a_doubt_goes_with_its_account(clients: Clients) -> None:
+    """Whose frame could not be read: told of under the former user, then under the new one."""
+
+    def doubted() -> Any:
+        """What is last told of the account; None: nothing, or that it is confirmed again."""
+        (*_, last) = [r for r in clients.read("unconfirmed.v1") if r.key() == b"sfox:77"]
+        return None if last.value() is None else json.loads(last.value())
+
+    sound = clients.frame("77", held="0")
+    clients.send("sfox", [("77", sound), ("77", clients.frame("77", held="broken"))])
+    clients.wait()
+    assert doubted()["user"] == "sfox:77"
+    assert clients.accounts("move", "sfox:77", "eve").status == 0
+    clients.wait()
+    assert (doubted()["user"], doubted()["account"]) == ("eve", "77")
+    clients.send("sfox", [("77", clients.frame("77", held="0"))])
+    clients.wait()
+    assert doubted() is None
+    assert clients.held_by("eve") == {"sfox:77"}
 
 
 def test_a_replay_knows_who_has_what_now(clients: Clients) -> None:
