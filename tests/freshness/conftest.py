@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,10 +10,8 @@ from tests.freshness.system import System, running
 
 
 @pytest.fixture(scope="package")
-def system(
-    kafka: KafkaHandle, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[System]:
+def system(kafka: KafkaHandle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Topics of their own and a worker that reads them."""
-    folder: Path = tmp_path_factory.mktemp("freshness")
+    folder = tmp_path_factory.mktemp("freshness")
     with running(kafka.bootstrap, f"fresh{os.getpid()}.", folder) as made:
         yield made

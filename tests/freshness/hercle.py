@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from producers.settings import Deadlines
 from tests.freshness.producing import CALM, Hercle, Producer, producing
 from tests.freshness.system import Eyes, System
 
@@ -41,14 +42,13 @@ async def hercle(
     system: System,
     unique: str,
     *,
-    deadlines: Any = CALM,
+    first: Deadlines = CALM,
     poll: str = "0.1",
-    users: int = 3,
     **changes: Any,
 ) -> AsyncIterator[Scene]:
     """A scene in which all accounts are live and right."""
-    async with Hercle(unique, users=users, **changes) as venue:
-        lines = venue.lines(deadlines=deadlines, poll=poll)
+    async with Hercle(unique, **changes) as venue:
+        lines = venue.lines(first=first, poll=poll)
         async with (
             producing(system, "hercle", lines) as producer,
             Eyes(system, venue.users) as eyes,

@@ -9,6 +9,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Self
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from headroom.sandbox import HercleConfig, HercleSandbox, SfoxConfig, SfoxSandbox
@@ -137,19 +138,21 @@ class Sfox:
 
     def line(self, deadlines: Deadlines = CALM) -> SfoxLine:
         """A line to it."""
-        settings = SfoxSettings(
-            api_key=Secret(SFOX_KEY), url=self.sandbox.url, deadlines=deadlines
-        )
+        settings = SfoxSettings(api_key=Secret(SFOX_KEY), url=self.sandbox.url, deadlines=deadlines)
         return SfoxLine(settings)
 
     async def tell(self, *users: str) -> None:
         """Change each of these accounts, one after the other, and send its frame."""
         for user in users:
-            await until(lambda: self.sandbox._subscribers and self._hand.waiting)
-            self.sandbox._market.visit_next(self.accounts[user])
-            before = self._hand.waits
-            await self._hand.one()
-            await until(lambda: self._hand.waits > before or not self.sandbox._subscribers)
+            await self._tell(user)
+
+    async def _tell(self, user: str) -> None:
+        await until(lambda: self.sandbox._subscribers and self._hand.waiting)
+        self.sandbox._market.visit_next(self.accounts[user])
+        before = self._hand.waits
+        await self._hand.one()
+        # It is sent where the venue waits for the next time, or has nobody to tell any more.
+        await until(lambda: self._hand.waits > before or not self.sandbox._subscribers)
 
     def holding(self, user: str) -> Amounts:
         """What the account holds now."""
@@ -179,18 +182,23 @@ class Hercle:
         await self.sandbox.__aexit__(*exception)
 
     def lines(
-        self, *, keys: int | None = None, deadlines: Deadlines = CALM, poll: str = "0.1"
+        self, *, keys: int | None = None, first: Deadlines = CALM, poll: str = "0.1"
     ) -> list[HercleLine]:
-        """A line for each key, or the first ones only."""
+        """A line for each key, or some; the first user's has these deadlines, the others are calm.
+
+        A deadline that is short is missed by a busy machine now and then, too.
+        """
         secrets = tuple(Secret(key) for key in list(self._keys)[:keys])
         settings = HercleSettings(
             api_keys=secrets,
             client_id="me",
             url=self.sandbox.url,
             poll_seconds=Decimal(poll),
-            deadlines=deadlines,
+            deadlines=CALM,
         )
-        return [HercleLine(settings, number) for number in range(1, len(secrets) + 1)]
+        hasty = msgspec.structs.replace(settings, deadlines=first)
+        numbers = range(2, len(secrets) + 1)
+        return [HercleLine(hasty, 1), *(HercleLine(settings, number) for number in numbers)]
 
     def order(self, name: str, **changes: Any) -> None:
         """Have a fault strike the first user."""

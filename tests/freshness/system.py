@@ -187,9 +187,14 @@ class Eyes:
         assert answer is not None
         return {f"{one['venue']}/{one['connection']}": one for one in answer["feeds"]}
 
-    async def counted(self, venue: str) -> tuple[dict[str, int], dict[str, int]]:
-        """A venue's accounts by state: as the overview tells them, and the metric."""
-        overview = await self.ask("/v1/overview")
+    async def counts(self, venue: str, **wanted: int) -> None:
+        """Wait until the overview and the metric count so many of a venue's accounts so fresh."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not all(counted.items() >= wanted.items() for counted in await self._both(venue)):
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _both(self, venue: str) -> tuple[dict[str, int], dict[str, int]]:
+        overview = await self.ask("/v1/overview") or {}
         async with self._http.get(f"{self._url}/metrics") as response:
             families = text_string_to_metric_families(await response.text())
         metric = {
@@ -198,7 +203,7 @@ class Eyes:
             for sample in family.samples
             if sample.name == "headroom_accounts" and sample.labels["venue"] == venue
         }
-        return (overview or {})["accounts"].get(venue, {}), {k: v for k, v in metric.items() if v}
+        return overview.get("accounts", {}).get(venue, {}), metric
 
     async def reaches(
         self, user: str, state: str, cause: str | None = None, holding: Amounts | None = None

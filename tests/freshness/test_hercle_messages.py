@@ -126,7 +126,7 @@ async def test_a_hub_that_answers_too_late_or_reads_nothing_is_left_for_a_new_co
     """Its user is unconfirmed by the first question that is late, and comes back by itself."""
     hasty = msgspec.structs.replace(CALM, answer_seconds=0.3, close_seconds=0.2)
     pings = Decimal("0.05")
-    async with hercle(system, unique, deadlines=hasty, ping_seconds=pings) as scene:
+    async with hercle(system, unique, first=hasty, ping_seconds=pings) as scene:
         connections = scene.sandbox.connections
         if name == "slow":
             scene.venue.by_hand()

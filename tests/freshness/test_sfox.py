@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from headroom.sandbox import Order
+from producers import neighbours
+from producers.errors import WrongKey
 from tests.freshness.producing import Producer, Sfox, others, producing
-from tests.freshness.system import Eyes, System
+from tests.freshness.system import Eyes, System, until
 
 ONE, TWO, THREE = (f"sfox:user-000{number}" for number in (1, 2, 3))
 
@@ -66,6 +69,44 @@ async def test_one_refused_authentication_is_tried_again_and_visible_meanwhile(
             await scene.eyes.reaches(user, "unconfirmed", "reconnected")
         await scene.all_live()
         assert max(scene.producer.pauses.asked) > 120
+
+
+async def test_a_key_that_was_never_accepted_is_tried_in_all_patience_and_then_given_up(
+    system: System,
+) -> None:
+    """Four attempts, each beyond the venue's block of two minutes; the supervisor reads why."""
+    async with (
+        Sfox(2, faults=(Order(name="auth-error", times=99),)) as venue,
+        producing(system, "sfox", [venue.line()]) as producer,
+    ):
+        producer.pauses.over.set()
+        with pytest.raises(WrongKey, match="sfox: the venue refuses the API key"):
+            await producer.task
+        assert venue.sandbox.refused == 4
+        assert [seconds > 120 for seconds in producer.pauses.asked] == [True] * 3
+
+
+async def test_a_second_producer_that_came_and_went_leaves_the_first_one_in_charge(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its later epoch outranks the first one's frames: they are told so, then begin a later one."""
+    monkeypatch.setattr(neighbours, "GONE_SECONDS", float("inf"))
+    async with sfox(system, 4) as scene:
+        venue, eyes = scene.venue, scene.eyes
+        async with producing(system, "sfox", [venue.line()]) as second:
+            await until(lambda: len(scene.sandbox._subscribers) == 2)
+            await scene.all_live()
+            await second.stop()
+            for user in venue.users:
+                await eyes.reaches(user, "unconfirmed", "superseded")
+            old = venue.holding(ONE)
+            await venue.tell(ONE)
+            eyes.forget()
+            await eyes.more(ONE, 10)
+            assert (eyes.live(ONE), eyes.shown(ONE)) == ([], [old])
+            monkeypatch.setattr(neighbours, "GONE_SECONDS", 0.3)
+            await eyes.reaches(ONE, "unconfirmed", "reconnected")
+            await scene.all_live()
 
 
 async def leave_a_gap(scene: Scene) -> None:
