@@ -46,7 +46,7 @@ class AccountFreshness(msgspec.Struct, frozen=True):
     venue: str
     account: str
     state: State
-    cause: Cause | None
+    cause: str | None
     reason: str | None
     since: str | None
     age_seconds: float
@@ -60,7 +60,7 @@ class Freshness(msgspec.Struct, frozen=True):
     age_seconds: float
     stale: bool
     state: State
-    cause: Cause | None
+    cause: str | None
     reason: str | None
     since: str | None
     accounts: list[AccountFreshness]

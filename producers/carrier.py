@@ -12,7 +12,7 @@ from schemas.secrets import redacted
 from schemas.times import rfc3339
 from schemas.words import Words
 
-_COUNTS_ANEW: Final = "the venue counts from the start again; no frame of this account since"
+_COUNTS_ANEW: Final = "the venue counts from the start again"
 
 
 class Carrier:

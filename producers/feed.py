@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 _NS_PER_S: Final = 1_000_000_000
 _STOPPED: Final = "the producer was stopped"
-_CONNECTED: Final = "connected anew; no frame of this account since"
+_CONNECTED: Final = "connected anew"
 
 
 class Feed:

@@ -31,9 +31,12 @@ Cause = Literal[
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """Why something is in doubt, and since when; `reason` is a sentence for a person."""
+    """Why something is in doubt, and since when; `reason` is a sentence for a person.
 
-    cause: Cause
+    `cause` is one of a few words (`Cause`); there may be others later.
+    """
+
+    cause: str
     reason: str
     since: Time
 
