@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 _NS_PER_S: Final = 1_000_000_000
 _STOPPED: Final = "the producer was stopped"
-_CONNECTED: Final = "connected anew"
+_STARTED: Final = "the producer was started"
 
 
 class Feed:
@@ -72,6 +72,7 @@ class Feed:
         self._leave_at = float("inf")
         self._leave: Reconnect | None = None
         self._superseded = asyncio.Event()
+        self._why_anew = _STARTED
         self._carrier = Carrier(line, world, self._condition)
         self.connections = 0
         self.reconnects: Counter[ReconnectReason] = Counter()
@@ -145,7 +146,9 @@ class Feed:
         self.connections += 1
         self._superseded.clear()
         self._leave_at, self._leave = float("inf"), None
-        self._condition.begin_epoch(self._world.epochs.next(), "reconnected", _CONNECTED)
+        self._condition.begin_epoch(
+            self._world.epochs.next(), "reconnected", f"connected anew ({self._why_anew})"
+        )
         socket.on_heard = self._heard
         self._heard()
         session = self._line.session()
@@ -277,5 +280,6 @@ class Feed:
         self._established_at = None
         self._world.metrics.connected.labels(self._line.venue.name).dec()
         why = _STOPPED if ended is None or self._world.stop.is_set() else ended.detail
+        self._why_anew = why
         self._condition.lost(why)
         self._carrier.tell()

@@ -22,6 +22,8 @@ TOMBSTONE_SECONDS: Final = 24 * 60 * 60
 """How long a deleted key's tombstone can still be read from a compacted topic."""
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
+# Each connection tells every second, and whoever starts reads it all.
+_STATUSES_MS: Final = 10 * 60 * 1000
 _KEPT_MS: Final = 30 * _DAY_MS
 
 BALANCES: Final = "balances.v1"
@@ -55,6 +57,7 @@ class Topic(msgspec.Struct, frozen=True):
     `value` is the document's type, or None where the bytes are the venue's own; with `tombstones` a
     key can also lose its value, and `gone` says what that means. `public` topics are for other
     teams; the others begin with `headroom-` and may change. `about` is a sentence for readers.
+    `compacted_ms` is how long a compacted topic may keep what is not a key's newest record.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Topic(msgspec.Struct, frozen=True):
     tombstones: bool = False
     gone: str = "The user's last account was deleted: the key has no value any more."
     bytes_max: int = RECORD_BYTES_MAX
+    compacted_ms: int = _DAY_MS
 
     def settings(self, *, replication_factor: int) -> dict[str, str]:
         """The topic's settings in Kafka, all as text."""
@@ -81,9 +85,9 @@ class Topic(msgspec.Struct, frozen=True):
             return settings
         # A deleted user's data is gone from a compacted topic within this much time: it is
         # compacted a day after it was written at the latest, its tombstone goes a day later.
-        settings["max.compaction.lag.ms"] = str(_DAY_MS)
+        settings["max.compaction.lag.ms"] = str(self.compacted_ms)
         settings["delete.retention.ms"] = str(TOMBSTONE_SECONDS * 1000)
-        settings["segment.ms"] = str(_DAY_MS)
+        settings["segment.ms"] = str(self.compacted_ms)
         return settings
 
 
@@ -151,6 +155,7 @@ _ALL: Final = (
         about="How each connection to a venue is, told at every change and every 15 seconds.",
         tombstones=True,
         gone="There is no such connection any more: its key was taken out of the settings.",
+        compacted_ms=_STATUSES_MS,
     ),
     Topic(
         UNCONFIRMED,
@@ -176,7 +181,14 @@ _ALL: Final = (
     Topic(MOVES, "user", None, "delete", public=False),
     Topic(ADOPTIONS, "user", None, "delete", public=False),
     Topic(GENERATIONS, "generation", None, "compact", public=False),
-    Topic(FEEDS, "venue and connection", None, "compact", public=False),
+    Topic(
+        FEEDS,
+        "venue and connection",
+        None,
+        "compact",
+        public=False,
+        compacted_ms=_STATUSES_MS,
+    ),
 )
 CHANGELOG: Final = Topic("headroom-…-changelog", "the table's", None, "compact", public=False)
 """What every table's changelog is set to; their names are made of the app's and the table's."""

@@ -34,6 +34,21 @@ def test_a_person_sees_everything_on_one_screen(tmp_path: Path) -> None:
     assert "lost                  0" in frames[-1]
 
 
+@pytest.mark.timeout(180)
+def test_a_number_turns_unconfirmed_on_the_screen_and_back(tmp_path: Path) -> None:
+    words = ("demo", "--for", "14", "--rate", "80", "--users", "40", "--fault", "sfox:gap")
+    frames = run(tmp_path, *words)
+    seen = []
+    for frame in frames:
+        for word in ("fault on:", "40 live", "unconfirmed", "lost                  0"):
+            if word in frame and (not seen or seen[-1] != word):
+                seen.append(word)
+    ordered = iter(seen)
+    for word in ("40 live", "fault on:", "unconfirmed", "40 live", "lost                  0"):
+        assert word in ordered, (word, seen, frames[-1])
+    assert any("a gap" in frame for frame in frames), "the reason stands beside it"
+
+
 def run(folder: Path, *words: str) -> list[str]:
     """The screens of a command, each after something was written; it has to end well."""
     ours, theirs = pty.openpty()

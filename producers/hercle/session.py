@@ -161,7 +161,7 @@ class HercleSession:
 
     def _completion(self, message: HubMessage, now: float) -> Sequence[Outcome]:
         error = read(message.error, str)
-        words = None if error is None else self._words(error)
+        words = None if error is None else self._words(error) or "no reason given"
         counted = Count(Kind.ANSWER) if words is None else Count(Kind.ERROR, words)
         number = read(message.invocation_id, str) or ""
         if not (number.isascii() and number.isdigit()):

@@ -178,6 +178,14 @@ def test_a_completion_with_an_error_puts_the_balances_in_doubt_and_a_third_ends_
     assert ended(outcomes) == [ReconnectReason.UNANSWERED]
 
 
+def test_an_error_without_words_is_an_error_all_the_same() -> None:
+    outcomes = said(live(), completion(1, ""), 0.5)
+    assert outcomes[:2] == [
+        Count(Kind.ERROR, "no reason given"),
+        Doubted("venue_error", "no reason given"),
+    ]
+
+
 def test_an_event_of_an_error_in_place_of_balances_puts_them_in_doubt() -> None:
     session = live(poll_seconds=1.0)
     outcomes = said(session, frames.event("preChecksError", {"message": "low"}), 0.1)
