@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from producers.hercle import signalr
-from producers.hercle.balances import FEED, Event, Standing, events_of, told_of
+from producers.hercle.balances import FEED, Event, Standing, can_be_taken, events_of, told_of
 from producers.hercle.question import Failed, Questions
 from producers.hercle.records import Records
 from producers.hercle.signalr import HubMessage, MessageType
@@ -67,6 +67,7 @@ class HercleSession:
             pause_seconds=_ASK_PAUSE_SECONDS,
         )
         self._standing = Standing()
+        self._told_of: set[str] = set()
         self._live = False
         self._ping_at = self._silent_at = float("inf")
 
@@ -97,6 +98,7 @@ class HercleSession:
             outcomes += self._failed(self._questions.late(now))
         if not self._questions.is_open and now >= self._questions.due:
             number = self._questions.ask(now)
+            self._told_of.clear()
             outcomes.append(Send(signalr.invocation("GetBalances", self._client_id, number=number)))
         return outcomes
 
@@ -202,10 +204,13 @@ class HercleSession:
         if order in {Order.UNCLEAR, Order.LATE}:
             self._questions.unclear(words)
             return (published, Doubted("wrong_order", words))
-        if not told or not any(read(event.subject, str) == FEED for event in events):
+        is_answer = any(read(event.subject, str) == FEED for event in events)
+        if not told or not is_answer or not can_be_taken(record, events):
             return (published,)
         self._questions.answered(now)
-        return (published, Confirmed(tuple(sorted(one.name for one in told))))
+        # A hub may answer with an event for each account.
+        self._told_of.update(one.name for one in told)
+        return (published, Confirmed(tuple(sorted(self._told_of))))
 
     def _told(self, event: Event) -> Sequence[Outcome]:
         """Another subject; where it is an error, with the hub's own words."""
