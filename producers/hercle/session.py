@@ -67,6 +67,8 @@ class HercleSession:
             pause_seconds=_ASK_PAUSE_SECONDS,
         )
         self._standing = Standing()
+        # The accounts of the last question that is over, and of the one asked since.
+        self._told_before: set[str] = set()
         self._told_of: set[str] = set()
         self._live = False
         self._ping_at = self._silent_at = float("inf")
@@ -95,10 +97,10 @@ class HercleSession:
             self._ping_at = now + PING_SECONDS
             outcomes.append(Send(signalr.ping()))
         if self._questions.is_open and now >= self._questions.due:
-            outcomes += self._failed(self._questions.late(now))
+            outcomes += self._failed(self._questions.late(now)) or self._settled()
         if not self._questions.is_open and now >= self._questions.due:
             number = self._questions.ask(now)
-            self._told_of.clear()
+            self._told_before, self._told_of = self._told_of or self._told_before, set()
             outcomes.append(Send(signalr.invocation("GetBalances", self._client_id, number=number)))
         return outcomes
 
@@ -169,7 +171,7 @@ class HercleSession:
         if not (number.isascii() and number.isdigit()):
             return (counted,)
         failed = self._questions.completed(int(number[:_NUMBER_DIGITS_MAX]), now, words)
-        return (counted, *self._failed(failed))
+        return (counted, *(self._failed(failed) or self._settled()))
 
     def _close(self, message: HubMessage) -> Sequence[Outcome]:
         """The hub takes its leave; where it does not want us back at once, we wait the longest."""
@@ -203,14 +205,23 @@ class HercleSession:
         published = Publish(record, key, begins_epoch=order is Order.ANEW)
         if order in {Order.UNCLEAR, Order.LATE}:
             self._questions.unclear(words)
+            self._told_of.clear()
             return (published, Doubted("wrong_order", words))
         is_answer = any(read(event.subject, str) == FEED for event in events)
         if not told or not is_answer or not can_be_taken(record, events):
             return (published,)
         self._questions.answered(now)
-        # A hub may answer with an event for each account.
         self._told_of.update(one.name for one in told)
-        return (published, Confirmed(tuple(sorted(self._told_of))))
+        # A hub may answer with an event for each account: the others' may still come.
+        return (published, Confirmed(tuple(sorted(self._told_of | self._told_before))))
+
+    def _settled(self) -> Sequence[Outcome]:
+        """Whom the connection does not speak for any more, once a question is over."""
+        gone = self._told_before - self._told_of
+        if self._questions.is_open or not self._told_of or not gone:
+            return ()
+        self._told_before = set()
+        return (Confirmed(tuple(sorted(self._told_of))),)
 
     def _told(self, event: Event) -> Sequence[Outcome]:
         """Another subject; where it is an error, with the hub's own words."""

@@ -286,8 +286,19 @@ def test_an_answer_may_have_an_event_for_each_account_and_the_next_forgets_them(
     session = live(poll_seconds=1)
     assert said(session, frame(1, "1", "u"))[-1] == Confirmed(("u",))
     assert said(session, frame(1, "1", "v"))[-1] == Confirmed(("u", "v"))
+    assert Confirmed not in map(type, said(session, completion(session.asked), 2.0))
+    # The other's event may still come; with the completion it cannot any more.
+    assert said(session, frame(2, "1", "v"), 2.0)[1] == Confirmed(("u", "v"))
+    assert said(session, completion(session.asked), 2.0)[1] == Confirmed(("v",))
+
+
+def test_an_answer_that_cannot_be_the_newest_is_confirmed_by_no_completion() -> None:
+    session = live(poll_seconds=1)
+    said(session, frame(5, "1", "u"))
     said(session, completion(session.asked), 2.0)
-    assert said(session, frame(2, "1", "v"), 2.0)[1] == Confirmed(("v",))
+    said(session, frame(6, "1", "v"), 2.0)
+    assert causes(said(session, frame(4, "1", "u"), 2.0)) == ["wrong_order"]
+    assert Confirmed not in map(type, said(session, completion(session.asked), 2.0))
 
 
 def test_what_the_tables_refuse_or_readers_read_apart_confirms_nobody() -> None:
