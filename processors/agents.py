@@ -21,7 +21,7 @@ from schemas import topics
 from schemas.codec import NotADocument, Told, encode
 from schemas.documents import AssetExposure
 from schemas.headers import PARTS, VALUE_SCHEMA_ID, DeadLetterOrigin, Headers, dead_letter
-from schemas.identity import user_for
+from schemas.identity import is_account, user_for
 from schemas.rejections import Rejected
 from schemas.times import time_ns_of
 from schemas.venues import VENUES
@@ -202,8 +202,12 @@ class Agents:
             value=record.value,
             headers=dead_letter(origin, reason=why.reason, detail=why.detail, own=record.headers),
         )
-        if why.account is not None:
-            self._cast_doubt(batch, record, venue, why.account, why)
+        account = why.account
+        if account is None and part is None:
+            # Too large, or what else nobody reads on: the producer still knew whose it is.
+            account = _account_of(record.key)
+        if account is not None:
+            self._cast_doubt(batch, record, venue, account, why)
 
     def _cast_doubt(
         self, batch: Batch, record: Record, venue: str, account: str, why: Rejected
@@ -284,6 +288,14 @@ class Agents:
         headers = cloud_event(topic=topic, subject=key, event_id=event_id, time=time)
         headers += self._schema_id[topic]
         return headers
+
+
+def _account_of(key: bytes | None) -> str | None:
+    try:
+        account = (key or b"").decode()
+    except UnicodeDecodeError:
+        return None
+    return account if is_account(account) else None
 
 
 def _of_accounts(batch: Batch, accounts: frozenset[bytes]) -> Iterator[Record]:

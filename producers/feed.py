@@ -71,6 +71,7 @@ class Feed:
         self._established_at: float | None = None
         self._leave_at = float("inf")
         self._leave: Reconnect | None = None
+        self._left_in_doubt = False
         self._superseded = asyncio.Event()
         self._why_anew = _STARTED
         self._carrier = Carrier(line, world, self._condition)
@@ -144,6 +145,10 @@ class Feed:
         if socket is None:
             return None
         self.connections += 1
+        if self._left_in_doubt:
+            # From here on it counts how long ago that was: the way back may have taken a while.
+            self._doubt_pace.note(self._world.monotonic())
+            self._left_in_doubt = False
         self._superseded.clear()
         self._leave_at, self._leave = float("inf"), None
         self._condition.begin_epoch(
@@ -165,7 +170,7 @@ class Feed:
 
     def _why_closed(self, closed: ConnectionClosed) -> Reconnect:
         if self._superseded.is_set():
-            detail = "another producer told of the same accounts under a later epoch, and is gone"
+            detail = "another connection told of the same accounts under a later epoch, and is gone"
             return Reconnect(ReconnectReason.SUPERSEDED, detail)
         return why_closed(closed)
 
@@ -199,7 +204,7 @@ class Feed:
         now = self._world.monotonic()
         if self._leave is None or now < self._leave_at:
             return None
-        self._doubt_pace.note(now)
+        self._left_in_doubt = True
         return self._leave
 
     async def _take_leave(self, socket: Socket, session: Session) -> None:

@@ -62,15 +62,17 @@ class Neighbours:
         return None if newest is None else newest.status.accounts
 
     def superseding(self, own: FeedStatus, now: float) -> int | None:
-        """The epoch of another producer that outranks what `own` tells, and is gone; else None.
+        """The epoch of another connection that outranks what `own` tells, and is gone; else None.
 
         Its accounts' newest snapshots are of that later epoch. Whatever `own` tells of them counts
         for old until it begins a later epoch itself.
         """
+        # Of ourselves another key counts: it may have told of the same user, and be refused now.
+        itself = (self._instance, own.connection)
         found = [
             known.status.epoch
             for known in self._all()
-            if known.status.instance != self._instance
+            if (known.status.instance, known.status.connection) != itself
             and known.status.epoch is not None
             and known.status.epoch > (own.epoch or 0)
             and now - known.connected_at > GONE_SECONDS

@@ -119,7 +119,7 @@ class DoubtPace:
         return max(now, self._last_at + self._wait_seconds)
 
     def note(self, now: float) -> None:
-        """A reconnect because of a doubt."""
+        """A new connection because of a doubt."""
         was_quiet = now - self._last_at > 2 * self._wait_seconds + DOUBT_SECONDS_MIN
         longer = min(2 * self._wait_seconds, DOUBT_SECONDS_MAX)
         self._wait_seconds = DOUBT_SECONDS_MIN if was_quiet else longer

@@ -15,7 +15,7 @@ from processors.freshness import TOGETHER_NS, Connections, Freshness, user_fresh
 from processors.ledger.users import UserState
 from schemas.codec import NotADocument, decode
 from schemas.feeds import FeedStatus
-from schemas.times import time_ns_of
+from schemas.times import rfc3339, time_ns_of
 from schemas.words import Words
 
 log = logging.getLogger("headroom.feeds")
@@ -49,6 +49,8 @@ class Feeds:
         self._clock_ns = clock_ns
         # By key of the topic (venue and connection), then by the producer that told it.
         self._statuses: dict[bytes, dict[str, FeedStatus]] = {}
+        # When each said it by its own clock: that orders its words, and nothing else.
+        self._told_times: dict[tuple[bytes, str], str] = {}
         self._is_known = False
         self._kept: Connections | None = None
         self._kept_ns = 0
@@ -66,7 +68,8 @@ class Feeds:
     def take(self, key: bytes, value: bytes | None) -> None:
         """Take one record of the topic; what cannot be read is another version's and skipped."""
         if value is None:
-            self._statuses.pop(key, None)
+            for name in self._statuses.pop(key, {}):
+                self._told_times.pop((key, name), None)
             self._kept = None
             return
         try:
@@ -74,10 +77,16 @@ class Feeds:
         except NotADocument:
             return
         told = self._statuses.setdefault(key, {})
-        before = told.get(status.instance)
-        if before is not None and before.time > status.time:
+        before = self._told_times.get((key, status.instance), "")
+        if before > status.time:
             return  # the topic is read from its beginning again
-        told[status.instance] = status
+        now = self._clock_ns()
+        if not self._is_known and time_ns_of(status.time) > now + TOGETHER_NS:
+            return  # by a clock ahead of ours, who knows when: if it is alive, it tells again
+        self._told_times[key, status.instance] = status.time
+        if before == status.time and status.instance in told:
+            now = min(now, time_ns_of(told[status.instance].time))
+        told[status.instance] = _not_ahead(status, rfc3339(now))
         if len(told) > 1:
             newest_ns = max(time_ns_of(one.time) for one in told.values())
             self._statuses[key] = {
@@ -85,6 +94,8 @@ class Feeds:
                 for name, one in told.items()
                 if newest_ns - time_ns_of(one.time) <= TOGETHER_NS
             }
+            for name in told.keys() - self._statuses[key].keys():
+                self._told_times.pop((key, name), None)
         self._kept = None
 
     def known(self) -> None:
@@ -146,6 +157,18 @@ class Feeds:
                         self.take(record.key or b"", record.value)
         finally:
             await consumer.stop()
+
+
+def _not_ahead(status: FeedStatus, now: str) -> FeedStatus:
+    """The same, said `now` at the latest: nobody lives on because his clock is ahead."""
+    if status.time <= now:
+        return status
+    told = {
+        name: min(at, now)
+        for name in ("last_heard", "last_frame", "last_confirmed")
+        if (at := getattr(status, name)) is not None
+    }
+    return msgspec.structs.replace(status, time=now, **told)
 
 
 def _document(status: FeedStatus) -> dict[str, Any]:

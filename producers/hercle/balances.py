@@ -10,8 +10,9 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from producers.hercle.signalr import HubMessage
-from producers.reading import Part, read, read_account, read_nested
+from producers.reading import Part, is_unambiguous, read, read_account, read_nested
 from producers.sequences import Counting, Memory, Numbered, Order, judge
+from schemas.rejections import NORMALISED_BYTES_MAX
 from schemas.venues import VENUES
 
 FEED: Final = VENUES["hercle"].feed
@@ -70,6 +71,15 @@ def told_of(events: list[Event]) -> list[Told]:
         for data in _accounts_in(event.data)
         if (told := _told(data)) is not None
     ]
+
+
+def can_be_taken(record: bytes, events: list[Event]) -> bool:
+    """Whether a message confirms what it tells: not where tables refuse it, or readers disagree.
+
+    One with a member given twice may be of another account than the one read here.
+    """
+    texts = [text.encode() for event in events if (text := read(event.data, str)) is not None]
+    return len(record) <= NORMALISED_BYTES_MAX and all(map(is_unambiguous, (record, *texts)))
 
 
 def _accounts_in(data: Part) -> Iterator[_Data]:

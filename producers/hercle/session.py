@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from producers.hercle import signalr
-from producers.hercle.balances import FEED, Event, Standing, events_of, told_of
+from producers.hercle.balances import FEED, Event, Standing, can_be_taken, events_of, told_of
 from producers.hercle.question import Failed, Questions
 from producers.hercle.records import Records
 from producers.hercle.signalr import HubMessage, MessageType
@@ -67,6 +67,9 @@ class HercleSession:
             pause_seconds=_ASK_PAUSE_SECONDS,
         )
         self._standing = Standing()
+        # The accounts of the last question that is over, and of the one asked since.
+        self._told_before: set[str] = set()
+        self._told_of: set[str] = set()
         self._live = False
         self._ping_at = self._silent_at = float("inf")
 
@@ -94,9 +97,10 @@ class HercleSession:
             self._ping_at = now + PING_SECONDS
             outcomes.append(Send(signalr.ping()))
         if self._questions.is_open and now >= self._questions.due:
-            outcomes += self._failed(self._questions.late(now))
+            outcomes += self._failed(self._questions.late(now)) or self._settled()
         if not self._questions.is_open and now >= self._questions.due:
             number = self._questions.ask(now)
+            self._told_before, self._told_of = self._told_of or self._told_before, set()
             outcomes.append(Send(signalr.invocation("GetBalances", self._client_id, number=number)))
         return outcomes
 
@@ -167,7 +171,7 @@ class HercleSession:
         if not (number.isascii() and number.isdigit()):
             return (counted,)
         failed = self._questions.completed(int(number[:_NUMBER_DIGITS_MAX]), now, words)
-        return (counted, *self._failed(failed))
+        return (counted, *(self._failed(failed) or self._settled()))
 
     def _close(self, message: HubMessage) -> Sequence[Outcome]:
         """The hub takes its leave; where it does not want us back at once, we wait the longest."""
@@ -201,11 +205,23 @@ class HercleSession:
         published = Publish(record, key, begins_epoch=order is Order.ANEW)
         if order in {Order.UNCLEAR, Order.LATE}:
             self._questions.unclear(words)
+            self._told_of.clear()
             return (published, Doubted("wrong_order", words))
-        if not told or not any(read(event.subject, str) == FEED for event in events):
+        is_answer = any(read(event.subject, str) == FEED for event in events)
+        if not told or not is_answer or not can_be_taken(record, events):
             return (published,)
         self._questions.answered(now)
-        return (published, Confirmed(tuple(sorted(one.name for one in told))))
+        self._told_of.update(one.name for one in told)
+        # A hub may answer with an event for each account: the others' may still come.
+        return (published, Confirmed(tuple(sorted(self._told_of | self._told_before))))
+
+    def _settled(self) -> Sequence[Outcome]:
+        """Whom the connection does not speak for any more, once a question is over."""
+        gone = self._told_before - self._told_of
+        if self._questions.is_open or not self._told_of or not gone:
+            return ()
+        self._told_before = set()
+        return (Confirmed(tuple(sorted(self._told_of))),)
 
     def _told(self, event: Event) -> Sequence[Outcome]:
         """Another subject; where it is an error, with the hub's own words."""

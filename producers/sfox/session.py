@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from producers.outcomes import (
     Count,
@@ -32,8 +33,6 @@ from schemas.venues import VENUES
 
 _FEED: Final = VENUES["sfox"].feed
 _COUNTING: Final = Counting(every=True)
-# The connection's first numbers are spent on the answers to authenticate and subscribe.
-_ANSWERS: Final = 2
 # What the venue may call the end of a session or a subscription: no such message is documented.
 _ENDED: Final = re.compile(
     r"expire|ended|closed?\b|unsub|terminat|revoke|log.?out|disconnect", re.IGNORECASE
@@ -79,8 +78,8 @@ class SfoxSession:
         self._state = _State.AUTHENTICATING
         self._deadline = float("inf")
         self._memory = Memory()
-        self._memory.started_behind = _ANSWERS
         self._expected = 0
+        self._has_told = False
 
     @property
     def due(self) -> float:
@@ -104,21 +103,31 @@ class SfoxSession:
         """A balance frame, an answer, another feed's message, or what cannot be told."""
         envelope = read(message, _Envelope)
         if envelope is None:
-            return (Publish(message, key=None),)
+            return (Publish(message, key=None), *self._whose())
         recipient = read(envelope.recipient, str)
         if recipient == _FEED:
             return self._frame(message, envelope)
         is_answer = envelope.type is not UNSET
         if not (is_answer or recipient is not None) or not is_unambiguous(message):
             return self._frame(message, envelope)
-        self._note_number_beside(envelope)
-        return self._answer(envelope, now) if is_answer else (Count(Kind.OTHER),)
+        doubts = self._note_number_beside(envelope, is_answer=is_answer)
+        said = self._answer(envelope, now) if is_answer else (Count(Kind.OTHER),)
+        return (*said, *doubts)
 
     def _frame(self, message: bytes, envelope: _Envelope) -> Sequence[Outcome]:
         order = self._number(envelope)
         account = _account(envelope)
         published = Publish(message, account, begins_epoch=order is Order.ANEW)
-        return (published, *self._doubts(order, envelope))
+        whose = self._whose() if account is None else ()
+        self._has_told = self._has_told or account is not None
+        return (published, *self._doubts(order, envelope), *whose)
+
+    def _whose(self) -> Sequence[Outcome]:
+        """What follows from a message that may be anybody's newest balances."""
+        if not self._has_told:
+            return ()
+        detail = "a message came of which nobody can tell whose balances it has"
+        return (InDoubt("unreadable", detail, ReconnectReason.PROTOCOL_ERROR),)
 
     def _number(self, envelope: _Envelope) -> Order | None:
         """How a message stands to those before it; None where it has no number."""
@@ -133,7 +142,7 @@ class SfoxSession:
         self._memory.take(told, order)
         return order
 
-    def _doubts(self, order: Order | None, envelope: _Envelope) -> Sequence[Outcome]:
+    def _doubts(self, order: Order | None, envelope: _Envelope) -> Sequence[InDoubt]:
         """What a message's number puts in doubt: what the venue advises then is to reconnect."""
         if order is None or order in SOUND:
             return ()
@@ -144,15 +153,27 @@ class SfoxSession:
         detail = f"the venue's sequence fell to {number} where {self._expected} was next"
         return (InDoubt("wrong_order", detail, ReconnectReason.OUT_OF_ORDER),)
 
-    def _note_number_beside(self, envelope: _Envelope) -> None:
-        """A message that is no balances takes a number, too: it explains why frames skip it."""
-        number = read(envelope.sequence, int)
+    def _note_number_beside(self, envelope: _Envelope, *, is_answer: bool) -> Sequence[Outcome]:
+        """A message that is no balances takes a number, too: frames skip it, and it may skip some.
+
+        The answers' numbers, and only theirs, no frame can have: what else came before the first
+        frame may have been told out of its turn.
+        """
+        number, memory = read(envelope.sequence, int), self._memory
         if number is None:
-            return
-        if self._memory.first is None:
-            self._memory.started_behind = max(number, self._memory.started_behind or 0)
-        elif number == self._memory.greatest + 1:
-            self._memory.take(Numbered(number, None, None), Order.NEXT)
+            return ()
+        if memory.first is None:
+            if is_answer:
+                memory.started_behind = max(number, memory.started_behind or number)
+            return ()
+        self._expected = memory.greatest + 1
+        if number < self._expected:
+            return ()
+        order = Order.NEXT if number == self._expected else Order.GAP
+        memory.take(Numbered(number, None, None), order)
+        # What it passed over is missing to all accounts: this message is nobody's balances.
+        doubts = self._doubts(order, envelope)
+        return [replace(doubt, spares_last=False) for doubt in doubts]
 
     def _answer(self, envelope: _Envelope, now: float) -> Sequence[Outcome]:
         """What an answer changes; one that is not waited for is only counted."""

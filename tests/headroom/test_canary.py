@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -21,12 +22,13 @@ KEY = "canary-venue-key-0123"
 WORKER = "canary-worker-token-0123456789-0123"
 BALANCES = frames.SFOX.decode()
 SAID = [
-    BALANCES,
+    # What may be anybody's balances is said first: behind some it would end the connection.
     json.dumps({"notice": f"api key {KEY} expires"}),
     json.dumps({"notice": f"api key {KEY} expires"}).replace("-", "\\u002d"),
+    f"{KEY} is no JSON",
+    BALANCES,
     BALANCES.replace("test3", KEY),
     BALANCES.replace('"balance": "9.99850081"', f'"balance": "{KEY}"'),
-    f"{KEY} is no JSON",
     json.dumps({"type": "error", "payload": {"message": f"no {KEY}"}}),
 ]
 
@@ -72,8 +74,12 @@ def answer(url: str, token: str) -> str:
             return f"{error.code} {error.headers} {error.read().decode()}"
 
 
-def records(bootstrap: str, topic: str) -> list[object]:
+def records(bootstrap: str, topic: str) -> list[Any]:
     return asyncio.run(topics.records(bootstrap, topic))
+
+
+def values(bootstrap: str, topic: str) -> set[bytes | None]:
+    return {record.value for record in records(bootstrap, topic)}
 
 
 def test_a_key_that_a_venue_says_is_in_no_log_no_topic_and_no_answer(
@@ -89,10 +95,10 @@ def test_a_key_that_a_venue_says_is_in_no_log_no_topic_and_no_answer(
         with started(tmp_path / "producer", *words, **given) as producer:
             until(lambda: "has expired" in producer.output, why=lambda: producer.output)
             assert producer.stop() == 0
-        raw = records(its.bootstrap, "raw.sfox.balances.v1")
-        assert len(raw) == len(SAID) - 1
+        # The error ends the connection, so that it may all be said again.
+        assert len(values(its.bootstrap, "raw.sfox.balances.v1")) == len(SAID) - 1
         dead = "deadletters.v1"
-        until(lambda: len(records(its.bootstrap, dead)) == 4, why=lambda: its.worker.output)
+        until(lambda: len(values(its.bootstrap, dead)) == 4, why=lambda: its.worker.output)
         own = its.url + "/v1/users/sfox%3Atest3/balances"
         until(lambda: "9.99850081" in answer(own, token), why=lambda: its.worker.output)
         paths = ("users", "feeds", "overview", "assets", "nothing", "users/sfox%3ASecret/balances")

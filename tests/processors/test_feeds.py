@@ -64,6 +64,29 @@ def test_what_is_not_told_any_more_grows_stale_by_itself() -> None:
     assert feeds.state == "stale"
 
 
+def test_a_producer_whose_clock_is_ahead_does_not_live_on_by_that() -> None:
+    feeds, hour = Followed(), NOW_SECONDS + 3_600
+    ahead = status(1, told=hour, confirmed=hour)
+    feeds.tell(ahead)
+    assert feeds.state == "live"
+    feeds.seconds += STALE_AFTER_SECONDS + 0.1
+    feeds.tell(ahead)  # the topic is read again, from its beginning
+    assert feeds.state == "stale"
+    feeds.tell(status(1, told=feeds.seconds, confirmed=feeds.seconds, instance="next"))
+    assert feeds.instances == ["next"]
+    assert feeds.state == "live"
+
+
+def test_words_of_a_clock_ahead_that_were_there_at_first_are_of_no_known_time() -> None:
+    feeds, hour = Followed(), NOW_SECONDS + 3_600
+    feeds._is_known = False
+    feeds.tell(status(1, told=hour, confirmed=hour))
+    feeds.known()
+    assert feeds.freshness(STATE).cause == "no_connection"
+    feeds.tell(status(1, told=hour + 1, confirmed=hour + 1))
+    assert feeds.state == "live"
+
+
 def test_of_a_producer_the_last_word_counts_also_when_the_topic_is_read_again() -> None:
     feeds = Followed()
     old, new = status(1, told=990.0, state="disconnected"), status(1)

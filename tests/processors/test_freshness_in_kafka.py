@@ -164,6 +164,29 @@ async def test_a_frame_that_cannot_be_read_marks_its_account_until_the_next_one(
     assert (sound.findings, sound.lost, sound.dead_lettered) == ([], 0, 2)
 
 
+async def test_a_frame_that_nobody_reads_on_marks_the_account_under_which_it_came(
+    pipeline: Pipeline,
+) -> None:
+    """Too large, too deep, or with the account given twice: the producer knew whose it is."""
+    sound = sfox_frame("a", 2, btc="2")
+    refused = {
+        "large": (sound.replace(b"}", b" " * 2**20 + b"}", 1), "too_large"),
+        "deep": (sound.replace(b"{", b'{"x": ' + b"[" * 65 + b"]" * 65 + b", ", 1), "too_deep"),
+        "twice": (sound.replace(b'"user_id"', b'"user_id": "a", "user_id"'), "duplicate_key"),
+    }
+    for account, (frame, _) in refused.items():
+        frames = [sfox_frame(account, 1, btc="1"), frame]
+        await pipeline.send("sfox", [(account, one) for one in frames])
+    with pipeline.worker("one") as worker:
+        url = await worker.ready()
+        await pipeline.drained()
+        await pipeline.tell(status(EPOCH))
+        for account, (_, reason) in refused.items():
+            path = f"/v1/users/sfox%3A{account}/balances"
+            found = await reaches(url, path, "unconfirmed", "unreadable")
+            assert found["reason"].endswith(f"({reason})")
+
+
 @pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
 async def test_a_doubt_outlives_a_worker_that_was_killed(
     pipeline: Pipeline, guarantee: str

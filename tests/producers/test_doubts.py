@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 import pytest
 from aiohttp import web
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
 
 from producers.connection import Socket
 from producers.hercle import HercleLine, HercleSettings
@@ -66,6 +68,31 @@ async def test_the_second_doubt_within_ten_seconds_waits_and_is_told_meanwhile()
         assert status.state == "connected"
         assert status.confirmed_from is not None
         assert (status.confirmed_from.receipt, status.confirmed_from.doubt.cause) == (2, "gap")
+
+
+async def test_ten_seconds_are_counted_from_the_connection_that_a_doubt_led_to() -> None:
+    """The venue lets us in again after twenty, and leaves a gap at once."""
+    tried = 0
+
+    def gate(socket: ServerConnection, _request: Request) -> Response | None:
+        nonlocal tried
+        tried += 1
+        if tried != 2:
+            return None
+        given.passed_seconds += 20
+        return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "not now")
+
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        await one_account(socket, 10, 12)
+        await socket.wait_closed()
+
+    async with sfox(talk, process_request=gate) as given:
+        await given.published.until(4)
+        await until(lambda: given.feed.status().gaps == 2)
+        await asyncio.sleep(0)
+        assert given.feed.reconnects[ReconnectReason.GAP] == 1
+        assert given.feed.status().state == "connected"
 
 
 async def test_a_frame_that_comes_late_keeps_its_place_however_new_it_says_to_be() -> None:

@@ -27,13 +27,13 @@ def texts(count: int, start: int = 0) -> list[bytes]:
 async def test_frames_come_with_key_epoch_receipt_and_time() -> None:
     async def talk(socket: ServerConnection) -> None:
         await let_in(socket)
-        await socket.send(frames.SFOX.decode())
         await socket.send(b"\xff\x00")
+        await socket.send(frames.SFOX.decode())
         await socket.wait_closed()
 
     async with sfox(talk) as given:
         await given.published.until(2)
-        (frame, key, headers), (other, none, _) = given.published.records
+        (other, none, _), (frame, key, headers) = given.published.records
         assert (frame, key) == (frames.SFOX, b"test3")
         assert (other, none) == (b"\xff\x00", None)
         assert (headers.venue, headers.feed) == ("sfox", "private.enterprise.users.balances")

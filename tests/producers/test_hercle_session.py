@@ -290,6 +290,40 @@ def test_a_list_speaks_for_all_its_accounts_and_has_no_key(as_text: bool) -> Non
     assert said(live(), message) == [Publish(message, None), Confirmed(("u", "v"))]
 
 
+def test_an_answer_may_have_an_event_for_each_account_and_the_next_forgets_them() -> None:
+    session = live(poll_seconds=1)
+    assert said(session, frame(1, "1", "u"))[-1] == Confirmed(("u",))
+    assert said(session, frame(1, "1", "v"))[-1] == Confirmed(("u", "v"))
+    assert Confirmed not in map(type, said(session, completion(session.asked), 2.0))
+    # The other's event may still come; with the completion it cannot any more.
+    assert said(session, frame(2, "1", "v"), 2.0)[1] == Confirmed(("u", "v"))
+    assert said(session, completion(session.asked), 2.0)[1] == Confirmed(("v",))
+
+
+def test_an_answer_that_cannot_be_the_newest_is_confirmed_by_no_completion() -> None:
+    session = live(poll_seconds=1)
+    said(session, frame(5, "1", "u"))
+    said(session, completion(session.asked), 2.0)
+    said(session, frame(6, "1", "v"), 2.0)
+    assert causes(said(session, frame(4, "1", "u"), 2.0)) == ["wrong_order"]
+    assert Confirmed not in map(type, said(session, completion(session.asked), 2.0))
+
+
+def test_what_the_tables_refuse_or_readers_read_apart_confirms_nobody() -> None:
+    twice = '{"userId": "v", "userId": "u", "sequence": 1, "assets": [], "deleted": false}'
+    for data in (
+        json.loads(frame(1))["arguments"][0]["data"] | {"pad": "x" * 2**20},
+        [json.loads(twice), {"pad": "x" * 2**20}],
+        twice,
+        f"[{twice}]",
+    ):
+        message = frames.event("account.balances.snapshot", data)
+        outcomes = said(live(), message)
+        assert [type(one) for one in outcomes] == [Publish]
+    message = frames.event("account.balances.snapshot", 0).replace(b"0", twice.encode())
+    assert [type(one) for one in said(live(), message)] == [Publish]
+
+
 def test_every_argument_of_a_message_counts() -> None:
     whole = json.loads(frame(1, "1", "u"))
     whole["arguments"] += json.loads(frame(2, "2", "v"))["arguments"]
@@ -369,7 +403,7 @@ def test_several_messages_in_one_keep_their_own_texts_and_their_order() -> None:
         Publish(frames.HERCLE, b"user-123"),
         CONFIRMED,
         Publish(other, b"user-4"),
-        Confirmed(("user-4",)),
+        Confirmed(("user-123", "user-4")),
     ]
 
 

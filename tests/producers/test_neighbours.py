@@ -44,8 +44,16 @@ def test_one_that_is_there_and_not_connected_is_gone_too() -> None:
     assert heard(*told).superseding(own(), GONE) == 9
 
 
+def test_another_key_of_the_same_user_counts_though_it_is_our_own() -> None:
+    neighbours = heard((own(epoch=9, connection="2", state="refused"), 0.0), connection="2")
+    assert neighbours.superseding(own(), GONE_SECONDS) is None
+    assert neighbours.superseding(own(), GONE) == 9
+    assert neighbours.superseding(own(connection="2"), GONE) is None
+
+
 def test_who_speaks_for_other_accounts_or_came_before_outranks_nobody() -> None:
-    for stranger in (other(accounts=["v"]), other(epoch=4), other(epoch=None), own(epoch=9)):
+    strangers = (other(accounts=["v"]), other(epoch=4), other(epoch=None), own(epoch=9))
+    for stranger in strangers:
         assert heard((stranger, 0.0)).superseding(own(), GONE) is None
     assert heard((other(accounts=None), 0.0)).superseding(own(), GONE) == 9
     assert heard((other(), 0.0)).superseding(own(accounts=None), GONE) == 9

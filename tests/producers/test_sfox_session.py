@@ -239,6 +239,23 @@ def test_a_venue_that_counts_from_one_again_begins_an_epoch(timed: bool) -> None
     assert told(session, 2, NOON + 2 if timed else None, "b") == "sound"
 
 
+@pytest.mark.parametrize("answers", [(None, None), (0, 1), (1, 2)])
+def test_first_frames_out_of_order_begin_no_epoch_wherever_the_venue_counts_from(
+    answers: tuple[int | None, int | None],
+) -> None:
+    """Only numbers that answers really had cannot be a frame's; which those are, nobody says."""
+    session = new()
+    for message, number in zip((frames.AUTHENTICATED, frames.SUBSCRIBED), answers, strict=True):
+        answer = json.loads(message) | {"sequence": number}
+        if number is None:
+            del answer["sequence"]
+        session.receive(json.dumps(answer).encode(), 2.0)
+    begin = 0 if answers[1] is None else answers[1]
+    session.receive(b'{"recipient": "another", "sequence": %d}' % (begin + 5), 2.0)
+    assert told(session, begin + 2, None) == "sound"
+    assert told(session, begin + 1, None, "v") == "wrong_order"
+
+
 def test_a_number_that_was_used_begins_an_epoch_with_other_contents_and_none_with_the_same() -> (
     None
 ):
@@ -265,6 +282,36 @@ def test_a_message_of_another_kind_takes_a_number_too() -> None:
     session.receive(b'{"type": "success", "sequence": 23, "action": "subscribe"}', 3.0)
     session.receive(b'{"recipient": "ticker.sfox.btcusd", "sequence": 24, "payload": {}}', 3.0)
     assert told(session, 25, NOON) == "sound"
+
+
+@pytest.mark.parametrize("kind", [b'"type": "success"', b'"recipient": "another"'])
+def test_a_message_of_another_kind_shows_a_gap_before_the_next_frame_does(kind: bytes) -> None:
+    session = live()
+    assert told(session, 22, NOON) == "sound"
+    counted, doubt = session.receive(b'{%s, "sequence": 24}' % kind, 3.0)
+    assert isinstance(counted, Count)
+    assert isinstance(doubt, InDoubt)
+    assert (doubt.cause, doubt.spares_last) == ("gap", False)
+    assert told(session, 25, NOON) == "sound"
+    assert len(session.receive(b'{%s, "sequence": 23}' % kind, 3.0)) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        frames.SFOX[:80],
+        frames.SFOX.replace(b'"test3"', b"3"),
+        frames.SFOX.replace(b'"payload": {', b'"payload": [{').replace(b"}]}}", b"}]}]}"),
+        b'{"event": "session_closed"}',
+    ],
+)
+def test_what_may_be_anybodys_balances_puts_all_in_doubt_that_was_told(message: bytes) -> None:
+    session = live()
+    assert session.receive(message, 3.0) == (Publish(message, None),)
+    session.receive(frames.sfox(21, NOON, "u"), 3.0)
+    published, *doubts = session.receive(message, 3.0)
+    assert published == Publish(message, None)
+    assert [(one.cause, one.spares_last) for one in doubts] == [("unreadable", False)]
 
 
 @pytest.mark.parametrize(

@@ -66,10 +66,14 @@ class Published:
 
 
 class Given:
-    """A feed in a world of its own: a clock that stands (`now_ns`), sleeps that take no time."""
+    """A feed in a world of its own: a clock that stands (`now_ns`), sleeps that take no time.
+
+    `passed_seconds` is what has passed beside the test's own time.
+    """
 
     def __init__(self, line: Line) -> None:
         self.now_ns = 1_000
+        self.passed_seconds = 0.0
         self.published = Published()
         self.stop = asyncio.Event()
         self.slept: list[float] = []
@@ -79,7 +83,7 @@ class Given:
             line,
             World(
                 clock_ns=lambda: self.now_ns,
-                monotonic=time.monotonic,
+                monotonic=lambda: time.monotonic() + self.passed_seconds,
                 rng=Random(1),
                 sleep=self._sleep,
                 stop=self.stop,
