@@ -35,7 +35,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-def amounts(held: Iterable[tuple[str, Any, Any, Any]]) -> Amounts:
+def amounts(held: Iterable[tuple[Any, ...]]) -> Amounts:
     """Amounts of (asset, total, available, held), as texts or numbers."""
     found = {name: (Decimal(a), Decimal(b), Decimal(c)) for name, a, b, c in held}
     return {name: each for name, each in found.items() if any(each)}
