@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
@@ -99,7 +99,7 @@ class System(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def running(bootstrap: str, prefix: str, folder: Path, **options: Any) -> Any:
+def running(bootstrap: str, prefix: str, folder: Path, **options: Any) -> Iterator[System]:
     """A system with its topics and its worker."""
     pipeline = Pipeline(bootstrap, prefix, folder)
 
