@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
@@ -35,7 +35,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-def amounts(held: Iterable[tuple[str, Any, Any, Any]]) -> Amounts:
+def amounts(held: Iterable[tuple[Any, ...]]) -> Amounts:
     """Amounts of (asset, total, available, held), as texts or numbers."""
     found = {name: (Decimal(a), Decimal(b), Decimal(c)) for name, a, b, c in held}
     return {name: each for name, each in found.items() if any(each)}
@@ -99,7 +99,7 @@ class System(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def running(bootstrap: str, prefix: str, folder: Path, **options: Any) -> Any:
+def running(bootstrap: str, prefix: str, folder: Path, **options: Any) -> Iterator[System]:
     """A system with its topics and its worker."""
     pipeline = Pipeline(bootstrap, prefix, folder)
 
