@@ -16,6 +16,8 @@ from schemas.rejections import NORMALISED_BYTES_MAX
 from schemas.venues import VENUES
 
 FEED: Final = VENUES["hercle"].feed
+ACCOUNTS_MAX: Final = 10_000
+"""Accounts of one connection that are remembered; nobody has as many."""
 _COUNTING: Final = Counting(every=False)
 
 
@@ -132,6 +134,8 @@ class Standing:
 
     def _judge(self, told: Told, question: int) -> tuple[Order, int]:
         memory = self._memories.setdefault(told.account, Memory())
+        if len(self._memories) > ACCOUNTS_MAX:
+            self._memories.pop(next(iter(self._memories)))
         greatest = memory.greatest
         if told.sequence is None:
             return Order.NEXT, greatest

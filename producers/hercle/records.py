@@ -12,21 +12,18 @@ class Records:
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
-        self._parts: list[bytes] = []
-        self._bytes = 0
+        self._rest = bytearray()
 
     def take(self, message: bytes) -> list[bytes]:
         """The records that end in this message, without their separators, byte for byte."""
         *ended, rest = message.split(SEPARATOR)
-        if ended and self._parts:
-            ended[0] = b"".join((*self._parts, ended[0]))
-            self._parts, self._bytes = [], 0
-        if rest:
-            self._parts.append(rest)
-            self._bytes += len(rest)
+        if ended and self._rest:
+            ended[0] = bytes(self._rest) + ended[0]
+            self._rest.clear()
+        self._rest += rest
         return ended
 
     @property
     def too_large(self) -> bool:
         """Whether the record that has no end yet is larger than any may be."""
-        return self._bytes > self._bytes_max
+        return len(self._rest) > self._bytes_max

@@ -111,7 +111,7 @@ class SfoxSession:
         if not (is_answer or recipient is not None) or not is_unambiguous(message):
             return self._frame(message, envelope)
         doubts = self._note_number_beside(envelope, is_answer=is_answer)
-        said = self._answer(envelope, now) if is_answer else (Count(Kind.OTHER),)
+        said = self._answer(envelope, now) if is_answer else self._said_elsewhere(envelope)
         return (*said, *doubts)
 
     def _frame(self, message: bytes, envelope: _Envelope) -> Sequence[Outcome]:
@@ -203,6 +203,14 @@ class SfoxSession:
         words = ": ".join(word for word in said if word)
         if _ENDED.search(words) is None:
             return (Count(Kind.ANSWER),)
+        return (Count(Kind.ERROR, self._words(words)), self._ended(words))
+
+    def _said_elsewhere(self, envelope: _Envelope) -> Sequence[Outcome]:
+        """A message for another feed, of which we have none: the venue may speak of ours."""
+        payload = read_nested(envelope.payload, _Payload) or _Payload()
+        words = read(payload.message, str) or read(payload.error, str) or ""
+        if self._state is not _State.LIVE or _ENDED.search(words) is None:
+            return (Count(Kind.OTHER),)
         return (Count(Kind.ERROR, self._words(words)), self._ended(words))
 
     def _error(self, action: str | None, payload: _Payload) -> Sequence[Outcome]:

@@ -322,6 +322,7 @@ def test_what_may_be_anybodys_balances_puts_all_in_doubt_that_was_told(message: 
         b'{"type": "error", "payload": {"message": "the session of canary-key has expired"}}',
         b'{"type": "success", "action": "unsubscribe"}',
         b'{"type": "session_closed"}',
+        b'{"recipient": "system", "payload": {"message": "subscription terminated"}}',
     ],
 )
 def test_words_of_the_end_of_a_session_put_all_in_doubt_and_ask_for_a_new_one(
