@@ -1,5 +1,6 @@
 """What a user of sFOX's accounts sees while the venue behaves as venues can."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +11,7 @@ from headroom.sandbox import Order
 from producers import neighbours
 from producers.errors import WrongKey
 from tests.freshness.producing import Producer, Sfox, others, producing
-from tests.freshness.system import Eyes, System, until
+from tests.freshness.system import DEADLINE_SECONDS, Eyes, System, until
 
 ONE, TWO, THREE = (f"sfox:user-000{number}" for number in (1, 2, 3))
 
@@ -81,7 +82,8 @@ async def test_a_key_that_was_never_accepted_is_tried_in_all_patience_and_then_g
     ):
         producer.pauses.over.set()
         with pytest.raises(WrongKey, match="sfox: the venue refuses the API key"):
-            await producer.task
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                await producer.task
         assert venue.sandbox.refused == 4
         assert [seconds > 120 for seconds in producer.pauses.asked] == [True] * 3
 
