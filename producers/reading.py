@@ -4,7 +4,8 @@ Values stay raw JSON until one of them is asked for, so that no amount is ever c
 """
 
 import json
-from typing import TypeVar
+import re
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -12,6 +13,11 @@ from msgspec import UNSET, Raw, UnsetType
 from schemas.identity import is_account
 
 T = TypeVar("T")
+
+# A string is passed over as a whole, so that a bracket inside it does not count.
+_STRING_OR_BRACKET: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
+_OPENING: Final = (b"[", b"{")
+_CLOSING: Final = (b"]", b"}")
 
 Part = Raw | UnsetType
 """A member of an object as it stands in the text, or UNSET where it is missing."""
@@ -59,9 +65,29 @@ def is_unambiguous(message: bytes) -> bool:
     return True
 
 
+def is_nested_deeper(text: bytes, levels: int) -> bool:
+    """Whether a JSON text is nested deeper than so many levels."""
+    if text.count(b"[") + text.count(b"{") <= levels:
+        return False
+    depth = 0
+    for token in _STRING_OR_BRACKET.findall(text):
+        depth += (token in _OPENING) - (token in _CLOSING)
+        if depth > levels:
+            return True
+    return False
+
+
 def _unique(pairs: list[tuple[str, object]]) -> None:
     if len({name for name, _ in pairs}) < len(pairs):
         raise ValueError
 
 
-__all__ = ["UNSET", "Part", "is_unambiguous", "read", "read_account", "read_nested"]
+__all__ = [
+    "UNSET",
+    "Part",
+    "is_nested_deeper",
+    "is_unambiguous",
+    "read",
+    "read_account",
+    "read_nested",
+]

@@ -7,6 +7,8 @@ import msgspec
 
 NORMALISED_BYTES_MAX: Final = 1024 * 1024
 """A frame of more bytes than this is `too_large`."""
+NORMALISED_DEPTH_MAX: Final = 64
+"""A frame, or a text of JSON in one, that is nested deeper than this is `too_deep`."""
 
 
 class Reason(StrEnum):

@@ -12,9 +12,14 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
-from schemas.rejections import NORMALISED_BYTES_MAX, Reason, Rejected
+from schemas.rejections import (
+    NORMALISED_BYTES_MAX,
+    NORMALISED_DEPTH_MAX,
+    Reason,
+    Rejected,
+)
 
-DEPTH_MAX: Final = 64
+DEPTH_MAX: Final = NORMALISED_DEPTH_MAX
 
 # A string is passed over as a whole, so that a bracket inside it does not count; one that is cut
 # off runs to the end, so that no byte is looked at twice.

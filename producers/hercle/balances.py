@@ -10,9 +10,16 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from producers.hercle.signalr import HubMessage
-from producers.reading import Part, is_unambiguous, read, read_account, read_nested
+from producers.reading import (
+    Part,
+    is_nested_deeper,
+    is_unambiguous,
+    read,
+    read_account,
+    read_nested,
+)
 from producers.sequences import Counting, Memory, Numbered, Order, judge
-from schemas.rejections import NORMALISED_BYTES_MAX
+from schemas.rejections import NORMALISED_BYTES_MAX, NORMALISED_DEPTH_MAX
 from schemas.venues import VENUES
 
 FEED: Final = VENUES["hercle"].feed
@@ -80,8 +87,13 @@ def can_be_taken(record: bytes, events: list[Event]) -> bool:
 
     One with a member given twice may be of another account than the one read here.
     """
+    if len(record) > NORMALISED_BYTES_MAX:
+        return False
     texts = [text.encode() for event in events if (text := read(event.data, str)) is not None]
-    return len(record) <= NORMALISED_BYTES_MAX and all(map(is_unambiguous, (record, *texts)))
+    return all(
+        is_unambiguous(text) and not is_nested_deeper(text, NORMALISED_DEPTH_MAX)
+        for text in (record, *texts)
+    )
 
 
 def _accounts_in(data: Part) -> Iterator[_Data]:

@@ -311,17 +311,23 @@ def test_an_answer_that_cannot_be_the_newest_is_confirmed_by_no_completion() -> 
 
 def test_what_the_tables_refuse_or_readers_read_apart_confirms_nobody() -> None:
     twice = '{"userId": "v", "userId": "u", "sequence": 1, "assets": [], "deleted": false}'
-    for data in (
+    for told in (
         json.loads(frame(1))["arguments"][0]["data"] | {"pad": "x" * 2**20},
         [json.loads(twice), {"pad": "x" * 2**20}],
         twice,
         f"[{twice}]",
+        f'[{json.dumps(data(1))}, {"[" * 64 + "]" * 64}]',
+        [data(1), json.loads("[" * 61 + "]" * 61)],
     ):
-        message = frames.event("account.balances.snapshot", data)
+        message = frames.event("account.balances.snapshot", told)
         outcomes = said(live(), message)
         assert [type(one) for one in outcomes] == [Publish]
     message = frames.event("account.balances.snapshot", 0).replace(b"0", twice.encode())
     assert [type(one) for one in said(live(), message)] == [Publish]
+    # As deep as it may be, with brackets in a text that do not count.
+    deep = [data(1, user="[{" * 40), json.loads("[" * 60 + "]" * 60)]
+    message = frames.event("account.balances.snapshot", deep)
+    assert said(live(), message)[1] == Confirmed(("[{" * 40,))
 
 
 def test_every_argument_of_a_message_counts() -> None:
