@@ -19,7 +19,7 @@ from producers.settings import Deadlines
 from schemas.feeds import FeedStatus
 from schemas.secrets import Secret
 from tests.producers import frames
-from tests.producers.test_hercle_session import completion, frame
+from tests.producers.hub import completion, frame
 from tests.producers.test_negotiate import Hub, hub
 from tests.producers.worlds import CALM, CANARY, Given, let_in, running, sfox, until
 
