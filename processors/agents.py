@@ -1,6 +1,6 @@
 """The Faust agents: they read batches, call the folds, and say what to write and to send."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from functools import partial
 from typing import Final
 
@@ -16,7 +16,7 @@ from processors.ledger.views import NOWHERE, Venues
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from processors.names import EVERYTHING, Accounts, Names
-from processors.normalise import NORMALISERS, Part, of_accounts, raw_frame, tell
+from processors.normalise import NORMALISERS, OF_SEVERAL, Part, of_accounts, raw_frame, tell
 from schemas import topics
 from schemas.codec import NotADocument, Told, encode
 from schemas.documents import AssetExposure
@@ -93,11 +93,11 @@ class Agents:
             venue, place = self._venues[batch.topic], f"{batch.topic}/{batch.partition}"
             accounts = self._frames_of[venue]
             normalised = 0
-            for record in batch if accounts is None else _of_accounts(batch, accounts):
+            for record in batch if accounts is None else _of_accounts(venue, batch, accounts):
                 told = tell(
                     venue, batch.topic, batch.partition, record, self._snapshots.put, self._owners
                 )
-                if accounts is not None and record.key is None:
+                if accounts is not None and (isinstance(told, list) or record.key not in accounts):
                     told = of_accounts(told, accounts)
                 if isinstance(told, Told):
                     self._send_snapshot(batch, told, f"{place}/{record.offset}", schema_id)
@@ -298,6 +298,8 @@ def _account_of(key: bytes | None) -> str | None:
     return account if is_account(account) else None
 
 
-def _of_accounts(batch: Batch, accounts: frozenset[bytes]) -> Iterator[Record]:
-    """The records that may tell of some accounts: one without a key may tell of any."""
+def _of_accounts(venue: str, batch: Batch, accounts: frozenset[bytes]) -> Iterable[Record]:
+    """The records that may tell of some accounts: where there are several no key names all."""
+    if venue in OF_SEVERAL:
+        return batch
     return (one for one in batch if one.key is None or one.key in accounts)

@@ -95,7 +95,7 @@ _ALL: Final = (
     *(
         Topic(
             venue.raw_topic,
-            "account's id, or null where it cannot be read or there are several",
+            "account's id, of several the first one's, or null where it cannot be read",
             None,
             "delete",
             about=f"Every frame of {venue.name}, byte for byte.",

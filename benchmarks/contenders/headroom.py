@@ -10,13 +10,14 @@ import msgspec
 
 from benchmarks.job import Options, options_from_argument, venue_of
 from processors.agents import USERS_TABLE, Agents
-from processors.engine import Batch, EngineApp, EngineSettings
+from processors.engine import Batch, EngineApp, EngineSettings, Record
 from processors.garbage import collect_rarely
 from processors.ledger.user_ledger import UserChange, UserLedger
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from processors.names import EVERYTHING, Names
 from schemas import topics
+from schemas.rejections import Rejected
 
 
 class Job(Agents):
@@ -56,6 +57,11 @@ class Job(Agents):
                 if change is not None:
                     self.users[change.key] = change.row
                     self._send_exposure(batch.send, change)
+
+    def _cast_doubt(
+        self, batch: Batch, record: Record, venue: str, account: str, why: Rejected
+    ) -> None:
+        """The job knows no freshness, as its peers do not."""
 
     def _send_exposure(self, send: Any, change: UserChange) -> None:
         topic = topics.EXPOSURE_USER

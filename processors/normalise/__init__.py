@@ -2,6 +2,7 @@
 
 A venue's module is the one with its name in here. It has `normalise`, and may have `shortcut`: what
 `normalise` and the codec would say of a raw record, at once, or None where they have to say it.
+`OF_SEVERAL` is true there where one frame may tell of several accounts.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,6 +33,10 @@ class Part(msgspec.Struct, frozen=True, gc=False):
 
 _USER: Final = b'{"user":'
 _MODULES: Final = {venue: import_module(f"{__name__}.{venue}") for venue in VENUES}
+OF_SEVERAL: Final = frozenset(
+    venue for venue, module in _MODULES.items() if getattr(module, "OF_SEVERAL", False)
+)
+"""Venues of which a frame may tell of several accounts; its record has the first one's key."""
 NORMALISERS: Final[dict[str, Normaliser]] = {
     venue: module.normalise for venue, module in _MODULES.items()
 }

@@ -73,6 +73,8 @@ _STRINGS_AROUND_ASSETS: Final = 3 + 3 + 7 + 4
 _STRINGS_OF_ASSET: Final = 5 + 1
 
 
+OF_SEVERAL: Final = True
+
 shortcut = compiled.plain_hercle
 
 

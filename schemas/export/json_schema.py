@@ -39,6 +39,8 @@ def _tidy(part: dict[str, Any]) -> dict[str, Any]:
     tidy = {
         name: _tidy(value) if isinstance(value, dict) else value for name, value in part.items()
     }
+    if isinstance(part.get("default"), tuple):
+        tidy["default"] = list(part["default"])  # as JSON has it
     if isinstance(part.get("description"), str):
         tidy["description"] = inspect.cleandoc(part["description"])
     if isinstance(part.get("pattern"), str):

@@ -219,7 +219,7 @@ def test_a_missing_or_odd_secret_is_one_line(venue: str, tmp_path: Path) -> None
         assert CANARY not in found.err
 
 
-def test_a_wrong_key_is_one_line_and_a_right_one_is_nowhere_to_be_seen(
+def test_a_wrong_key_is_tried_patiently_and_a_right_one_is_nowhere_to_be_seen(
     applied: str, tmp_path: Path
 ) -> None:
     key = tmp_path / "key"
@@ -229,19 +229,19 @@ def test_a_wrong_key_is_one_line_and_a_right_one_is_nowhere_to_be_seen(
     with started(tmp_path / "sandbox", *sandbox, **secret) as simulated:
         url = first_line(simulated)
         given = {"KAFKA_BOOTSTRAP": applied, "SFOX_URL": url, "LOG_LEVEL": "DEBUG"}
-        wrong = headroom("produce", "sfox", SFOX_API_KEY=f"{CANARY}-wrong", **given)
-        wrong_lines = wrong.err.splitlines()
-        assert (wrong.status, wrong.out) == (2, "")
-        assert "HEADROOM_SFOX_API_KEY" in wrong_lines[-1]
-        assert [line for line in wrong_lines if line.startswith("headroom: ")] == wrong_lines[-1:]
-        assert "Traceback" not in wrong.err
+        mistaken = {"SFOX_API_KEY": f"{CANARY}-wrong", **given}
+        with started(tmp_path / "mistaken", "produce", "sfox", **mistaken) as wrong:
+            # The venue's block lasts two minutes: `tests/producers` waits for the end of it.
+            wait_for(lambda: "sfox: key_refused (no reason given); trying again" in wrong.output)
+            assert wrong.stop() == 0
+            assert "Traceback" not in wrong.output
         with started(tmp_path / "producer", "produce", "sfox", **secret, **given) as producer:
             wait_for(lambda: "connected, epoch" in producer.output)
             wait_for(lambda: len(read(applied, "raw.sfox.balances.v1")) >= 10)
             lines = [simulated.command_line(), producer.command_line()]
             assert producer.stop() == 0
         assert simulated.stop() == 0
-        said = [wrong.err, simulated.output, producer.output]
+        said = [wrong.output, simulated.output, producer.output]
     assert CANARY.encode() not in b"".join(lines)
     assert CANARY not in "".join(said)
     for name in TOPICS:

@@ -53,9 +53,9 @@ async def test_each_account_of_a_message_has_its_outcome_and_its_answer(pipeline
     """A list, a list as a text, a second argument: a fault stays with its account (I2)."""
     bad = account("bad", 1, 1, deleted=None)
     sent = [
-        (None, message([account("a", 1, 1), bad, account("b", 1, 2)])),
-        (None, message(json.dumps([account("a", 2, 3), account("c", 1, 4)]))),
-        (None, message(account("b", 2, 5), account("d", 1, 6))),
+        ("a", message([account("a", 1, 1), bad, account("b", 1, 2)])),
+        ("a", message(json.dumps([account("a", 2, 3), account("c", 1, 4)]))),
+        ("b", message(account("b", 2, 5), account("d", 1, 6))),
         ("e", message([account("e", 1, 7)])),
         ("x", message([])),
     ]
@@ -99,7 +99,7 @@ async def test_after_a_kill_every_outcome_of_a_message_is_there_once(pipeline: P
         await worker.ready()
         for sequence in range(1, 200):
             many = [account(f"u{number}", sequence, sequence) for number in range(5)]
-            await pipeline.send("hercle", [(None, message(many))])
+            await pipeline.send("hercle", [("u0", message(many))])
             if sequence == 120:
                 worker.kill()
                 worker.start()
@@ -112,10 +112,10 @@ async def test_after_a_kill_every_outcome_of_a_message_is_there_once(pipeline: P
 
 
 async def test_of_some_accounts_frames_only_these_are_told_of(pipeline: Pipeline) -> None:
-    """As a replay for some users reads them: records without a key are looked into."""
+    """As a replay for some users reads them: whatever the record's key is, it is looked into."""
     sent = [
-        (None, message([account("a", 1, 1), account("b", 1, 2), account("c", 1, 3, deleted=None)])),
-        (None, message(account("b", 2, 9), {"nobody": 1})),
+        ("b", message([account("b", 1, 2), account("a", 1, 1), account("c", 1, 3, deleted=None)])),
+        ("b", message(account("b", 2, 9), {"nobody": 1})),
         (None, b"{cut"),
         ("a", message(account("a", 2, 4))),
         ("b", message(account("b", 3, 5))),

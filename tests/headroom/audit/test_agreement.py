@@ -143,7 +143,7 @@ def test_whatever_comes_the_records_pass_the_audit(frames, data):
         repeat = data.draw(st.booleans())
         # A junk id may be a sound one: the producer keys a frame by the id that it has.
         first, *others = read_parts(venue, frame)
-        account = None if others else first.account or sender
+        account = first.account or (None if others else sender)
         record = pipeline.frame(venue, frame, account=account, epoch=epoch)
         if repeat:
             # A worker that died before its commit reads the record again.

@@ -40,9 +40,9 @@ class Scene:
 
     # -- frames
 
-    def sfox(self, accounts: Iterable[str]) -> None:
-        """A frame of each of these accounts, in this order; one of 49 cannot be read."""
-        self.send("sfox", ((account, self._sfox(account)) for account in accounts))
+    def sfox(self, accounts: Iterable[str], *, sound: bool = False) -> None:
+        """A frame of each of these accounts, in this order; one of 49 cannot be read, or none."""
+        self.send("sfox", ((account, self._sfox(account, sound=sound)) for account in accounts))
 
     def hercle(self, *accounts: str) -> None:
         """The documented frame, for other accounts."""
@@ -59,7 +59,7 @@ class Scene:
         number = self._receipts["hercle"] + 1
         event["data"] = [event["data"] | {"userId": one, "sequence": number} for one in accounts]
         event["data"][-1]["deleted"] = None
-        self.send("hercle", [(None, json.dumps(frame).encode())])
+        self.send("hercle", [(accounts[0], json.dumps(frame).encode())])
 
     def send(self, venue: str, frames: Iterable[tuple[str | None, bytes]]) -> None:
         records: list[tuple[bytes | None, bytes, Headers]] = []
@@ -69,10 +69,10 @@ class Scene:
             self.sent += 1
         self.house.produce(VENUES[venue].raw_topic, *records)
 
-    def _sfox(self, account: str) -> bytes:
+    def _sfox(self, account: str, *, sound: bool) -> bytes:
         number = self._receipts["sfox"] + 1
         amount = f"{self._random.randrange(10**6)}.{self._random.randrange(10**8):08}"
-        held = "0" if number % 49 else "broken"
+        held = "0" if sound or number % 49 else "broken"
         update = {"currency": "btc", "balance": amount, "available": amount, "held": held}
         message = {
             "sequence": number,

@@ -139,7 +139,7 @@ def test_who_came_later_does_not_vanish(wronged: Scene) -> None:
     assert wronged.audit().findings == []
     assert wronged.asked("sfox:late-1")["accounts"]
     # And back to what is right still, after a frame that is misread meanwhile.
-    wronged.sfox([f"{STRAY}1"])
+    wronged.sfox([f"{STRAY}1"], sound=True)
     wronged.wait("again")
     before = wronged.readies
     done = wronged.replay("promote", "right")
@@ -161,7 +161,9 @@ def test_the_wrong_one_is_live_again(wronged: Scene) -> None:
     # the account that the wrong one cannot read at all, one frame is broken for both.
     assert "; 14 keys differed from again" in done.out
     doubt = last(wronged, "unconfirmed.v1")[f"sfox:{UNREAD}1"]
-    assert (doubt["user"], doubt["receipt"]) == (f"sfox:{UNREAD}1", 441)
+    # The first of its frames that is broken for both, or one that came since.
+    assert doubt["user"] == f"sfox:{UNREAD}1"
+    assert doubt["receipt"] >= 441
     wronged.sfox(accounts(60, *RIGHT_NAMES))
     wronged.wait()
     answer = wronged.asked(f"sfox:{MISREAD}1")
