@@ -67,7 +67,7 @@ async def produce(
 
     `kafka` are aiokafka's own client arguments. `statuses` is where and how often it is told how
     the connections are. A lost venue is tried again for ever; raises ProducerError (see
-    `producers.errors`) where that cannot help. A refused key ends its own line only; WrongKey is
+    `producers.errors`) where that cannot help. A key that is given up ends its own line only; WrongKey is
     raised when no line is left.
     """
     venue = lines.venue
@@ -146,7 +146,7 @@ async def _mind(
 async def _run_all(feeds: Sequence[Feed], world: World, venue: Venue) -> int:
     """Run all feeds to their end; the number of refused keys.
 
-    A refused key ends its own line and leaves the others alone; when it was the last one, there
+    A key given up ends its own line and leaves the others alone; when it was the last one, there
     is nothing left to do and WrongKey is raised.
     """
     running = {asyncio.create_task(feed.run()) for feed in feeds}

@@ -122,7 +122,7 @@ class HercleLine:
 
 
 def lines(settings: HercleSettings) -> Lines:
-    """A line for each key; a refused key ends its own line only."""
+    """A line for each key; one that is given up ends its own line only."""
     keys = len(settings.api_keys)
     return Lines(
         HERCLE,
