@@ -67,7 +67,7 @@ async def produce(
 
     `kafka` are aiokafka's own client arguments. `statuses` is where and how often it is told how
     the connections are. A lost venue is tried again for ever; raises ProducerError (see
-    `producers.errors`) where that cannot help. A key that is given up ends its own line only; WrongKey is
+    `producers.errors`) where that cannot help. A key given up ends its own line only; WrongKey is
     raised when no line is left.
     """
     venue = lines.venue
