@@ -4,7 +4,12 @@
     ├── SendFailed              Kafka did not take a record that follows from a batch
     ├── TransactionRefused      Kafka does not commit what follows from a run of batches
     ├── FetchFailed             records or offsets cannot be read
-    ├── CommitsLost             the group's commits are behind what they have been
+    ├── LogChanged              a topic is not what it was when it was read
+    │   ├── CommitsLost         the group's commits are behind what they have been
+    │   ├── CommitsMissing      the group has no commit where its tables say that it has read
+    │   ├── RecordsGone         records were deleted before they were read
+    │   ├── LogShortened        a topic ends before where it was read up to
+    │   └── TopicReplaced       a topic was deleted and made again, or another one has its name
     ├── TransactionHangs        Kafka does not end a transaction in a changelog
     ├── ChangelogCut            a local table knows more than its changelog: data was deleted there
     ├── StoreUnusable           a local table cannot be opened or read
@@ -47,7 +52,15 @@ class FetchFailed(EngineError):
         self.cause = cause
 
 
-class CommitsLost(EngineError):
+class LogChanged(EngineError):
+    """A topic, or the group's place in it, is not what it was when it was read last.
+
+    Whatever goes on from here by itself would lose or tell twice in silence. `headroom resume` says
+    what is wrong and goes on from a place that leaves the accounts provable.
+    """
+
+
+class CommitsLost(LogChanged):
     """The group's commit is behind one that it had, which this worker knows of.
 
     Kafka has taken back what it committed, or somebody reset the group's offsets. Rows and sends of
@@ -61,6 +74,63 @@ class CommitsLost(EngineError):
         )
         self.topic = topic
         self.partition = partition
+        self.known = known
+        self.found = found
+
+
+class CommitsMissing(LogChanged):
+    """The group has no commit for a partition whose tables hold what was read before.
+
+    The group's offsets were deleted, or expired while nobody was in it.
+    """
+
+    def __init__(self, *, topic: str, partition: int) -> None:
+        super().__init__(
+            f"the group has no commit for {topic}[{partition}], but its tables hold what was read: "
+            "its offsets were deleted, or have expired"
+        )
+        self.topic = topic
+        self.partition = partition
+
+
+class RecordsGone(LogChanged):
+    """Records were deleted before they were read: retention or an operator overtook the worker."""
+
+    def __init__(self, *, topic: str, partition: int, position: int, begin: int) -> None:
+        super().__init__(
+            f"{topic}[{partition}] begins at offset {begin}, but was read up to {position}: "
+            f"{begin - position} offsets were deleted before they were read"
+        )
+        self.topic = topic
+        self.partition = partition
+        self.position = position
+        self.begin = begin
+
+
+class LogShortened(LogChanged):
+    """A partition ends before the group's commit: what was read and committed is not there now."""
+
+    def __init__(self, *, topic: str, partition: int, position: int, end: int) -> None:
+        super().__init__(
+            f"{topic}[{partition}] ends at offset {end}, but was read up to {position}: "
+            "its end was lost, or an older copy took its place"
+        )
+        self.topic = topic
+        self.partition = partition
+        self.position = position
+        self.end = end
+
+
+class TopicReplaced(LogChanged):
+    """A topic has another identity (KIP-516) than the one that was read: `known`, `found` (or None).
+
+    `found` is None where there is no such topic any more.
+    """
+
+    def __init__(self, *, topic: str, known: str, found: str | None) -> None:
+        now = "is gone" if found is None else f"is another topic now ({found})"
+        super().__init__(f"{topic} {now}: the one that was read was {known}")
+        self.topic = topic
         self.known = known
         self.found = found
 
