@@ -122,9 +122,9 @@ class LogShortened(LogChanged):
 
 
 class TopicReplaced(LogChanged):
-    """A topic has another identity (KIP-516) than the one that was read: `known`, `found` (or None).
+    """A topic has another identity (KIP-516) than the one that was read.
 
-    `found` is None where there is no such topic any more.
+    `known` is what was read; `found` is None where there is no such topic any more.
     """
 
     def __init__(self, *, topic: str, known: str, found: str | None) -> None:
