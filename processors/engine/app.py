@@ -50,7 +50,8 @@ class EngineSettings(msgspec.Struct, frozen=True):
     `transaction_records` is committed at once. More of both is faster, and later.
 
     `read_until` names partitions of sources that are read up to before an offset and no further.
-    `read_last` names sources that are read once the others have been at their ends.
+    `read_last` names sources that are read once the others have been at their ends. `read_before`
+    names sources of which every partition is known to have had a commit: none can be missing.
     """
 
     name: str
@@ -71,6 +72,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     stalled_after_seconds: float = STALLED_SECONDS
     read_until: Mapping[tuple[str, int], int] = {}
     read_last: frozenset[str] = frozenset()
+    read_before: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         """Without what reaches Kafka, which may hold a password."""
@@ -99,6 +101,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.transaction_records = settings.transaction_records
         self.read_until = settings.read_until
         self.read_last = settings.read_last
+        self.read_before = settings.read_before
         # Whether to leave the group at once when stopping, also with an `instance`: for who does
         # not come back.
         self.leaves = False

@@ -77,6 +77,7 @@ class Consumer(MessageByMessage):
             until=self.app.read_until,
             last=self.app.read_last,
             ahead=self.app.records_at_once,
+            read_before=self.app.read_before,
         )
         self.flight: Flight = self._new_flight()
 
@@ -197,11 +198,22 @@ class Consumer(MessageByMessage):
         found = await coordinator.fetch_committed_offsets([TopicPartition(*tp) for tp in stable])
         return {TP(*place) for place, said in found.items() if said.metadata.startswith(LEFT_ROWS)}
 
-    async def start_fetching(self, sources: Iterable[TP], left_rows: Iterable[TP]) -> None:
-        """Read these partitions from the group's commits on, which never go back."""
-        positions = await self.fetcher.start(sources)
-        self.flight.progress.check(positions)
-        self.flight.start(positions, left_rows)
+    async def start_fetching(
+        self, sources: Iterable[TP], left_rows: Iterable[TP], *, tables_hold: bool
+    ) -> bool:
+        """Read these partitions from the group's commits on, which never go back.
+
+        `tables_hold`: a changelog of the app has records. What is read from its beginning has that
+        committed before any agent works: a commit that is missing later is known to be lost.
+        False where the group did not take that: it has to be asked again.
+        """
+        begun = await self.fetcher.start(sources, tables_hold=tables_hold)
+        self.flight.progress.check(begun.positions)
+        first = {tp: begun.positions[tp] for tp in begun.uncommitted}
+        if first and not await self.flight.begin_at(first):
+            return False
+        self.flight.start(begun.positions, left_rows)
+        return True
 
     async def stop_fetching(self) -> None:
         """Read nothing until partitions are assigned, and commit nothing of what was read.

@@ -11,7 +11,7 @@
     │   ├── LogShortened        a topic ends before where it was read up to
     │   └── TopicReplaced       a topic was deleted and made again, or another one has its name
     ├── TransactionHangs        Kafka does not end a transaction in a changelog
-    ├── ChangelogCut            a local table knows more than its changelog: data was deleted there
+    ├── ChangelogCut            a changelog is not the whole of its table: data was deleted there
     ├── StoreUnusable           a local table cannot be opened or read
     ├── TopicsMissing           topics that the agents read do not exist
     ├── ChangelogShared         somebody else wrote to a changelog of ours
@@ -153,26 +153,18 @@ class TransactionHangs(EngineError):
 
 
 class ChangelogCut(EngineError):
-    """A changelog ends before what its local table already holds.
+    """A changelog is not the whole of its table any more: cut, deleted, replaced, or about to be.
 
-    Somebody deleted the topic or its records. Serving on would take missing rows for empty ones:
-    find out what happened, then remove the local table or replay.
+    Serving on would take missing rows for empty ones: find out what happened, and make the tables
+    anew from raw (a replay). `partition` is None where it is the topic's.
     """
 
-    def __init__(self, *, topic: str, partition: int, held: int | None, end: int) -> None:
-        known = (
-            "what it was written from has been read before"
-            if held is None
-            else f"the local table holds it up to {held}"
-        )
-        super().__init__(
-            f"{topic}[{partition}] ends at offset {end}, but {known}: the changelog was deleted "
-            "or cut"
-        )
+    def __init__(self, topic: str, partition: int | None, reason: str) -> None:
+        place = topic if partition is None else f"{topic}[{partition}]"
+        super().__init__(f"the changelog {place} cannot be relied on: {reason}")
         self.topic = topic
         self.partition = partition
-        self.held = held
-        self.end = end
+        self.reason = reason
 
 
 class StoreUnusable(EngineError):

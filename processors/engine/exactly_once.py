@@ -13,7 +13,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -111,6 +111,18 @@ class ExactlyOnce(Flight):
         if self.progress.committable(self._assigned()):
             self._wanted.set()
         return True
+
+    async def begin_at(self, offsets: "Mapping[TP, int]") -> bool:
+        """Commit where partitions begin that have no commit, in a transaction of offsets alone."""
+        async with self._handing_over:
+            try:
+                self._sender.begin()
+                self._committed_as = self._group()
+                await self._sender.commit(offsets, self._committed_as)
+            except KafkaException as error:
+                await self._refused(error)
+                return False
+            return True
 
     def hurry(self) -> None:
         """Commit at once."""

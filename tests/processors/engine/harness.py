@@ -57,20 +57,15 @@ class Bench:
             [NewTopic(t, num_partitions=PARTITIONS, replication_factor=1) for t in topics]
         )
 
-    async def empty(self, topic: str) -> None:
-        """Delete all records of a topic; its end stays where it is, with nothing before it."""
-        deleting = {"cleanup.policy": "delete"}
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=deleting)
-        await self.admin.alter_configs([resource])
-        to_the_end = RecordsToDelete(before_offset=-1)
-        await self.admin.delete_records(
-            {TopicPartition(topic, number): to_the_end for number in range(PARTITIONS)}
-        )
-
     async def limit(self, topic: str, record_bytes_max: int) -> None:
         """Have Kafka refuse larger requests for a topic."""
-        limits = {"max.message.bytes": str(record_bytes_max)}
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=limits)
+        await self.set(topic, **{"max.message.bytes": str(record_bytes_max)})
+
+    async def set(self, topic: str, **settings: str) -> None:
+        """Set a topic's settings; a changelog's policy stays what it is, unless named."""
+        if topic == self.changelog:
+            settings = {"cleanup.policy": "compact", **settings}
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=settings)
         await self.admin.alter_configs([resource])
 
     async def write(self, topic: str, key: bytes, value: bytes) -> None:
@@ -136,11 +131,10 @@ class Bench:
         return found
 
     async def delete_before(self, topic: str, offset: int) -> None:
-        """Delete the records of partition 0 before an offset."""
-        deleting = {"cleanup.policy": "delete"}
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=deleting)
-        await self.admin.alter_configs([resource])
+        """Delete the records of partition 0 before an offset (-1: all); the policy stays."""
+        await self.set(topic, **{"cleanup.policy": "delete"})
         await self.admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(offset)})
+        await self.set(topic)
 
     async def records(self, topic: str) -> list[tuple[bytes, bytes | None]]:
         """What lies in a topic, partition by partition."""

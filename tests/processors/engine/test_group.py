@@ -81,27 +81,6 @@ async def test_a_standby_takes_over_what_it_kept_warm(bench: Bench) -> None:
         assert rows.committed(0, keys[-1]) == b"2"
 
 
-@pytest.mark.parametrize(("later_ms", "row"), [(DAY_MS // 2, b"1"), (2 * DAY_MS, None)])
-async def test_a_store_older_than_the_tombstones_is_rebuilt(
-    bench: Bench, later_ms: int, row: bytes | None
-) -> None:
-    """It would never hear of rows whose deletion the changelog has forgotten meanwhile."""
-    now_ms = 1_710_367_225_000
-    await bench.send((b"gone", b""))
-    app, table = bench.app(clock_ms=lambda: now_ms)
-    async with bench.running(app, counting(table, bench.out)):
-        await bench.until_committed(1)
-    # The key was deleted by another worker, and compaction has removed its tombstone since.
-    await bench.write(bench.changelog, b"gone", b"")
-    await bench.write(bench.changelog, b"there", b"5")
-    ends = await bench.end(bench.changelog)
-    await bench.delete_before(bench.changelog, ends - 1)
-    app, table = bench.app(clock_ms=lambda: now_ms + later_ms)
-    async with bench.running(app, counting(table, bench.out)):
-        assert table.committed(0, b"gone") == row
-        assert table.committed(0, b"there") == b"5"
-
-
 async def test_a_worker_that_is_up_to_date_is_never_too_old(bench: Bench) -> None:
     """A changelog that nobody wrote to for a week has nothing new to say.
 
