@@ -94,6 +94,8 @@ class ExactlyOnce(Flight):
         self._at_once = asyncio.Event()
         self._ended = 0.0
         self._refusals = 0
+        # How many times the producer's epoch was renewed for a connection that broke.
+        self.renewed_count = 0
 
     # -- from the agents
 
@@ -119,10 +121,18 @@ class ExactlyOnce(Flight):
                 self._sender.begin()
                 self._committed_as = self._group()
                 await self._sender.commit(offsets, self._committed_as)
+                await self._sure()
             except KafkaException as error:
                 await self._refused(error)
                 return False
             return True
+
+    async def _sure(self) -> None:
+        """Before the next transaction: that no request of the last one can still end it."""
+        if self._sender.in_doubt:
+            self.renewed_count += 1
+            log.info("a connection broke in a transaction: the next one has a new epoch")
+            await self._sender.renew()
 
     def hurry(self) -> None:
         """Commit at once."""
@@ -188,6 +198,7 @@ class ExactlyOnce(Flight):
                 self.committed_count += 1
                 self._settle(batches)
                 self.progress.committed(offsets)
+                await self._sure()
             self._ended = time.monotonic()
             while self._queued:
                 await self._add(self._queued.popleft())
@@ -223,6 +234,7 @@ class ExactlyOnce(Flight):
         if not why.args[0].fatal():
             try:
                 await self._sender.abort()
+                await self._sure()
             except KafkaException as error:
                 log.warning("it cannot be aborted: %s", error.args[0])
             else:

@@ -6,6 +6,7 @@ Handing a record over takes microseconds and never waits; what waits for Kafka r
 import asyncio
 import contextlib
 import logging
+import re
 import struct
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
@@ -52,6 +53,30 @@ IN_TRANSACTIONS: Final[Mapping[str, Any]] = {"linger.ms": 20}
 WITHOUT_TRANSACTIONS: Final[Mapping[str, Any]] = {"message.timeout.ms": 0}
 
 
+# In which states a connection may have a request on its way.
+_BROKEN: Final = re.compile(r"Broker changed state (?:UP|UPDATE|REAUTH|AUTH_\w+) -> (?!UP)")
+
+
+class Ear:
+    """librdkafka's logger of a sender: it hears whether a connection broke.
+
+    Of that librdkafka tells a program nothing else that is exact: an error that is the same as the
+    last one is told once in 30 s, statistics come by the clock. In `debug=broker` each change of a
+    connection's state is told, before any request that was on it is tried again, in the queue that
+    `poll` empties.
+    """
+
+    def __init__(self) -> None:
+        self.broke = False
+
+    def log(self, level: int, form: str, *told: Any) -> None:  # noqa: ANN401 - librdkafka's
+        """Take one line: those of debugging are heard and not told."""
+        if level > logging.DEBUG:
+            librdkafka_log.log(level, form, *told)
+        elif told[0] == "STATE" and _BROKEN.search(told[-1]) is not None:
+            self.broke = True
+
+
 class Sender:
     """A producer; `open` connects. With a `transactional_id` everything lies in transactions."""
 
@@ -68,10 +93,15 @@ class Sender:
             self._properties |= IN_TRANSACTIONS
             self._properties["transactional.id"] = transactional_id
             self._properties["transaction.timeout.ms"] = int(TRANSACTION_SECONDS_MAX * 1000)
+            debug = {*filter(None, str(self._properties.get("debug", "")).split(",")), "broker"}
+            self._properties["debug"] = ",".join(sorted(debug))
         self._in_transactions = transactional_id is not None
         self._thread = OwnThread("send")
         self._client: Any = None
         self._begun = False
+        # Whether a request of a transaction that has ended may still be on its way.
+        self._ear = Ear()
+        self._tried_again = False
         self._polling = False
         self._closing = False
 
@@ -79,8 +109,11 @@ class Sender:
 
     async def open(self) -> None:
         """Connect; what a transaction of this id left open is aborted. KafkaException if not."""
-        self._client = Producer(self._properties, logger=librdkafka_log)
-        if self._in_transactions:
+        if not self._in_transactions:
+            self._client = Producer(self._properties, logger=librdkafka_log)
+        else:
+            self._ear, self._tried_again = Ear(), False
+            self._client = Producer(self._properties, logger=self._ear)
             await self._thread.call(self._again, self._client, self._client.init_transactions)
 
     async def close(self) -> None:
@@ -91,10 +124,25 @@ class Sender:
         self._thread.close()
 
     async def renew(self) -> None:
-        """A new client of the same id, after Kafka told the old one that it is outdated."""
-        self._client = None
+        """A new client of the same id, and with it a new epoch: the old one's requests are void."""
+        gone, self._client = [self._client], None
         self._begun = False
+        # Its last breath may wait for the network; and it must be over before the next one begins.
+        await self._thread.call(gone.clear)
         await self.open()
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a request of an ended transaction may still reach Kafka, and end the next one.
+
+        So it is where a connection broke while a transaction was open, or a call had to be made
+        again: what was tried again was answered, what was tried first may lie somewhere. Kafka
+        takes it for one of the present transaction, whose epoch it has (KIP-890).
+        """
+        if self._client is None or not self._in_transactions:
+            return False
+        self._client.poll(0)
+        return self._ear.broke or self._tried_again
 
     # -- records
 
@@ -146,6 +194,9 @@ class Sender:
 
     def begin(self) -> None:
         """Begin a transaction: Kafka hears of it with its first record."""
+        # What broke since the last one had nothing of a transaction on it.
+        self._client.poll(0)
+        self._ear.broke = self._tried_again = False
         self._client.begin_transaction()
         self._begun = True
 
@@ -206,6 +257,7 @@ class Sender:
             except KafkaException as error:
                 if not error.args[0].retriable() or self._closing or client is not self._client:
                     raise
+                self._tried_again = True
                 log.warning("Kafka does not answer yet: %s", error.args[0])
             else:
                 return

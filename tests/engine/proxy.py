@@ -23,7 +23,15 @@ class Kind(IntEnum):
     PRODUCE = 0
     FETCH = 1
     OFFSET_COMMIT = 8
+    FIND_COORDINATOR = 10
+    JOIN_GROUP = 11
+    HEARTBEAT = 12
+    SYNC_GROUP = 14
+    INIT_PRODUCER_ID = 22
+    ADD_PARTITIONS_TO_TXN = 24
+    ADD_OFFSETS_TO_TXN = 25
     END_TXN = 26
+    TXN_OFFSET_COMMIT = 28
 
 
 class Proxy:
@@ -38,7 +46,14 @@ class Proxy:
         self._delays: dict[int, float] = {}
         self._cuts: defaultdict[int, int] = defaultdict(int)
         self._connections: set[asyncio.Task[None]] = set()
+        self._late: dict[int, list[float]] = defaultdict(list)
+        self._repeats: defaultdict[int, int] = defaultdict(int)
+        self._lost: defaultdict[int, int] = defaultdict(int)
+        # How many requests of a kind were answered, and who waits for the next one.
+        self._answered: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
+        self._passing: set[asyncio.Task[None]] = set()
         self.held = 0
+        self.passed_on = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -48,6 +63,9 @@ class Proxy:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        for task in self._passing:
+            task.cancel()
+        await asyncio.gather(*self._passing, return_exceptions=True)
         await self.cut()
 
     @property
@@ -81,6 +99,21 @@ class Proxy:
     def lose_answer(self, kind: Kind) -> None:
         """The broker does the next request of this kind; the connection ends before it says so."""
         self._cuts[kind] += 1
+
+    def lose(self, kind: Kind) -> None:
+        """The connection ends with the next request of this kind, which nobody gets."""
+        self._lost[kind] += 1
+
+    def repeat(self, kind: Kind) -> None:
+        """The broker gets the next request of this kind again, later, by another connection."""
+        self._repeats[kind] += 1
+
+    def late(self, kind: Kind, seconds: float) -> None:
+        """The connection ends with the next request of this kind, which comes late.
+
+        So long after the client, which tried again, got its answer.
+        """
+        self._late[kind].append(seconds)
 
     async def cut(self) -> None:
         """End all connections; what is held back never reaches the broker."""
@@ -127,6 +160,15 @@ class Proxy:
             while kind in self._gates:
                 self.held += 1
                 await self._gates[kind].wait()
+            if self._lost[kind]:
+                self._lost[kind] -= 1
+                return
+            if self._late[kind]:
+                self._pass_on(kind, frame, self._late[kind].pop())
+                return
+            if self._repeats[kind]:
+                self._repeats[kind] -= 1
+                self._pass_on(kind, frame, 0.0)
             asked.append(kind)
             request.write(len(frame).to_bytes(4) + frame)
             await request.drain()
@@ -146,6 +188,25 @@ class Proxy:
                 frame = frame.replace(own, proxied)
             reply.write(len(frame).to_bytes(4) + frame)
             await reply.drain()
+            self._answered.pop(kind, asyncio.Event()).set()
+
+    def _pass_on(self, kind: int, frame: bytes, seconds: float) -> None:
+        task = asyncio.ensure_future(self._passed_on(self._answered[kind], frame, seconds))
+        self._passing.add(task)
+        task.add_done_callback(self._passing.discard)
+
+    async def _passed_on(self, answered: asyncio.Event, frame: bytes, seconds: float) -> None:
+        """Give the broker a request by a connection of its own, after another one was answered."""
+        with contextlib.suppress(OSError):
+            await answered.wait()
+            await asyncio.sleep(seconds)
+            broker, request = await asyncio.open_connection(self._host, self._port)
+            try:
+                request.write(len(frame).to_bytes(4) + frame)
+                await _frame(broker)
+                self.passed_on += 1
+            finally:
+                request.transport.abort()
 
 
 async def _frame(reader: asyncio.StreamReader) -> bytes:
