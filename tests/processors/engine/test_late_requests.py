@@ -31,7 +31,7 @@ async def test_a_request_that_comes_late_counts_nothing_twice(bench: Bench, kind
         count = 0
         async with through.running(app, counting(table, bench.out)):
             for times in range(1, 6):
-                proxy.late(kind, 0.002 * times)
+                proxy.late(kind, 0.01 + 0.01 * times)
                 async with asyncio.timeout(DEADLINE_SECONDS):
                     # Records go on coming, so that the late one finds a transaction to end.
                     while proxy.passed_on < times:
