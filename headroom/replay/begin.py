@@ -77,10 +77,9 @@ def known(book: Book, name: str, asked: Asked) -> Generation | None:
 
 async def begin(settings: Settings, generation: Generation) -> None:
     """Write a generation down, and make its topics."""
-    kafka = settings.kafka.arguments()
-    await write(kafka, entry(generation))
+    await write(settings.kafka.arguments(), entry(generation))
     await create(
-        kafka,
+        settings.kafka,
         topics_of(generation.name),
         partitions=settings.partitions,
         replication_factor=settings.replication_factor,

@@ -10,7 +10,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from headroom.errors import KafkaUnreachable, TopicsDiffer
-from headroom.topics import Difference, apply, check, require
+from headroom.settings import KafkaSettings
+from headroom.topics import Difference, require
+from headroom.topics.survey import apply, check
 from schemas.topics import BALANCES, BALANCES_LATEST, FEEDS, TOPICS
 from tests.headroom import commands
 from tests.headroom.commands import headroom
@@ -33,7 +35,7 @@ def empty(own: str) -> str:
 def applied(own: str) -> str:
     """All topics as the contract says, whatever a test before has done to them."""
     commands.without_topics(own)
-    asyncio.run(apply({"bootstrap_servers": own}, partitions=8, replication_factor=1))
+    asyncio.run(apply(KafkaSettings(own), partitions=8, replication_factor=1))
     return own
 
 
@@ -47,7 +49,7 @@ async def alter(bootstrap: str, topic: str, **settings: str) -> None:
         assert [entry[0] for entry in response.resources] == [0], response
     finally:
         await admin.close()
-    kafka = {"bootstrap_servers": bootstrap}
+    kafka = KafkaSettings(bootstrap)
     async with asyncio.timeout(10):
         # The controller has agreed; the broker knows it within a second.
         while topic not in {
@@ -57,7 +59,7 @@ async def alter(bootstrap: str, topic: str, **settings: str) -> None:
 
 
 def differences(bootstrap: str, partitions: int = 8) -> list[Difference]:
-    kafka = {"bootstrap_servers": bootstrap}
+    kafka = KafkaSettings(bootstrap)
     return asyncio.run(check(kafka, partitions=partitions, replication_factor=1))
 
 
@@ -73,7 +75,7 @@ def test_apply_makes_what_is_missing_and_is_quiet_the_second_time(empty: str) ->
 
 
 def test_what_is_made_has_the_partitions_and_settings_of_the_contract(empty: str) -> None:
-    kafka = {"bootstrap_servers": empty}
+    kafka = KafkaSettings(empty)
     asyncio.run(apply(kafka, partitions=3, replication_factor=1))
     assert differences(empty, partitions=3) == []
 
@@ -107,7 +109,7 @@ def test_check_names_a_changed_setting_and_apply_mends_it(applied: str) -> None:
 def test_apply_leaves_what_an_operator_set_beside_the_contract(applied: str) -> None:
     """Mending one setting does not take back another that the contract says nothing of."""
     asyncio.run(alter(applied, BALANCES, retention_ms="1000", segment_bytes="1234567"))
-    kafka = {"bootstrap_servers": applied}
+    kafka = KafkaSettings(applied)
     asyncio.run(apply(kafka, partitions=8, replication_factor=1))
     assert differences(applied) == []
     assert asyncio.run(_setting(applied, BALANCES, "segment.bytes")) == "1234567"
@@ -146,10 +148,10 @@ def test_a_topic_that_kafka_refuses_is_one_clear_line(empty: str) -> None:
 
 
 def test_a_worker_requires_topics_and_partitions_but_not_every_setting(applied: str) -> None:
-    kafka = {"bootstrap_servers": applied}
+    kafka = KafkaSettings(applied)
     asyncio.run(alter(applied, BALANCES, retention_ms="1000"))
     asyncio.run(require(kafka, partitions=8))
-    with pytest.raises(TopicsDiffer, match="headroom topics apply"):
+    with pytest.raises(TopicsDiffer, match="partitions is 8, not 4.*HEADROOM_PARTITIONS"):
         asyncio.run(require(kafka, partitions=4))
     asyncio.run(commands.without(applied, FEEDS))
     with pytest.raises(TopicsDiffer, match=f"topic {FEEDS} is missing.*headroom topics apply"):
@@ -164,7 +166,7 @@ def test_topics_of_others_are_left_alone(applied: str) -> None:
             await admin.create_topics([NewTopic("theirs", 1, 1)])
             while "theirs" not in await admin.list_topics():
                 await asyncio.sleep(0.05)
-            await apply({"bootstrap_servers": applied}, partitions=8, replication_factor=1)
+            await apply(KafkaSettings(applied), partitions=8, replication_factor=1)
             return list(await admin.list_topics())
         finally:
             await admin.close()
@@ -176,7 +178,7 @@ def test_topics_of_others_are_left_alone(applied: str) -> None:
 def test_no_kafka_is_said_and_a_silent_one_is_not_waited_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("headroom.topics._START_SECONDS", 0.3)
+    monkeypatch.setattr("headroom.topics.admin.CALL_SECONDS", 0.3)
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
