@@ -215,14 +215,17 @@ class Admin:
                 for future in pending:
                     future.cancel()
                 raise KafkaUnreachable(self._bootstrap, self._why)
-        answers = {}
-        for key, future in asked.items():
-            try:
-                answers[key] = future.result()
-            except KafkaException as error:
-                answers[key] = error.args[0]
+        # All of them: an error that nobody took is told of by asyncio.
+        outcomes = await asyncio.gather(*asked.values(), return_exceptions=True)
+        answers: dict[K, Any] = {}
+        for key, outcome in zip(asked, outcomes, strict=True):
+            answers[key] = outcome
+            if isinstance(outcome, KafkaException):
+                answers[key] = outcome.args[0]
                 if answers[key].code() in _AWAY:
-                    raise KafkaUnreachable(self._bootstrap, self._why) from error
+                    raise KafkaUnreachable(self._bootstrap, self._why) from outcome
+            elif isinstance(outcome, BaseException):
+                raise outcome
         self._answered = True
         return answers
 

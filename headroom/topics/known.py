@@ -59,27 +59,25 @@ async def settle(
     Raises `TopicReplaced`, `TopicsDiffer`, `KafkaUnreachable`.
     """
     topics, tables = read_by(generation), tables_of(generation)
-    deadline = clock() + gone_seconds
-    while True:
-        found = await admin.found(topics)
-        new = {name: topic for name, topic in tables.items() if name not in known.keys() | found}
-        if new:
-            await admin.create(new, partitions=partitions, replication_factor=replication_factor)
-        missing = (known.keys() & topics.keys() | new.keys()) - found.keys()
-        if not missing or clock() > deadline:
+    found = await admin.found(topics)
+    new = {name: topic for name, topic in tables.items() if name not in known.keys() | found.keys()}
+    await admin.create(new, partitions=partitions, replication_factor=replication_factor)
+    begun = clock()
+    while missing := (known.keys() & topics.keys() | new.keys()) - found.keys():
+        if clock() - begun > (GONE_SECONDS if missing & new.keys() else gone_seconds):
             break
         await sleep(_LOOK_SECONDS)
+        found = await admin.found(topics)
     compare(known, found, list(topics), tables)
     wanted = {name: Wanted(topic) for name, topic in topics.items()}
     await require_all(admin, wanted, partitions=partitions)
-    fresh = fresh_of(known, found)
-    if not fresh:
-        return {name: known[name] for name in topics if name in known}
-    await write(kafka.arguments(), *map(entry, fresh))
-    # Whoever wrote at the same time has seen the same, or the last word counts.
-    book = await read_book(kafka.arguments(), partitions=partitions)
-    compare(book.topics, found, list(topics), tables)
-    return {name: book.topics[name] for name in topics if name in book.topics}
+    # Whoever starts at the same time has seen the same, or what was written first counts.
+    while fresh_of(known, found):
+        known = (await read_book(kafka.arguments(), partitions=partitions)).topics
+        compare(known, found, list(topics), tables)
+        if fresh := fresh_of(known, found):
+            await write(kafka.arguments(), *map(entry, fresh))
+    return {name: known[name] for name in topics if name in known}
 
 
 def fresh_of(known: Mapping[str, KnownTopic], found: Mapping[str, Found]) -> list[KnownTopic]:

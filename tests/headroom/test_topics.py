@@ -151,7 +151,7 @@ def test_a_worker_requires_topics_and_partitions_but_not_every_setting(applied: 
     kafka = KafkaSettings(applied)
     asyncio.run(alter(applied, BALANCES, retention_ms="1000"))
     asyncio.run(require(kafka, partitions=8))
-    with pytest.raises(TopicsDiffer, match="partitions is 8, not 4.*HEADROOM_PARTITIONS"):
+    with pytest.raises(TopicsDiffer, match=r"partitions is 8, not 4.*HEADROOM_PARTITIONS"):
         asyncio.run(require(kafka, partitions=4))
     asyncio.run(commands.without(applied, FEEDS))
     with pytest.raises(TopicsDiffer, match=f"topic {FEEDS} is missing.*headroom topics apply"):
