@@ -31,7 +31,7 @@ from headroom.generations.book import entry
 from headroom.replay import show
 from headroom.replay.alone import Stopped, alone
 from headroom.replay.asked import RAW_TOPICS, mapped, placed
-from headroom.replay.begin import IsLive
+from headroom.replay.begin import IsLive, readable
 from headroom.replay.compare import Comparison
 from headroom.replay.place import workplace
 from headroom.replay.plan import vanishes
@@ -72,6 +72,7 @@ async def run_promote(
         workplace(settings.data_dir / "draining", old, clients, alone=False) as drain,
     ):
         await unchanged(settings.kafka, book, read_by(name))
+        await readable(settings, old)
         promotion = _Promotion(settings, clients, book, generation, stop)
         if not allow_missing:
             await promotion.nobody_vanishes()

@@ -12,7 +12,7 @@ from headroom.generations import Generation, read_book, read_by
 from headroom.generations.kind import check_name
 from headroom.replay import show
 from headroom.replay.asked import Asked
-from headroom.replay.begin import advance, begin, known, planned, prepare
+from headroom.replay.begin import advance, begin, known, planned, prepare, readable
 from headroom.replay.carry import count
 from headroom.replay.compare import SHOWN_MAX, Comparison, compare
 from headroom.replay.place import Workplace, workplace
@@ -40,6 +40,7 @@ async def run_replay(
         book = await read_book(kafka, partitions=settings.partitions)
         generation = known(book, name, asked)
         await unchanged(settings.kafka, book, read_by(name))
+        await readable(settings, book.live.name)
         if generation is None:
             bindings = await read_bindings(kafka, partitions=settings.partitions)
             generation = await asyncio.to_thread(
