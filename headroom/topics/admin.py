@@ -17,6 +17,7 @@ from confluent_kafka.admin import (
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
+    ConfigSource,
     NewTopic,
     ResourceType,
 )
@@ -139,8 +140,13 @@ class Admin:
             if isinstance(answer, KafkaError) and answer.code() != exists:
                 raise Refused(f"topic {name} cannot be created", answer)
 
-    async def settings(self, names: Collection[str]) -> dict[str, dict[str, str]]:
-        """The settings that are in force for those of some topics that there are."""
+    async def settings(
+        self, names: Collection[str], *, own: bool = False
+    ) -> dict[str, dict[str, str]]:
+        """The settings that are in force for those of some topics that there are.
+
+        With `own` those alone that are set on the topic itself: no default of the cluster's.
+        """
         if not names:
             return {}
         asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
@@ -150,7 +156,7 @@ class Admin:
         found = {}
         for resource, answer in answers.items():
             if not isinstance(answer, KafkaError):
-                found[resource.name] = _values(answer)
+                found[resource.name] = _values(answer, own=own)
             elif answer.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise Refused(f"topic {resource.name}: its settings cannot be read", answer)
         return found
@@ -230,8 +236,13 @@ class Admin:
         return answers
 
 
-def _values(entries: Mapping[str, Any]) -> dict[str, str]:
-    return {name: entry.value for name, entry in entries.items()}
+def _values(entries: Mapping[str, Any], *, own: bool = False) -> dict[str, str]:
+    set_on_topic = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+    return {
+        name: entry.value
+        for name, entry in entries.items()
+        if not own or entry.source == set_on_topic
+    }
 
 
 @asynccontextmanager

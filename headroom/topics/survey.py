@@ -4,7 +4,7 @@ All are those of the contract, public and private, and those of every generation
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from confluent_kafka import KafkaException
@@ -23,7 +23,7 @@ from headroom.topics.differences import (
     differences,
 )
 from processors.engine.client import REQUEST_BYTES_MAX
-from schemas.topics import GENERATIONS, KEPT_MS, TOPICS
+from schemas.topics import GENERATIONS, KEPT_MS
 
 _SETTLE_SECONDS: Final = 0.05
 _SETTLE_TIMES: Final = 200
@@ -86,11 +86,7 @@ async def apply(
         can_be = [one for one in found if not one.hint]
         missing = {one.topic: wanted[one.topic].topic for one in can_be if one.setting is None}
         await admin.create(missing, partitions=partitions, replication_factor=replication_factor)
-        changed: dict[str, dict[str, str]] = {}
-        for one in can_be:
-            if one.setting is not None:
-                changed.setdefault(one.topic, {})[one.setting] = one.wanted
-        await admin.alter(changed)
+        await admin.alter(await _unset(admin, wanted, can_be, replication_factor))
         if can_be:
             await _settled(look)
         for one in can_be:
@@ -124,6 +120,29 @@ async def brokers(kafka: KafkaSettings, *, replication_factor: int) -> list[str]
         except Refused as error:
             found.append(f"Kafka's own topics were not looked at: {error}")
         return found
+
+
+async def _unset(
+    admin: Admin,
+    wanted: Mapping[str, Wanted],
+    differing: list[Difference],
+    replication_factor: int,
+) -> dict[str, dict[str, str]]:
+    """The settings to set, by topic: what differs, and what is right by a cluster's default only.
+
+    A default is somebody else's, and may be another one tomorrow.
+    """
+    unset: dict[str, dict[str, str]] = {}
+    there = await admin.found(wanted)
+    for name, own in (await admin.settings(there, own=True)).items():
+        replicas = min(replication_factor, there[name].replication_factor)
+        needed = wanted[name].topic.settings(replication_factor=replicas)
+        if missing := {key: value for key, value in needed.items() if key not in own}:
+            unset[name] = missing
+    for one in differing:
+        if one.setting is not None:
+            unset.setdefault(one.topic, {})[one.setting] = one.wanted
+    return unset
 
 
 def _refuse(found: list[Difference]) -> None:
@@ -200,6 +219,3 @@ async def _strays(admin: Admin, book: Book) -> list[Difference]:
     return [
         Difference(name, "generation", "in the book", "unknown", hint) for name in sorted(strays)
     ]
-
-
-__all__ = ["TOPICS", "apply", "brokers", "check"]
