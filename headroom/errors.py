@@ -20,12 +20,14 @@ class SettingsError(OperatorError):
 
 
 class KafkaUnreachable(OperatorError):
-    """No broker answers at `bootstrap`."""
+    """No broker answers at `bootstrap`, or it lets nobody in: then `why` says so."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, why: str | None = None) -> None:
         super().__init__(
             f"no Kafka answers at {bootstrap}: is it running, and is HEADROOM_KAFKA_BOOTSTRAP "
             "right? (`headroom broker` starts one on this machine)"
+            if why is None
+            else f"Kafka at {bootstrap} does not let this program in: {why}"
         )
         self.bootstrap = bootstrap
 

@@ -32,6 +32,11 @@ def entry(topic: KnownTopic) -> tuple[bytes, bytes]:
     return KEY_PREFIX + topic.name.encode(), msgspec.json.encode(topic)
 
 
+def no_entry(name: str) -> tuple[bytes, None]:
+    """The record that says that nothing is known of a topic any more: it was dropped."""
+    return KEY_PREFIX + name.encode(), None
+
+
 def named(topic: str, incarnation: int) -> str:
     """What a topic is called in identities: `~N` behind its name from the second incarnation on.
 

@@ -49,7 +49,7 @@ class Past(msgspec.Struct, frozen=True):
 
 async def look_back(settings: Settings, user: str, at_ms: int) -> Past:
     """A user as of a moment, by the time at which frames were received; raises `NotKnown`."""
-    await require(settings.kafka.arguments(), partitions=settings.partitions)
+    await require(settings.kafka, partitions=settings.partitions)
     return await asyncio.to_thread(_look_back, settings, user, at_ms)
 
 

@@ -7,7 +7,7 @@ import logging
 import shutil
 import socket
 import uuid
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,14 +16,19 @@ import click
 
 from headroom.accounts import Bindings, claim
 from headroom.errors import OperatorError
-from headroom.generations import FIRST, app_name, names_of
+from headroom.generations import FIRST, app_name, names_of, read_book, read_by, tables_of
 from headroom.generations.follow import LiveGeneration
+from headroom.known_topics import KnownTopic
 from headroom.registry import registered
 from headroom.settings import Settings
 from headroom.tokens import access_of
-from headroom.topics import require
+from headroom.topics.admin import Admin, admin_of
+from headroom.topics.differences import CONTRACT, require_all
+from headroom.topics.known import settle
+from headroom.topics.watch import Watch
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
+from processors.engine.errors import EngineError
 from processors.garbage import collect_rarely
 from processors.http.waiting import waiting
 from schemas.topics import TOMBSTONE_SECONDS
@@ -41,8 +46,14 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
     """
     access = access_of(settings)
     kafka = settings.kafka.arguments()
-    with _listening(settings.http_host, port) as listener, _own_folder(settings) as folder:
-        await require(kafka, partitions=settings.partitions)
+    async with contextlib.AsyncExitStack() as stack:
+        listener = stack.enter_context(_listening(settings.http_host, port))
+        folder = stack.enter_context(_own_folder(settings))
+        admin = await stack.enter_async_context(admin_of(settings.kafka))
+        await require_all(admin, CONTRACT, partitions=settings.partitions)
+        book = await read_book(kafka, partitions=settings.partitions)
+        # Before anything is done by what the tables say.
+        await _settled(settings, admin, book.live.name, book.topics)
         await claim(settings)
         schema_ids = await registered(settings.registry)
         host, bound = listener.getsockname()[:2]
@@ -57,6 +68,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                     name = await _first(following.settled(), stop)
                 if name is None:
                     return
+                known = await _settled(settings, admin, name, following.topics)
                 engine = _engine(settings, name, folder, following, url)
                 worker = Worker(
                     WorkerSettings(
@@ -74,10 +86,39 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                 log.info("starting on %s; questions at %s, tables in %s", name, url, folder)
                 over = asyncio.Event()
                 told = asyncio.create_task(_tell(following.over(name), stop, over, worker))
+                watching = asyncio.create_task(_watch(settings, admin, name, known, worker))
                 try:
                     await worker.run(over, on_serving=lambda: click.echo(f"ready {url}"))
                 finally:
                     told.cancel()
+                    watching.cancel()
+
+
+async def _settled(
+    settings: Settings, admin: Admin, name: str, known: Mapping[str, KnownTopic]
+) -> dict[str, KnownTopic]:
+    """The topics of a generation, which are what they were."""
+    return await settle(
+        admin,
+        settings.kafka,
+        name,
+        known,
+        partitions=settings.partitions,
+        replication_factor=settings.replication_factor,
+    )
+
+
+async def _watch(
+    settings: Settings, admin: Admin, name: str, known: Mapping[str, KnownTopic], worker: Worker
+) -> None:
+    """Let the worker break as soon as a topic is not what it was: nothing is committed then."""
+    tables = list(tables_of(name))
+    names = sorted(CONTRACT.keys() | read_by(name).keys())
+    watch = Watch(admin, names, known, tables, partitions=settings.partitions)
+    try:
+        await watch.broken()
+    except (OperatorError, EngineError) as error:
+        worker.app.consumer.flight.fail(error)
 
 
 async def _first(found: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:

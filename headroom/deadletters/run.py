@@ -65,7 +65,7 @@ async def run_export(settings: Settings, wanted: Wanted, path: Path) -> None:
 
 async def run_retry(settings: Settings, wanted: Wanted, *, again: bool, dry_run: bool) -> None:
     """Send all that are meant to raw again; raises `NotThere`."""
-    await require(settings.kafka.arguments(), partitions=settings.partitions)
+    await require(settings.kafka, partitions=settings.partitions)
     found = await _found(settings, wanted)
     if dry_run:
         done = {} if again else await _sent_again(settings)
@@ -87,7 +87,7 @@ def _letters(settings: Settings, wanted: Wanted) -> AsyncIterator[DeadLetter]:
 async def _sent_again(settings: Settings) -> dict[str, str]:
     """The first question of each command: that Kafka is as it should be, and what was retried."""
     kafka = settings.kafka.arguments()
-    await require(kafka, partitions=settings.partitions)
+    await require(settings.kafka, partitions=settings.partitions)
     return await retried(kafka, partitions=settings.partitions)
 
 

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from headroom.errors import OperatorError
 from headroom.generations.kind import Generation, Live
+from headroom.known_topics import KEY_PREFIX, KnownTopic
 from headroom.reading import records
 from schemas.codec import encode
 from schemas.topics import GENERATIONS
@@ -26,6 +27,7 @@ class Book:
     def __init__(self) -> None:
         self.live = Live()
         self.generations: dict[str, Generation] = {}
+        self.topics: dict[str, KnownTopic] = {}
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take one record of the topic."""
@@ -37,6 +39,12 @@ class Book:
             else:
                 found = msgspec.json.decode(value, type=Generation)
                 self.generations[found.name] = found
+        elif key is not None and key.startswith(KEY_PREFIX):
+            if value is None:
+                self.topics.pop(key.removeprefix(KEY_PREFIX).decode(), None)
+            else:
+                topic = msgspec.json.decode(value, type=KnownTopic)
+                self.topics[topic.name] = topic
 
     def find(self, name: str) -> Generation:
         """The generation of this name; raises `Unknown`.

@@ -7,6 +7,7 @@ from typing import Any
 
 from headroom.following import Following
 from headroom.generations.book import Book
+from headroom.known_topics import KnownTopic
 from schemas.topics import GENERATIONS
 
 log = logging.getLogger("headroom.generations")
@@ -43,3 +44,8 @@ class LiveGeneration:
     def made_ns(self) -> Mapping[str, int]:
         """When each generation that is recorded was made."""
         return {name: one.made_ns for name, one in self._book.generations.items()}
+
+    @property
+    def topics(self) -> Mapping[str, KnownTopic]:
+        """The topics that were read, as they were."""
+        return self._book.topics

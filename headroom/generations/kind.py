@@ -116,8 +116,25 @@ def changelog(name: str, table: str) -> str:
 
 def kept_of(name: str, names: Names) -> list[str]:
     """Where its agents keep what they go on from, and what is compared, under these names."""
-    tables = [changelog(name, table) for table in (USERS_TABLE, ASSETS_TABLE)]
-    return [*names.folded, names.output(topics.DEAD_LETTERS), *tables]
+    return [*names.folded, names.output(topics.DEAD_LETTERS), *tables_of(name)]
+
+
+def tables_of(name: str) -> dict[str, Topic]:
+    """The changelogs of a generation's tables."""
+    return {changelog(name, table): topics.CHANGELOG for table in (USERS_TABLE, ASSETS_TABLE)}
+
+
+def read_by(name: str) -> dict[str, Topic]:
+    """Every topic that the workers of a live generation read or keep tables in.
+
+    Statuses, the book and the bindings are not among them: they are followed, not worked through.
+    """
+    names = names_of(name, live=True)
+    read = [*(venue.raw_topic for venue in VENUES.values()), topics.MOVES, topics.BALANCES]
+    found = {names.source(topic): topics.TOPICS[topic] for topic in read}
+    found[names.contributions] = topics.TOPICS[topics.CONTRIBUTIONS]
+    found[names.adoptions] = topics.TOPICS[topics.ADOPTIONS]
+    return found | tables_of(name)
 
 
 def topics_of(name: str) -> dict[str, Topic]:
@@ -127,6 +144,4 @@ def topics_of(name: str) -> dict[str, Topic]:
     if name != FIRST:
         found[names.contributions] = topics.TOPICS[topics.CONTRIBUTIONS]
         found[names.adoptions] = topics.TOPICS[topics.ADOPTIONS]
-    for table in (USERS_TABLE, ASSETS_TABLE):
-        found[changelog(name, table)] = topics.CHANGELOG
-    return found
+    return found | tables_of(name)

@@ -16,6 +16,7 @@ from headroom.generations import (
     Generation,
     app_name,
     names_of,
+    tables_of,
     topics_of,
     write,
 )
@@ -77,11 +78,24 @@ def known(book: Book, name: str, asked: Asked) -> Generation | None:
 
 async def begin(settings: Settings, generation: Generation) -> None:
     """Write a generation down, and make its topics."""
-    kafka = settings.kafka.arguments()
-    await write(kafka, entry(generation))
+    await write(settings.kafka.arguments(), entry(generation))
     await create(
-        kafka,
+        settings.kafka,
         topics_of(generation.name),
+        partitions=settings.partitions,
+        replication_factor=settings.replication_factor,
+    )
+
+
+async def readable(settings: Settings, live: str) -> None:
+    """Let the changelogs of the live generation be there, if with nothing in them.
+
+    Where they were lost a replay is the way on, which compares with what there is. No worker takes
+    them for what they were: by their identities they are not.
+    """
+    await create(
+        settings.kafka,
+        tables_of(live),
         partitions=settings.partitions,
         replication_factor=settings.replication_factor,
     )

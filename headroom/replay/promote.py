@@ -23,6 +23,7 @@ from headroom.generations import (
     check_name,
     names_of,
     read_book,
+    read_by,
     topics_of,
     write,
 )
@@ -30,7 +31,7 @@ from headroom.generations.book import entry
 from headroom.replay import show
 from headroom.replay.alone import Stopped, alone
 from headroom.replay.asked import RAW_TOPICS, mapped, placed
-from headroom.replay.begin import IsLive
+from headroom.replay.begin import IsLive, readable
 from headroom.replay.compare import Comparison
 from headroom.replay.place import workplace
 from headroom.replay.plan import vanishes
@@ -39,6 +40,7 @@ from headroom.replay.rebuild import Job, rebuild
 from headroom.replay.rows import Pair, Tables, User
 from headroom.settings import Settings
 from headroom.topics import create, require
+from headroom.topics.known import unchanged
 from processors.names import EVERYTHING
 
 _NAMED_MAX: Final = 5
@@ -58,7 +60,7 @@ async def run_promote(
     """Make a generation the live one; nothing is changed where it is refused."""
     check_name(name)
     kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
-    await require(kafka, partitions=settings.partitions)
+    await require(settings.kafka, partitions=settings.partitions)
     book = await read_book(kafka, partitions=settings.partitions)
     if name == book.live.name:
         await _stay(settings, book)
@@ -69,6 +71,8 @@ async def run_promote(
         workplace(settings.data_dir, name, clients) as place,
         workplace(settings.data_dir / "draining", old, clients, alone=False) as drain,
     ):
+        await unchanged(settings.kafka, book, read_by(name))
+        await readable(settings, old)
         promotion = _Promotion(settings, clients, book, generation, stop)
         if not allow_missing:
             await promotion.nobody_vanishes()
@@ -169,7 +173,7 @@ class _Promotion:
             self._clients.committed, app_name(self._old), RAW_TOPICS, self._partitions
         )
         await create(
-            self._settings.kafka.arguments(),
+            self._settings.kafka,
             topics_of(name),
             partitions=self._partitions,
             replication_factor=self._settings.replication_factor,
@@ -203,11 +207,14 @@ class _Promotion:
         """Write what differs, and who is live; what differed."""
         kafka = self._settings.kafka.arguments()
         bindings = await read_bindings(kafka, partitions=self._partitions)
+        # The first worker of the generation must find the topics that were compared here.
+        new = await unchanged(self._settings.kafka, self._book, read_by(self._generation.name))
         return await asyncio.to_thread(
             lambda: publish(
                 self._clients,
                 self._book,
                 self._generation,
+                new,
                 partitions=self._partitions,
                 moved=bindings.moved,
                 in_assets=self._settings.in_assets,

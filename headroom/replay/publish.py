@@ -11,10 +11,12 @@ from typing import Any, Final
 import msgspec
 from confluent_kafka import TopicPartition
 
+from headroom import known_topics
 from headroom.clients import Clients
 from headroom.generations import Book, Generation, Live, app_name, names_of
 from headroom.generations.book import entry
 from headroom.generations.kind import changelog
+from headroom.known_topics import KnownTopic
 from headroom.replay.carry import Out, put
 from headroom.replay.compare import Comparison, compare
 from headroom.replay.plan import sum_records, user_records
@@ -36,6 +38,7 @@ def publish(
     clients: Clients,
     book: Book,
     generation: Generation,
+    new: list[KnownTopic],
     *,
     partitions: int,
     moved: frozenset[str],
@@ -43,7 +46,7 @@ def publish(
 ) -> Comparison:
     """Make a generation the live one that stands at the same frames as the live one; what differed.
 
-    `moved` and `in_assets`: see `compare`.
+    `new` are topics of its that the book does not know yet. `moved` and `in_assets`: see `compare`.
     """
     old, group = book.live.name, app_name(generation.name)
     comparison = compare(
@@ -58,8 +61,8 @@ def publish(
     tables = Tables(clients, generation.name, old, partitions=partitions, in_assets=in_assets)
     for out in _differing(tables, generation.name, partitions):
         put(producer, out)
-    for said in _said(book, generation):
-        put(producer, (GENERATIONS, None, *entry(said), []))
+    for written in (*map(known_topics.entry, new), *map(entry, _said(book, generation))):
+        put(producer, (GENERATIONS, None, *written, []))
     rows = _rows(clients, generation.name, partitions)
     producer.send_offsets_to_transaction(
         [

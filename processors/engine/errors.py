@@ -124,12 +124,15 @@ class LogShortened(LogChanged):
 class TopicReplaced(LogChanged):
     """A topic has another identity (KIP-516) than the one that was read.
 
-    `known` is what was read; `found` is None where there is no such topic any more.
+    `known` is what was read; `found` is None where there is no such topic any more. `way` is the
+    command that goes on from there: `headroom replay` where the topic held tables.
     """
 
-    def __init__(self, *, topic: str, known: str, found: str | None) -> None:
+    def __init__(
+        self, *, topic: str, known: str, found: str | None, way: str = "headroom resume"
+    ) -> None:
         now = "is gone" if found is None else f"is another topic now ({found})"
-        super().__init__(f"{topic} {now}: the one that was read was {known}")
+        super().__init__(f"{topic} {now}: the one that was read was {known}: see `{way}`")
         self.topic = topic
         self.known = known
         self.found = found

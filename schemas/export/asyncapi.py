@@ -104,12 +104,19 @@ def _channel(topic: Topic) -> dict[str, Any]:
                 "partitions": PARTITIONS_DEFAULT,
                 "topicConfiguration": {
                     "cleanup.policy": [policy],
-                    **{name: int(value) for name, value in settings.items()},
+                    **{name: _typed(value) for name, value in settings.items()},
                 },
                 "bindingVersion": _BINDING,
             }
         },
     }
+
+
+def _typed(setting: str) -> int | bool | str:
+    """A setting's text as what it means."""
+    if setting in ("true", "false"):
+        return setting == "true"
+    return int(setting) if setting.lstrip("-").isdigit() else setting
 
 
 def _operation(topic: Topic) -> dict[str, Any]:
