@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import collect_hosts
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnsupportedCodecError
 
-from producers.errors import KafkaUnreachable, TopicMissing
+from producers.errors import CodecMissing, KafkaUnreachable, ProducerError, TopicMissing
 from producers.outcomes import excerpt
 
 _CONNECT_SECONDS: Final = 5.0
@@ -86,8 +86,13 @@ async def stop(client: Any, *, seconds: float = _STOP_SECONDS) -> None:  # noqa:
             await client.stop()
 
 
-def unreachable(kafka: Mapping[str, Any], error: BaseException) -> KafkaUnreachable:
-    """The error of a start that found no broker, with the address that was tried."""
+def unreachable(kafka: Mapping[str, Any], error: BaseException) -> ProducerError:
+    """The error of a start that found no broker, with the address that was tried.
+
+    One that found it and cannot read what it holds is another.
+    """
+    if isinstance(error, UnsupportedCodecError):
+        return CodecMissing(_detail(error))
     servers = kafka["bootstrap_servers"]
     bootstrap = servers if isinstance(servers, str) else ",".join(map(str, servers))
     return KafkaUnreachable(bootstrap, _detail(error))
