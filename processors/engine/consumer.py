@@ -27,10 +27,11 @@ from mode import Service
 from processors.engine.at_least_once import AtLeastOnce
 from processors.engine.batch import Batch
 from processors.engine.client import LEFT_ROWS
-from processors.engine.errors import GroupRefused, TopicsMissing
+from processors.engine.errors import GroupRefused, NameTaken, TopicsMissing
 from processors.engine.exactly_once import ExactlyOnce
 from processors.engine.fetcher import Fetched, Fetcher
 from processors.engine.flight import Flight
+from processors.engine.member import NamedMember
 from processors.engine.sender import group_metadata
 from processors.engine.stall import Stall
 from processors.engine.unused import MessageByMessage
@@ -70,6 +71,7 @@ class Consumer(MessageByMessage):
     def __post_init__(self) -> None:
         self._client: Any = None
         self._member: bytes | None = None
+        self._named: NamedMember | None = None
         self._stall = Stall(self.app.stalled_after_seconds)
         self.fetcher = Fetcher(
             self.app.librdkafka,
@@ -102,6 +104,8 @@ class Consumer(MessageByMessage):
         """Connect. The group is joined later, when the conductor subscribes."""
         self.fetcher.open()
         self._client = await self._connect()
+        if self.app.instance is not None:
+            self._named = NamedMember(self._client._coordinator, self.app.instance)  # noqa: SLF001 - no public way
 
     async def _connect(self) -> Any:  # noqa: ANN401 - aiokafka has no types
         """A member that reaches Kafka, which may be away for a while; else KafkaConnectionError."""
@@ -331,7 +335,12 @@ class Consumer(MessageByMessage):
                 try:
                     self._client._coordinator.check_errors()  # noqa: SLF001 - no public way
                 except KafkaError as error:
-                    self.flight.fail(GroupRefused(self.app.conf.id, error))
+                    taken = self._named is not None and self._named.replaced
+                    self.flight.fail(
+                        NameTaken(self.app.instance)
+                        if taken
+                        else GroupRefused(self.app.conf.id, error)
+                    )
                 except AttributeError:
                     continue  # no group yet
 

@@ -23,6 +23,7 @@ class Kind(IntEnum):
     PRODUCE = 0
     FETCH = 1
     OFFSET_COMMIT = 8
+    HEARTBEAT = 12
     END_TXN = 26
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from headroom.kafka.probe import free_port
+from processors.engine.errors import NameTaken
 from tests.conftest import KafkaHandle
-from tests.processors.engine.harness import Bench, counting, until
+from tests.engine.proxy import Kind, Proxy
+from tests.processors.engine.harness import DEADLINE_SECONDS, Bench, counting, crashed, until
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -50,6 +52,44 @@ async def test_a_member_that_comes_back_elsewhere_tells_the_group(bench: Bench) 
     async with bench.running(app, counting(table, bench.out)):
         assert app.consumer_generation_id > generation
         assert app.owner(table, b"a")[1] == "http://127.0.0.1:7"
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+async def test_of_two_workers_of_one_name_one_stops_and_says_so(
+    bench: Bench, guarantee: str
+) -> None:
+    """Two machines that are copies of each other: the later one works, and stays."""
+    one, rows = bench.app(number=1, instance="one", guarantee=guarantee)
+    async with bench.running(one, counting(rows, bench.out)):
+        other, others_rows = bench.app(number=2, instance="one", guarantee=guarantee)
+        async with bench.running(other, counting(others_rows, bench.out)):
+            assert isinstance(await crashed(one), NameTaken)
+            assert "goes by the name of this one (one)" in str(one.crash_reason)
+            await one.stop()
+            await until(lambda: other.serving)
+            await bench.send((b"a", b""))
+            await bench.until_committed(1)
+            assert other.crash_reason is None
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+async def test_a_named_member_that_was_expelled_joins_anew(
+    bench: Bench, kafka: KafkaHandle, guarantee: str
+) -> None:
+    """Its heartbeats did not come through for longer than its session; nobody has its name."""
+    async with Proxy(kafka.bootstrap) as proxy:
+        bench.kafka = {"bootstrap_servers": proxy.bootstrap}
+        one, rows = bench.app(number=1, instance="one", guarantee=guarantee)
+        async with bench.running(one, counting(rows, bench.out)):
+            generation = one.consumer_generation_id
+            with proxy.holding(Kind.HEARTBEAT):
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    while await bench.members():
+                        await asyncio.sleep(0.1)
+            await until(lambda: one.consumer_generation_id > generation and one.serving)
+            await bench.send((b"a", b""))
+            await bench.until_committed(1)
+            assert one.crash_reason is None
 
 
 async def test_a_standby_takes_over_what_it_kept_warm(bench: Bench) -> None:

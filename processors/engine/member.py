@@ -1,0 +1,74 @@
+"""A group member that has a name (KIP-345), where aiokafka leaves the name out.
+
+Two workers of one name would replace each other in the group for ever: aiokafka's heartbeats do not
+say the name, so Kafka answers whoever was replaced that it knows no such member; it then joins as a
+new one and replaces the other. Here heartbeats say the name, and who was forgotten joins as whom
+it was: Kafka's answer then tells a member that was expelled, and may join anew, from one that
+somebody else replaced.
+
+Source: KIP-345; Kafka's protocol guide, Heartbeat (version 3) and JoinGroup (version 5).
+"""
+
+from typing import Any, Final
+
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
+from aiokafka.protocol.types import Int16, Int32, Schema, String
+
+FENCED_INSTANCE_ID: Final = 82
+"""Kafka's code for a name that another member has now; aiokafka calls it unknown."""
+_UNKNOWN_MEMBER_ID: Final = 25
+
+
+class _HeartbeatResponse(Response):  # type: ignore[misc]
+    API_KEY = 12
+    API_VERSION = 3
+    SCHEMA = Schema(("throttle_time_ms", Int32), ("error_code", Int16))
+
+
+class _HeartbeatStruct(RequestStruct):  # type: ignore[misc]
+    API_KEY = 12
+    API_VERSION = 3
+    RESPONSE_TYPE = _HeartbeatResponse
+    SCHEMA = Schema(
+        ("group", String("utf-8")),
+        ("generation_id", Int32),
+        ("member_id", String("utf-8")),
+        ("group_instance_id", String("utf-8")),
+    )
+
+
+class _Heartbeat(Request[_HeartbeatStruct]):  # type: ignore[misc]
+    API_KEY = 12
+
+    def __init__(self, of: Any, name: str) -> None:  # noqa: ANN401 - aiokafka has no types
+        self._of, self._name = of, name
+
+    def build(self, request: Any) -> Any:  # noqa: ANN401 - as above
+        return request(self._of._group, self._of._generation_id, self._of._member_id, self._name)  # noqa: SLF001 - no public way
+
+
+class NamedMember:
+    """Stands between aiokafka's coordinator and Kafka, for as long as the coordinator lives."""
+
+    def __init__(self, coordinator: Any, name: str) -> None:  # noqa: ANN401 - as above
+        self._name = name
+        self._send = coordinator._send_req  # noqa: SLF001 - as above
+        coordinator._send_req = self._say  # noqa: SLF001 - as above
+        # Who we were last, as long as Kafka has not said that it knows no such member.
+        self._was = ""
+        self.replaced = False
+
+    async def _say(self, request: Any) -> Any:  # noqa: ANN401 - as above
+        joins = isinstance(request, JoinGroupRequest)
+        if isinstance(request, HeartbeatRequest):
+            request = _Heartbeat(request, self._name)
+        elif joins and not request._member_id:  # noqa: SLF001 - as above
+            request._member_id = self._was  # noqa: SLF001 - as above
+        answer = await self._send(request)
+        code = getattr(answer, "error_code", 0)
+        if code == FENCED_INSTANCE_ID:
+            self.replaced = True
+        elif joins and code in (0, _UNKNOWN_MEMBER_ID):
+            self._was = "" if code else answer.member_id
+        return answer
