@@ -18,6 +18,7 @@ from headroom.errors import OperatorError
 from headroom.folder import give_up_name, name_in, own_folder
 from headroom.generations import FIRST, app_name, names_of
 from headroom.generations.follow import LiveGeneration
+from headroom.reaching import keep_reaching
 from headroom.registry import registered
 from headroom.settings import Settings
 from headroom.tokens import access_of
@@ -143,6 +144,7 @@ def _engine(
         url=url,
         replication_factor=settings.replication_factor,
         store="memory" if settings.store == "memory" else "rocksdb",
+        reaching=keep_reaching,
     )
 
 

@@ -20,6 +20,9 @@ _ASK_PAUSE_SECONDS: Final = 0.2
 _START_SECONDS: Final = 15.0
 _STOP_SECONDS: Final = 10.0
 
+Reaching = Callable[[Any, Callable[[Exception], object]], None]
+"""Keeps one of aiokafka's clients reaching Kafka; tells of credentials that Kafka refuses."""
+
 
 async def reach(kafka: Mapping[str, Any]) -> None:
     """Connect to one of the bootstrap servers and hang up; raises KafkaUnreachable.

@@ -11,6 +11,7 @@ import click
 from prometheus_client import CollectorRegistry
 
 from headroom.cli.options import load_settings
+from headroom.reaching import keep_reaching
 from headroom.running import run
 from headroom.settings import Environment
 from headroom.venue.module import Module
@@ -44,4 +45,5 @@ def _surroundings(stop: asyncio.Event) -> Surroundings:
         "sleep": asyncio.sleep,
         "registry": CollectorRegistry(),
         "log": log,
+        "reaching": keep_reaching,
     }

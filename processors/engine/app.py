@@ -15,6 +15,7 @@ from processors.engine.agent import Agent
 from processors.engine.assignor import PartitionAssignor
 from processors.engine.client import properties
 from processors.engine.exactly_once import TRANSACTION_RECORDS
+from processors.engine.member import Reaching
 from processors.engine.store import MemoryStore, PartitionStore, RocksStore
 from processors.engine.stream import BatchSchema, BatchStream
 from processors.engine.table import Table
@@ -51,6 +52,9 @@ class EngineSettings(msgspec.Struct, frozen=True):
 
     `read_until` names partitions of sources that are read up to before an offset and no further.
     `read_last` names sources that are read once the others have been at their ends.
+
+    `reaching` keeps aiokafka's client reaching a Kafka that moves; it tells of credentials that are
+    refused.
     """
 
     name: str
@@ -71,6 +75,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     stalled_after_seconds: float = STALLED_SECONDS
     read_until: Mapping[tuple[str, int], int] = {}
     read_last: frozenset[str] = frozenset()
+    reaching: Reaching | None = None
 
     def __repr__(self) -> str:
         """Without what reaches Kafka, which may hold a password."""
@@ -99,6 +104,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.transaction_records = settings.transaction_records
         self.read_until = settings.read_until
         self.read_last = settings.read_last
+        self.reaching = settings.reaching
         # Whether to leave the group at once when stopping, also with an `instance`: for who does
         # not come back.
         self.leaves = False

@@ -27,11 +27,11 @@ from mode import Service
 from processors.engine.at_least_once import AtLeastOnce
 from processors.engine.batch import Batch
 from processors.engine.client import LEFT_ROWS
-from processors.engine.errors import GroupRefused, NameTaken, TopicsMissing
+from processors.engine.errors import CredentialsRefused, GroupRefused, NameTaken, TopicsMissing
 from processors.engine.exactly_once import ExactlyOnce
 from processors.engine.fetcher import Fetched, Fetcher
 from processors.engine.flight import Flight
-from processors.engine.member import NamedMember
+from processors.engine.member import NamedMember, new_member
 from processors.engine.sender import group_metadata
 from processors.engine.stall import Stall
 from processors.engine.unused import MessageByMessage
@@ -41,7 +41,6 @@ _CONNECT_POLL_SECONDS: Final = 0.2
 TOPICS_WAIT_SECONDS: Final = 10.0
 _TOPICS_POLL_SECONDS: Final = 0.05
 _IDLE_SECONDS: Final = 1.0
-_NEVER_MS: Final = 2**31 - 1
 _COMMIT_SECONDS_MAX: Final = 5.0
 _STOP_SECONDS: Final = 15.0
 
@@ -111,7 +110,7 @@ class Consumer(MessageByMessage):
         """A member that reaches Kafka, which may be away for a while; else KafkaConnectionError."""
         deadline = time.monotonic() + CONNECT_SECONDS
         while True:
-            client = self._new_client()
+            client = new_member(self.app, self._refused)
             try:
                 await client.start()
             except KafkaConnectionError as error:
@@ -123,25 +122,8 @@ class Consumer(MessageByMessage):
             else:
                 return client
 
-    def _new_client(self) -> Any:  # noqa: ANN401 - as above
-        conf = self.app.conf
-        return aiokafka.AIOKafkaConsumer(
-            **self.app.kafka,
-            group_id=conf.id,
-            group_instance_id=self.app.instance,
-            client_id=conf.broker_client_id,
-            partition_assignment_strategy=[self.app.assignor],
-            enable_auto_commit=False,
-            # It may fetch once before it is told to pause.
-            fetch_max_bytes=1,
-            max_partition_fetch_bytes=1,
-            # aiokafka takes a member that fetches nothing for a hung one and leaves the group, for
-            # ever. `stalled` sees the hung ones.
-            max_poll_interval_ms=_NEVER_MS,
-            session_timeout_ms=int(conf.broker_session_timeout * 1000),
-            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
-            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
-        )
+    def _refused(self, error: Exception) -> None:
+        self.flight.fail(CredentialsRefused(error))
 
     async def on_stop(self) -> None:
         """Finish what is in flight, commit, leave the group."""

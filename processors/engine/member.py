@@ -1,4 +1,6 @@
-"""A group member that has a name (KIP-345), where aiokafka leaves the name out.
+"""aiokafka's group member, as the engine needs it, and with a name (KIP-345).
+
+aiokafka leaves the name out where it matters.
 
 Two workers of one name would replace each other in the group for ever: aiokafka's heartbeats do not
 say the name, so Kafka answers whoever was replaced that it knows no such member; it then joins as a
@@ -9,8 +11,10 @@ somebody else replaced.
 Source: KIP-345; Kafka's protocol guide, Heartbeat (version 3) and JoinGroup (version 5).
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
+import aiokafka
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
 from aiokafka.protocol.types import Int16, Int32, Schema, String
@@ -18,6 +22,35 @@ from aiokafka.protocol.types import Int16, Int32, Schema, String
 FENCED_INSTANCE_ID: Final = 82
 """Kafka's code for a name that another member has now; aiokafka calls it unknown."""
 _UNKNOWN_MEMBER_ID: Final = 25
+_NEVER_MS: Final = 2**31 - 1
+
+Reaching = Callable[[Any, Callable[[Exception], object]], None]
+"""Keeps one of aiokafka's clients reaching Kafka; tells of credentials that Kafka refuses."""
+
+
+def new_member(app: Any, refused: Callable[[Exception], object]) -> Any:  # noqa: ANN401 - neither has types
+    """A member of an app's group that fetches nothing; it is not started."""
+    conf = app.conf
+    member = aiokafka.AIOKafkaConsumer(
+        **app.kafka,
+        group_id=conf.id,
+        group_instance_id=app.instance,
+        client_id=conf.broker_client_id,
+        partition_assignment_strategy=[app.assignor],
+        enable_auto_commit=False,
+        # It may fetch once before it is told to pause.
+        fetch_max_bytes=1,
+        max_partition_fetch_bytes=1,
+        # aiokafka takes a member that fetches nothing for a hung one and leaves the group, for
+        # ever. `stalled` sees the hung ones.
+        max_poll_interval_ms=_NEVER_MS,
+        session_timeout_ms=int(conf.broker_session_timeout * 1000),
+        rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+        heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+    )
+    if app.reaching is not None:
+        app.reaching(member._client, refused)  # noqa: SLF001 - no public way
+    return member
 
 
 class _HeartbeatResponse(Response):  # type: ignore[misc]
