@@ -1,7 +1,6 @@
 """Whether there is a Kafka and a topic, and how to say that there is none."""
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -84,9 +83,16 @@ async def stop(client: Any, *, seconds: float = _STOP_SECONDS) -> None:  # noqa:
 
     That is reached only after a failure: what was acknowledged is safe, the rest already lost.
     """
-    with contextlib.suppress(TimeoutError):
+    try:
         async with asyncio.timeout(seconds):
             await client.stop()
+    except TimeoutError:
+        pass
+    except asyncio.CancelledError:
+        # One that cannot reach Kafka raises what it told its own tasks.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
 
 
 def unreachable(kafka: Mapping[str, Any], error: BaseException) -> ProducerError:

@@ -1,4 +1,4 @@
-"""A Kafka that moves: a node that comes back at another port, behind bootstrap addresses that stay."""
+"""A Kafka that moves: a node that comes back at another port, and an address that leads to it."""
 
 import asyncio
 import threading

@@ -1,17 +1,18 @@
 """Brokers that come back elsewhere, and passwords that are changed under running programs."""
 
+import asyncio
 import json
 import re
+import threading
 import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from confluent_kafka.admin import AdminClient
-from aiokafka import AIOKafkaProducer
 
 from headroom.reaching import keep_reaching
 from headroom.sandbox.config import SFOX_DEFAULT_KEY
+from producers.publisher import Publisher
 from tests.headroom.commands import headroom, started, until
 from tests.headroom.moving import SASL, USER, moving
 from tests.producers import topics
@@ -20,9 +21,9 @@ from tests.producers import topics
 def version(url: str) -> int:
     """How often the sandbox's user was told of, as a worker says; 0 where it does not say."""
     try:
-        with urllib.request.urlopen(f"{url}/v1/users", timeout=5) as users:
+        with urllib.request.urlopen(f"{url}/v1/users", timeout=5) as users:  # noqa: S310 - our own
             user = quote(json.load(users)["users"][0], safe="")
-        with urllib.request.urlopen(f"{url}/v1/users/{user}/balances", timeout=5) as found:
+        with urllib.request.urlopen(f"{url}/v1/users/{user}/balances", timeout=5) as found:  # noqa: S310 - our own
             return int(json.load(found)["version"])
     except (OSError, IndexError):
         return 0
@@ -57,3 +58,63 @@ def test_a_worker_and_a_producer_find_a_broker_that_moved(tmp_path: Path, guaran
                 )
                 assert worker.stop() == 0, worker.output
                 assert producer.stop() == 0, producer.output
+
+
+def test_frames_on_their_way_when_a_broker_moves_come_once_and_in_order(tmp_path: Path) -> None:
+    """What was sent and not acknowledged goes on to where the broker is now."""
+    stop, sent, known = threading.Event(), [0], [0]
+
+    async def publish(bootstrap: str, topic: str) -> None:
+        kafka = {"bootstrap_servers": bootstrap}
+        async with Publisher(kafka, topic, reaching=keep_reaching) as publisher:
+            while not stop.is_set():
+                await publisher.publish(b"%d" % sent[0], b"k", topics.headers(1, sent[0] + 1))
+                sent[0] += 1
+                known[0] = publisher.acknowledged
+                await asyncio.sleep(0.005)
+
+    with moving(tmp_path / "kafka") as kafka:
+        topic = asyncio.run(topics.fresh(kafka.bootstrap)).raw_topic
+        publishing = threading.Thread(target=lambda: asyncio.run(publish(kafka.bootstrap, topic)))
+        publishing.start()
+        try:
+            until(lambda: known[0] > 20)
+            kafka.move()
+            before = sent[0]
+            until(lambda: known[0] > before)
+        finally:
+            stop.set()
+            publishing.join(60)
+        records = asyncio.run(topics.records(kafka.bootstrap, topic))
+    assert [int(record.value) for record in records] == list(range(sent[0]))
+
+
+def test_a_password_that_is_changed_under_running_programs_is_said(tmp_path: Path) -> None:
+    """They end with one clear line; whoever starts them again gives them the new one."""
+    with moving(tmp_path / "kafka", "old") as kafka:
+        settings = {
+            "KAFKA_BOOTSTRAP": kafka.bootstrap,
+            "KAFKA_SECURITY_PROTOCOL": SASL,
+            "KAFKA_SASL_MECHANISM": "PLAIN",
+            "KAFKA_SASL_USERNAME": USER,
+            "KAFKA_SASL_PASSWORD": "old",
+            "DATA_DIR": tmp_path / "data",
+            "SFOX_API_KEY": "k",
+            "SFOX_URL": "ws://127.0.0.1:1",
+        }
+        assert headroom("topics", "apply", **settings).status == 0
+        with (
+            started(tmp_path / "worker", "work", "--port", "0", **settings) as worker,
+            started(tmp_path / "producer", "produce", "sfox", **settings) as producer,
+        ):
+            until(lambda: "ready " in worker.output, why=lambda: worker.output)
+            until(lambda: "trying" in producer.output, why=lambda: producer.output)
+            kafka.kill()
+            kafka.start("new")
+            for program, status in ((worker, 1), (producer, 2)):
+                assert program.process.wait(60) == status, program.output
+                (line,) = re.findall(r"^headroom: .*", program.output, re.MULTILINE)
+                assert "Kafka refuses these credentials" in line
+                assert "old" not in line
+        settings["KAFKA_SASL_PASSWORD"] = "new"
+        assert headroom("topics", "check", **settings).status == 0
