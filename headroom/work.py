@@ -67,6 +67,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                         owners=bindings.owners,
                         in_assets=settings.in_assets,
                         stale_after_seconds=settings.stale_after_seconds,
+                        not_serving_seconds=settings.not_serving_seconds,
                         access=access,
                         schema_ids=schema_ids,
                         version=metadata.version("headroom"),

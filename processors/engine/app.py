@@ -16,6 +16,7 @@ from processors.engine.assignor import PartitionAssignor
 from processors.engine.client import properties
 from processors.engine.exactly_once import TRANSACTION_RECORDS
 from processors.engine.member import Reaching
+from processors.engine.stall import NotServing
 from processors.engine.store import MemoryStore, PartitionStore, RocksStore
 from processors.engine.stream import BatchSchema, BatchStream
 from processors.engine.table import Table
@@ -111,6 +112,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.tombstones_ms = int(settings.tombstone_seconds * 1000)
         self.clock_ms = clock_ms
         self.stalled_after_seconds = settings.stalled_after_seconds
+        self._not_serving = NotServing(time.monotonic())
         self._engine = settings
         super().__init__(
             settings.name,
@@ -152,6 +154,17 @@ class EngineApp(faust.App):  # type: ignore[misc]
     def serving(self) -> bool:
         """Whether the tables are complete and nobody is moving them."""
         return bool(self.tables.serving)
+
+    def not_serving_seconds(self) -> float:
+        """For how long it has not served: no group, no partitions, or tables that do not come.
+
+        Counted from the first question that found it so; asked by liveness probes.
+        """
+        return self._not_serving.look(
+            time.monotonic(),
+            serving=self.serving and self.consumer.in_group(),
+            progress=self.tables.restored_records,
+        )
 
     def owner(self, table: Table, key: bytes) -> tuple[int, str | None]:
         """The partition of a key, and the URL of the worker that holds it (None: nobody yet)."""

@@ -31,7 +31,7 @@ from processors.engine.errors import CredentialsRefused, GroupRefused, NameTaken
 from processors.engine.exactly_once import ExactlyOnce
 from processors.engine.fetcher import Fetched, Fetcher
 from processors.engine.flight import Flight
-from processors.engine.member import NamedMember, new_member
+from processors.engine.member import Member, new_member
 from processors.engine.sender import group_metadata
 from processors.engine.stall import Stall
 from processors.engine.unused import MessageByMessage
@@ -70,8 +70,9 @@ class Consumer(MessageByMessage):
     def __post_init__(self) -> None:
         self._client: Any = None
         self._member: bytes | None = None
-        self._named: NamedMember | None = None
+        self._group_member: Member | None = None
         self._stall = Stall(self.app.stalled_after_seconds)
+        self._lags: dict[TP, int] = {}
         self.fetcher = Fetcher(
             self.app.librdkafka,
             group=self.app.conf.id,
@@ -103,8 +104,7 @@ class Consumer(MessageByMessage):
         """Connect. The group is joined later, when the conductor subscribes."""
         self.fetcher.open()
         self._client = await self._connect()
-        if self.app.instance is not None:
-            self._named = NamedMember(self._client._coordinator, self.app.instance)  # noqa: SLF001 - no public way
+        self._group_member = Member(self._client, self.app.instance)
 
     async def _connect(self) -> Any:  # noqa: ANN401 - aiokafka has no types
         """A member that reaches Kafka, which may be away for a while; else KafkaConnectionError."""
@@ -313,18 +313,17 @@ class Consumer(MessageByMessage):
         """Stop the worker where the group cannot be had: aiokafka tells only who fetches."""
         while not self.should_stop:
             await self.sleep(_IDLE_SECONDS)
-            if self._client is not None:
+            if (member := self._group_member) is not None:
                 try:
-                    self._client._coordinator.check_errors()  # noqa: SLF001 - no public way
+                    member.check()
                 except KafkaError as error:
-                    taken = self._named is not None and self._named.replaced
-                    self.flight.fail(
-                        NameTaken(self.app.instance)
-                        if taken
-                        else GroupRefused(self.app.conf.id, error)
-                    )
-                except AttributeError:
-                    continue  # no group yet
+                    refused = GroupRefused(self.app.conf.id, error)
+                    self.flight.fail(NameTaken(self.app.instance) if member.replaced else refused)
+
+    def in_group(self) -> bool:
+        """Whether the group has answered within a session."""
+        member, session_seconds = self._group_member, self.app.conf.broker_session_timeout
+        return member is not None and time.monotonic() - member.heard_at <= session_seconds
 
     def rejoin(self) -> None:
         """Ask the group for another assignment."""
@@ -341,14 +340,20 @@ class Consumer(MessageByMessage):
         """Nothing to seek: `start_fetching` begins at the group's commits."""
 
     def lag(self) -> dict[TP, int]:
-        """How many records of each assigned source are not done, as far as known."""
-        lags: dict[TP, int] = {}
-        for tp in self.assignment():
+        """How many records of each source are not done, as far as known.
+
+        Without an assignment these are the last that were known: nobody should think that there is
+        nothing to do.
+        """
+        assigned = self.assignment()
+        if assigned:
+            self._lags = {tp: lag for tp, lag in self._lags.items() if tp in assigned}
+        for tp in assigned:
             reached = self.flight.progress.reached(tp)
             end = None if reached is None else self.fetcher.end(tp)
             if reached is not None and end is not None:
-                lags[tp] = max(0, end - reached)
-        return lags
+                self._lags[tp] = max(0, end - reached)
+        return dict(self._lags)
 
     def stalled(self) -> list[TP]:
         """The partitions that lag and have not moved for too long; asked by liveness probes."""

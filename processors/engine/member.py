@@ -11,10 +11,12 @@ somebody else replaced.
 Source: KIP-345; Kafka's protocol guide, Heartbeat (version 3) and JoinGroup (version 5).
 """
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
 import aiokafka
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
 from aiokafka.protocol.types import Int16, Int32, Schema, String
@@ -81,25 +83,53 @@ class _Heartbeat(Request[_HeartbeatStruct]):  # type: ignore[misc]
         return request(self._of._group, self._of._generation_id, self._of._member_id, self._name)  # noqa: SLF001 - no public way
 
 
-class NamedMember:
-    """Stands between aiokafka's coordinator and Kafka, for as long as the coordinator lives."""
+class Member:
+    """Stands between a started aiokafka consumer's coordinator and Kafka; `name` may be None.
 
-    def __init__(self, coordinator: Any, name: str) -> None:  # noqa: ANN401 - as above
+    `replaced` is whether another member has the name now, `heard_at` when the group last answered
+    (`monotonic` seconds).
+    """
+
+    def __init__(
+        self,
+        consumer: Any,  # noqa: ANN401 - aiokafka has no types
+        name: str | None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._consumer = consumer
         self._name = name
+        self._monotonic = monotonic
+        coordinator = consumer._coordinator  # noqa: SLF001 - no public way
         self._send = coordinator._send_req  # noqa: SLF001 - as above
         coordinator._send_req = self._say  # noqa: SLF001 - as above
         # Who we were last, as long as Kafka has not said that it knows no such member.
         self._was = ""
         self.replaced = False
+        self.heard_at = monotonic()
+
+    def check(self) -> None:
+        """Raise the KafkaError for which the group cannot be had; aiokafka tells only who fetches.
+
+        A task of its own that has ended is one: nobody would answer the group any more.
+        """
+        coordinator, client = self._consumer._coordinator, self._consumer._client  # noqa: SLF001 - no public way
+        coordinator.check_errors()
+        for task in (coordinator._coordination_task, client._sync_task):  # noqa: SLF001 - as above
+            if task is not None and task.done() and not coordinator._closing.done():  # noqa: SLF001 - as above
+                why = None if task.cancelled() else task.exception()
+                raise KafkaError(f"a task of the client has ended: {why!r}")
 
     async def _say(self, request: Any) -> Any:  # noqa: ANN401 - as above
         joins = isinstance(request, JoinGroupRequest)
-        if isinstance(request, HeartbeatRequest):
+        if isinstance(request, HeartbeatRequest) and self._name is not None:
             request = _Heartbeat(request, self._name)
-        elif joins and not request._member_id:  # noqa: SLF001 - as above
+        elif joins and self._name is not None and not request._member_id:  # noqa: SLF001 - as above
             request._member_id = self._was  # noqa: SLF001 - as above
         answer = await self._send(request)
         code = getattr(answer, "error_code", 0)
+        if not code:
+            self.heard_at = self._monotonic()
         if code == FENCED_INSTANCE_ID:
             self.replaced = True
         elif joins and code in (0, _UNKNOWN_MEMBER_ID):

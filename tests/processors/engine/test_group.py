@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from faust.types import TP
 
 from headroom.kafka.probe import free_port
-from processors.engine.errors import NameTaken
+from processors.engine.errors import GroupRefused, NameTaken
 from tests.conftest import KafkaHandle
 from tests.engine.proxy import Kind, Proxy
 from tests.processors.engine.harness import DEADLINE_SECONDS, Bench, counting, crashed, until
@@ -90,6 +91,44 @@ async def test_a_named_member_that_was_expelled_joins_anew(
             await bench.send((b"a", b""))
             await bench.until_committed(1)
             assert one.crash_reason is None
+
+
+async def test_a_worker_that_its_group_does_not_answer_does_not_serve(
+    bench: Bench, kafka: KafkaHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tables are there, and nobody would notice; the lag that was known is still told."""
+    async with Proxy(kafka.bootstrap) as proxy:
+        bench.kafka = {"bootstrap_servers": proxy.bootstrap}
+        one, rows = bench.app(number=1, instance="one")
+        async with bench.running(one, counting(rows, bench.out)):
+            await bench.send((b"a", b""))
+            await bench.until_committed(1)
+            await until(lambda: one.consumer.lag().keys() >= {TP(bench.source, 0)})
+            assert one.not_serving_seconds() == 0
+            with proxy.holding(*Kind):
+                await until(lambda: one.not_serving_seconds() > 1)
+                assert one.serving
+                monkeypatch.setattr(one.consumer, "assignment", set)
+                assert TP(bench.source, 0) in one.consumer.lag()
+                monkeypatch.undo()
+            await until(lambda: one.not_serving_seconds() == 0)
+            assert one.crash_reason is None
+
+
+async def test_a_member_whose_client_has_died_stops_and_says_so(bench: Bench) -> None:
+    """A task of aiokafka's may end by an error that it did not foresee; heartbeats would go on."""
+    one, rows = bench.app(number=1, instance="one")
+    async with bench.running(one, counting(rows, bench.out)):
+        coordinator = one.consumer._client._coordinator
+
+        async def broken(*_: object) -> None:
+            raise AssertionError("nobody foresaw this")
+
+        coordinator.ensure_active_group = broken
+        one.consumer.rejoin()
+        reason = await crashed(one)
+        assert isinstance(reason, GroupRefused)
+        assert "nobody foresaw this" in str(reason)
 
 
 async def test_a_standby_takes_over_what_it_kept_warm(bench: Bench) -> None:
