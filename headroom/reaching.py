@@ -10,9 +10,10 @@ outage, and keep their sequence numbers, so that they are delivered in order and
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import CloseReason, create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
@@ -21,6 +22,8 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 from aiokafka.protocol.metadata import MetadataRequest
+
+from headroom.errors import KafkaRefuses
 
 AFTER_SECONDS: Final = 3.0
 """For so long no broker that it knows answers, before it asks the bootstrap addresses again."""
@@ -50,6 +53,37 @@ def keep_reaching(
     `refused` gets Kafka's error once the credentials have been refused for `refused_seconds`.
     """
     _Reaching(client, refused, after_seconds, refused_seconds, monotonic)
+
+
+async def check_credentials(kafka: Mapping[str, Any]) -> None:
+    """Raise `KafkaRefuses` where a broker answers and does not take the credentials.
+
+    To aiokafka's clients that is a broker that cannot be reached. Where none answers, this says
+    nothing: whoever needs one does. `kafka` are aiokafka's own client arguments.
+    """
+    client = AIOKafkaClient(**kafka)
+    for host, port, _ in client.hosts:
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                (await _connection(client, host, port)).close()
+        except _REFUSALS as error:
+            raise KafkaRefuses(str(error)) from error
+        except (OSError, KafkaError, ValueError):  # TimeoutError is an OSError
+            continue
+        else:
+            return
+
+
+async def _connection(client: Any, host: str, port: int) -> Any:  # noqa: ANN401 - aiokafka has no types
+    """A connection as a client makes its own."""
+    own = (
+        *("client_id", "request_timeout_ms", "ssl_context", "security_protocol"),
+        *("sasl_mechanism", "sasl_plain_username", "sasl_plain_password"),
+        *("sasl_kerberos_service_name", "sasl_kerberos_domain_name"),
+        "sasl_oauth_token_provider",
+    )
+    options = {name: getattr(client, f"_{name}") for name in own}
+    return await create_conn(host, port, max_idle_ms=None, **options)
 
 
 class _Reaching:
@@ -129,15 +163,7 @@ class _Reaching:
         return False
 
     async def _asked(self, host: str, port: int, topics: Any) -> Any:  # noqa: ANN401 - as above
-        client = self._client
-        own = (
-            *("client_id", "request_timeout_ms", "ssl_context", "security_protocol"),
-            *("sasl_mechanism", "sasl_plain_username", "sasl_plain_password"),
-            *("sasl_kerberos_service_name", "sasl_kerberos_domain_name"),
-            "sasl_oauth_token_provider",
-        )
-        options = {name: getattr(client, f"_{name}") for name in own}
-        connection = await create_conn(host, port, max_idle_ms=None, **options)
+        connection = await _connection(self._client, host, port)
         try:
             return await connection.send(MetadataRequest(list(topics) if topics else None))
         finally:

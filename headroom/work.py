@@ -18,7 +18,7 @@ from headroom.errors import OperatorError
 from headroom.folder import give_up_name, name_in, own_folder
 from headroom.generations import FIRST, app_name, names_of
 from headroom.generations.follow import LiveGeneration
-from headroom.reaching import keep_reaching
+from headroom.reaching import check_credentials, keep_reaching
 from headroom.registry import registered
 from headroom.settings import Settings
 from headroom.tokens import access_of
@@ -44,6 +44,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
     access = access_of(settings)
     kafka = settings.kafka.arguments()
     with _listening(settings.http_host, port) as listener, own_folder(settings) as folder:
+        await check_credentials(kafka)
         await require(kafka, partitions=settings.partitions)
         await claim(settings)
         schema_ids = await registered(settings.registry)

@@ -111,14 +111,13 @@ class Member:
     def check(self) -> None:
         """Raise the KafkaError for which the group cannot be had; aiokafka tells only who fetches.
 
-        A task of its own that has ended is one: nobody would answer the group any more.
+        That a task of the client's own has ended is one: it would not find a broker any more.
         """
-        coordinator, client = self._consumer._coordinator, self._consumer._client  # noqa: SLF001 - no public way
-        coordinator.check_errors()
-        for task in (coordinator._coordination_task, client._sync_task):  # noqa: SLF001 - as above
-            if task is not None and task.done() and not coordinator._closing.done():  # noqa: SLF001 - as above
-                why = None if task.cancelled() else task.exception()
-                raise KafkaError(f"a task of the client has ended: {why!r}")
+        self._consumer._coordinator.check_errors()  # noqa: SLF001 - no public way
+        task = self._consumer._client._sync_task  # noqa: SLF001 - as above
+        if task is not None and task.done():
+            why = None if task.cancelled() else task.exception()
+            raise KafkaError(f"a task of the client has ended: {why!r}")
 
     async def _say(self, request: Any) -> Any:  # noqa: ANN401 - as above
         joins = isinstance(request, JoinGroupRequest)

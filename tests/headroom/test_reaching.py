@@ -75,7 +75,9 @@ def test_frames_on_their_way_when_a_broker_moves_come_once_and_in_order(tmp_path
 
     with moving(tmp_path / "kafka") as kafka:
         topic = asyncio.run(topics.fresh(kafka.bootstrap)).raw_topic
-        publishing = threading.Thread(target=lambda: asyncio.run(publish(kafka.bootstrap, topic)))
+        publishing = threading.Thread(
+            target=lambda: asyncio.run(publish(kafka.bootstrap, topic)), daemon=True
+        )
         publishing.start()
         try:
             until(lambda: known[0] > 20)
@@ -84,7 +86,7 @@ def test_frames_on_their_way_when_a_broker_moves_come_once_and_in_order(tmp_path
             until(lambda: known[0] > before)
         finally:
             stop.set()
-            publishing.join(60)
+            publishing.join(20)
         records = asyncio.run(topics.records(kafka.bootstrap, topic))
     assert [int(record.value) for record in records] == list(range(sent[0]))
 
@@ -116,5 +118,10 @@ def test_a_password_that_is_changed_under_running_programs_is_said(tmp_path: Pat
                 (line,) = re.findall(r"^headroom: .*", program.output, re.MULTILINE)
                 assert "Kafka refuses these credentials" in line
                 assert "old" not in line
+        # So it is at their next start, too, until they are given the right one.
+        for words in (("work", "--port", "0"), ("produce", "sfox")):
+            done = headroom(*words, **settings)
+            assert done.status == 2, done
+            assert "headroom: Kafka refuses these credentials" in done.err
         settings["KAFKA_SASL_PASSWORD"] = "new"
         assert headroom("topics", "check", **settings).status == 0

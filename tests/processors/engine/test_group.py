@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from headroom.kafka.probe import free_port
 from processors.engine.errors import GroupRefused, NameTaken
+from processors.engine.member import Member
 from tests.conftest import KafkaHandle
 from tests.engine.proxy import Kind, Proxy
 from tests.processors.engine.harness import DEADLINE_SECONDS, Bench, counting, crashed, until
@@ -115,20 +118,35 @@ async def test_a_worker_that_its_group_does_not_answer_does_not_serve(
             assert one.crash_reason is None
 
 
-async def test_a_member_whose_client_has_died_stops_and_says_so(bench: Bench) -> None:
+async def test_a_member_whose_group_task_has_died_stops_and_says_so(bench: Bench) -> None:
     """A task of aiokafka's may end by an error that it did not foresee; heartbeats would go on."""
     one, rows = bench.app(number=1, instance="one")
     async with bench.running(one, counting(rows, bench.out)):
-        coordinator = one.consumer._client._coordinator
 
         async def broken(*_: object) -> None:
             raise AssertionError("nobody foresaw this")
 
-        coordinator.ensure_active_group = broken
+        one.consumer._client._coordinator.ensure_active_group = broken
         one.consumer.rejoin()
         reason = await crashed(one)
         assert isinstance(reason, GroupRefused)
         assert "nobody foresaw this" in str(reason)
+
+
+async def test_a_client_that_finds_no_broker_any_more_cannot_have_the_group() -> None:
+    """The task that follows where the brokers are is one of them."""
+
+    async def broken() -> None:
+        raise AssertionError("nobody foresaw this")
+
+    task = asyncio.create_task(broken())
+    coordinator = SimpleNamespace(_send_req=None, check_errors=lambda: None)
+    consumer = SimpleNamespace(_coordinator=coordinator, _client=SimpleNamespace(_sync_task=task))
+    member = Member(consumer, "one")
+    member.check()
+    await asyncio.wait([task])
+    with pytest.raises(KafkaError, match="nobody foresaw this"):
+        member.check()
 
 
 async def test_a_standby_takes_over_what_it_kept_warm(bench: Bench) -> None:
