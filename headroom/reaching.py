@@ -29,7 +29,8 @@ AFTER_SECONDS: Final = 3.0
 """For so long no broker that it knows answers, before it asks the bootstrap addresses again."""
 REFUSED_SECONDS: Final = 10.0
 """For so long credentials are refused before that counts: a broker that starts may be behind."""
-_ASK_SECONDS: Final = 10.0
+ASK_SECONDS: Final = 10.0
+"""For so long one broker is waited for."""
 _AGAIN_SECONDS: Final = 1.0
 _REFUSALS: Final = (
     AuthenticationFailedError,
@@ -46,13 +47,14 @@ def keep_reaching(
     *,
     after_seconds: float = AFTER_SECONDS,
     refused_seconds: float = REFUSED_SECONDS,
+    ask_seconds: float = ASK_SECONDS,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Have one of aiokafka's clients (`AIOKafkaClient`) reach Kafka for as long as it lives.
 
     `refused` gets Kafka's error once the credentials have been refused for `refused_seconds`.
     """
-    _Reaching(client, refused, after_seconds, refused_seconds, monotonic)
+    _Reaching(client, refused, after_seconds, refused_seconds, ask_seconds, monotonic)
 
 
 async def check_credentials(kafka: Mapping[str, Any]) -> None:
@@ -64,7 +66,7 @@ async def check_credentials(kafka: Mapping[str, Any]) -> None:
     client = AIOKafkaClient(**kafka)
     for host, port, _ in client.hosts:
         try:
-            async with asyncio.timeout(_ASK_SECONDS):
+            async with asyncio.timeout(ASK_SECONDS):
                 (await _connection(client, host, port)).close()
         except _REFUSALS as error:
             raise KafkaRefuses(str(error)) from error
@@ -95,12 +97,14 @@ class _Reaching:
         refused: Refused,
         after_seconds: float,
         refused_seconds: float,
+        ask_seconds: float,
         monotonic: Callable[[], float],
     ) -> None:
         self._client = client
         self._refused = refused
         self._after_seconds = after_seconds
         self._refused_seconds = refused_seconds
+        self._ask_seconds = ask_seconds
         self._monotonic = monotonic
         self._lost_at: float | None = None
         self._refused_at: float | None = None
@@ -111,7 +115,7 @@ class _Reaching:
     async def _connected(self, node_id: Any, **options: Any) -> Any:  # noqa: ANN401 - as above
         """A connection to a broker, or None; an address where nobody is does not hold it up."""
         try:
-            async with asyncio.timeout(_ASK_SECONDS):
+            async with asyncio.timeout(self._ask_seconds):
                 return await self._connect(node_id, **options)
         except TimeoutError:
             self._client.force_metadata_update()
@@ -120,7 +124,7 @@ class _Reaching:
     async def _updated(self, cluster: Any, topics: Any) -> bool:  # noqa: ANN401 - as above
         """Whether any broker told how the cluster is: one that is known, else a bootstrap one."""
         try:
-            async with asyncio.timeout(_ASK_SECONDS):
+            async with asyncio.timeout(self._ask_seconds):
                 updated: bool = await self._update(cluster, topics)
         except TimeoutError:
             updated = False
@@ -146,7 +150,7 @@ class _Reaching:
         refusal: Exception | None = None
         for host, port, _ in self._client.hosts:
             try:
-                async with asyncio.timeout(_ASK_SECONDS):
+                async with asyncio.timeout(self._ask_seconds):
                     answer = await self._asked(host, port, topics)
             except _REFUSALS as error:
                 refusal = error

@@ -6,9 +6,11 @@ import re
 import threading
 import urllib.request
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 
 from headroom.reaching import keep_reaching
 from headroom.sandbox.config import SFOX_DEFAULT_KEY
@@ -125,3 +127,28 @@ def test_a_password_that_is_changed_under_running_programs_is_said(tmp_path: Pat
             assert "headroom: Kafka refuses these credentials" in done.err
         settings["KAFKA_SASL_PASSWORD"] = "new"
         assert headroom("topics", "check", **settings).status == 0
+
+
+async def test_an_address_where_nobody_answers_does_not_hold_a_client_up(kafka: Any) -> None:
+    """The machine is gone, and no network says so: a connection there is not waited for."""
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65536):
+            pass
+        writer.close()
+
+    client = AIOKafkaClient(bootstrap_servers=kafka.bootstrap)
+    keep_reaching(client, print, after_seconds=0.0, ask_seconds=0.2)
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as gone:
+        await client.bootstrap()
+        (there,) = client.cluster.brokers()
+        was = there._replace(port=gone.sockets[0].getsockname()[1])
+        try:
+            client.cluster._brokers = {there.nodeId: was}
+            assert await client._get_conn(there.nodeId) is None
+            async with asyncio.timeout(10):
+                while client.cluster.brokers() != {there}:
+                    await client.force_metadata_update()
+            assert await client.ready(there.nodeId)
+        finally:
+            await client.close()
