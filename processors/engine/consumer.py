@@ -356,8 +356,11 @@ class Consumer(MessageByMessage):
         return dict(self._lags)
 
     def stalled(self) -> list[TP]:
-        """The partitions that lag and have not moved for too long; asked by liveness probes."""
-        lags = self.lag()
+        """The partitions that lag and have not moved for too long; asked by liveness probes.
+
+        While the group does not answer Kafka is away, and no agent is to blame.
+        """
+        lags = self.lag() if self.in_group() else {}
         reached = {tp: self.flight.progress.reached(tp) for tp in lags}
         return self._stall.look(time.monotonic(), lags, reached)
 

@@ -102,7 +102,7 @@ async def test_a_worker_that_its_group_does_not_answer_does_not_serve(
     """Its tables are there, and nobody would notice; the lag that was known is still told."""
     async with Proxy(kafka.bootstrap) as proxy:
         bench.kafka = {"bootstrap_servers": proxy.bootstrap}
-        one, rows = bench.app(number=1, instance="one")
+        one, rows = bench.app(number=1, instance="one", stalled_after_seconds=0)
         async with bench.running(one, counting(rows, bench.out)):
             await bench.send((b"a", b""))
             await bench.until_committed(1)
@@ -111,6 +111,10 @@ async def test_a_worker_that_its_group_does_not_answer_does_not_serve(
             with proxy.holding(*Kind):
                 await until(lambda: one.not_serving_seconds() > 1)
                 assert one.serving
+                # No agent hangs: this is counted by itself, and for longer.
+                monkeypatch.setattr(one.consumer.fetcher, "end", lambda _: 9)
+                assert one.consumer.lag()[TP(bench.source, 0)] > 0
+                assert one.consumer.stalled() == []
                 monkeypatch.setattr(one.consumer, "assignment", set)
                 assert TP(bench.source, 0) in one.consumer.lag()
                 monkeypatch.undo()
