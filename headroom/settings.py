@@ -24,6 +24,8 @@ _PORT_MAX: Final = 65_535
 _PARTITIONS_MAX: Final = 10_000
 _REPLICATION_FACTOR_MAX: Final = 32_767
 _STALE_SECONDS_MAX: Final = 86_400
+NOT_SERVING_SECONDS: Final = 300.0
+_NOT_SERVING_SECONDS_MAX: Final = 86_400
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _STORES: Final = ("rocksdb", "memory")
 _GUARANTEES: Final = ("exactly_once", "at_least_once")
@@ -111,6 +113,7 @@ class Settings(msgspec.Struct, frozen=True):
     worker_token: Secret | None
     http_advertised_url: str | None
     stale_after_seconds: float
+    not_serving_seconds: float
     store: str
     guarantee: str
     standby_replicas: int
@@ -226,6 +229,9 @@ def load(variables: Mapping[str, str]) -> Settings:
         http_advertised_url=_http_url(environment, "HTTP_ADVERTISED_URL"),
         stale_after_seconds=environment.number(
             "STALE_AFTER_SECONDS", 60.0, float, 1, _STALE_SECONDS_MAX
+        ),
+        not_serving_seconds=environment.number(
+            "NOT_SERVING_SECONDS", NOT_SERVING_SECONDS, float, 10, _NOT_SERVING_SECONDS_MAX
         ),
         store=environment.choice("STORE", "rocksdb", _STORES),
         guarantee=environment.choice("GUARANTEE", _GUARANTEES[0], _GUARANTEES),

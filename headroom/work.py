@@ -2,23 +2,24 @@
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import shutil
 import socket
-import uuid
 from collections.abc import Coroutine, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from confluent_kafka import KafkaException
 
 from headroom.accounts import Bindings, claim
 from headroom.errors import OperatorError
+from headroom.folder import give_up_name, name_in, own_folder
 from headroom.generations import FIRST, app_name, names_of, read_book, read_by, tables_of
 from headroom.generations.follow import LiveGeneration
 from headroom.known_topics import KnownTopic
+from headroom.reaching import check_credentials, keep_reaching
 from headroom.registry import registered
 from headroom.settings import Settings
 from headroom.tokens import access_of
@@ -28,13 +29,13 @@ from headroom.topics.known import settle
 from headroom.topics.watch import Watch
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
-from processors.engine.errors import EngineError
+from processors.engine.errors import EngineError, NameTaken, TransactionRefused
+from processors.engine.member import FENCED_INSTANCE_ID
 from processors.garbage import collect_rarely
 from processors.http.waiting import waiting
 from schemas.topics import TOMBSTONE_SECONDS
 
 T = TypeVar("T")
-WORKERS_PER_MACHINE_MAX = 1_000
 
 log = logging.getLogger("headroom.worker")
 
@@ -48,7 +49,8 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
     kafka = settings.kafka.arguments()
     async with contextlib.AsyncExitStack() as stack:
         listener = stack.enter_context(_listening(settings.http_host, port))
-        folder = stack.enter_context(_own_folder(settings))
+        folder = stack.enter_context(own_folder(settings))
+        await check_credentials(kafka)
         admin = await stack.enter_async_context(admin_of(settings.kafka))
         await require_all(admin, CONTRACT, partitions=settings.partitions)
         book = await read_book(kafka, partitions=settings.partitions)
@@ -77,6 +79,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                         owners=bindings.owners,
                         in_assets=settings.in_assets,
                         stale_after_seconds=settings.stale_after_seconds,
+                        not_serving_seconds=settings.not_serving_seconds,
                         access=access,
                         schema_ids=schema_ids,
                         version=metadata.version("headroom"),
@@ -89,6 +92,11 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                 watching = asyncio.create_task(_watch(settings, admin, name, known, worker))
                 try:
                     await worker.run(over, on_serving=lambda: click.echo(f"ready {url}"))
+                except EngineError as error:
+                    if (taken := _name_taken(engine, error)) is None:
+                        raise
+                    give_up_name(folder)
+                    raise taken from error
                 finally:
                     told.cancel()
                     watching.cancel()
@@ -121,6 +129,16 @@ async def _watch(
         worker.app.consumer.flight.fail(error)
 
 
+def _name_taken(engine: EngineSettings, error: EngineError) -> NameTaken | None:
+    """The error of a worker whose name another one has, whoever noticed; else None."""
+    if isinstance(error, NameTaken):
+        return error
+    cause = error.cause if isinstance(error, TransactionRefused) else None
+    if isinstance(cause, KafkaException) and cause.args[0].code() == FENCED_INSTANCE_ID:
+        return NameTaken(str(engine.instance))
+    return None
+
+
 async def _first(found: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
     """What is found; None where `stop` is set before."""
     finding, stopping = asyncio.ensure_future(found), asyncio.ensure_future(stop.wait())
@@ -146,6 +164,7 @@ def _engine(
     settings: Settings, name: str, folder: Path, following: LiveGeneration, url: str
 ) -> EngineSettings:
     """The engine's settings for a generation; each has local tables of its own."""
+    instance = name_in(folder)
     # A name can come again; what is left of an earlier one belongs to another changelog.
     known = {f"{one}-{made_ns}" for one, made_ns in following.made_ns.items()}
     generations = folder / "generations"
@@ -159,7 +178,7 @@ def _engine(
         kafka=settings.kafka.arguments(),
         librdkafka=settings.kafka.properties(),
         guarantee="at_least_once" if settings.guarantee == "at_least_once" else "exactly_once",
-        instance=_instance(folder),
+        instance=instance,
         standby_replicas=settings.standby_replicas,
         tombstone_seconds=TOMBSTONE_SECONDS,
         data_dir=tables,
@@ -167,6 +186,7 @@ def _engine(
         url=url,
         replication_factor=settings.replication_factor,
         store="memory" if settings.store == "memory" else "rocksdb",
+        reaching=keep_reaching,
     )
 
 
@@ -189,39 +209,3 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
     finally:
         listener.close()
-
-
-def _instance(folder: Path) -> str:
-    """This worker's name in the group: the same for as long as its folder lasts.
-
-    A worker that is started again soon is the same member to Kafka, which then moves nothing.
-    """
-    path = folder / "instance"
-    if not path.exists():
-        path.write_text(f"headroom-{uuid.uuid4().hex}", encoding="ascii")
-    return path.read_text(encoding="ascii")
-
-
-@contextlib.contextmanager
-def _own_folder(settings: Settings) -> Iterator[Path]:
-    """A folder that no other worker on this machine has: the first one that is free.
-
-    So a worker that is started again finds the tables that it left.
-    """
-    for number in range(WORKERS_PER_MACHINE_MAX):
-        folder = settings.data_dir / f"worker-{number}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / "lock").open("ab")
-        except OSError as error:
-            message = f"HEADROOM_DATA_DIR cannot be used: {error.strerror}: {folder}"
-            raise OperatorError(message) from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            yield folder
-            return
-    message = f"{WORKERS_PER_MACHINE_MAX} workers use {settings.data_dir} already"
-    raise OperatorError(message)

@@ -24,6 +24,7 @@ from processors.names import EVERYTHING, Accounts, Names
 from schemas.topics import FEEDS
 
 STOP_SECONDS_MAX: Final = 30.0
+NOT_SERVING_SECONDS: Final = 300.0
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
@@ -31,7 +32,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
 
     `names` is what its topics are called, `frames_of` whose frames it reads, `owners` who has
     accounts of another name (it may change), `in_assets` at which venues an asset's limit is an
-    amount of it. `access` says who may ask; None: whoever reaches the listener. `schema_ids` are
+    amount of it. Who has not served for `not_serving_seconds` is to be started again (`/livez`).
+    `access` says who may ask; None: whoever reaches the listener. `schema_ids` are
     the values of the header that tells a registry's id of a public topic's schema, by topic.
     `version` is that of the code, for whoever looks at a dead letter.
     """
@@ -42,6 +44,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     owners: Mapping[str, str] = {}
     in_assets: Venues = NOWHERE
     stale_after_seconds: float = 60.0
+    not_serving_seconds: float = NOT_SERVING_SECONDS
     access: Access | None = None
     schema_ids: Mapping[str, bytes] = {}
     version: str = ""
@@ -135,7 +138,14 @@ class Worker:
         )
         self.metrics.registry.register(AccountCollector(self._overview.counted))
         questions = Questions(self.agents, self._ownership, self._feeds, self._overview)
-        self._server = Server(self.app, questions, self.metrics, listener, access)
+        self._server = Server(
+            self.app,
+            questions,
+            self.metrics,
+            listener,
+            access,
+            not_serving_seconds=settings.not_serving_seconds,
+        )
 
     async def run(
         self, stop: asyncio.Event, *, on_serving: Callable[[], None] | None = None

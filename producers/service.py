@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
-from typing import Any, Final, TypedDict, Unpack
+from typing import Any, Final, NotRequired, TypedDict, Unpack
 
 import msgspec
 from aiokafka.errors import KafkaError
@@ -16,7 +16,7 @@ from producers.epochs import EpochSource, greatest_epoch
 from producers.errors import WrongKey
 from producers.feed import Feed
 from producers.following import followed
-from producers.kafka import partitions_of, reach
+from producers.kafka import Reaching, partitions_of, reach
 from producers.line import Lines, World
 from producers.logs import quiet_libraries
 from producers.metrics import ProducerMetrics
@@ -44,7 +44,8 @@ class ProducerReport(msgspec.Struct, frozen=True):
 class Surroundings(TypedDict):
     """What a producer takes from outside: when to stop, clocks, chance, sleep, metrics, log.
 
-    `clock_ns` is time since 1970, `monotonic` in seconds.
+    `clock_ns` is time since 1970, `monotonic` in seconds. `reaching` keeps what writes reaching a
+    Kafka that moves.
     """
 
     stop: asyncio.Event
@@ -54,6 +55,7 @@ class Surroundings(TypedDict):
     sleep: Callable[[float], Awaitable[object]]
     registry: CollectorRegistry
     log: logging.Logger
+    reaching: NotRequired[Reaching]
 
 
 async def produce(
@@ -82,13 +84,17 @@ async def produce(
     epochs = EpochSource(greatest, around["clock_ns"])
     acknowledged = metrics.frames_published.labels(venue.name).inc
 
+    reaching = around.get("reaching")
+
     def take(key: bytes, value: bytes | None) -> None:
         neighbours.take(key, value, around["monotonic"]())
 
     async with (
         followed(kafka, statuses.topic, told, take, around["log"]),
-        Publisher(kafka, venue.raw_topic, acknowledged=acknowledged) as publisher,
-        StatusWriter(kafka, statuses) as writer,
+        Publisher(
+            kafka, venue.raw_topic, acknowledged=acknowledged, reaching=reaching
+        ) as publisher,
+        StatusWriter(kafka, statuses, reaching=reaching, refused=publisher.refuse) as writer,
     ):
         # Nobody's epoch is used again, though the raw topic may have lost what was told under it.
         epochs.observe(neighbours.greatest_epoch)

@@ -11,6 +11,7 @@ import click
 from prometheus_client import CollectorRegistry
 
 from headroom.cli.options import load_settings
+from headroom.reaching import check_credentials, keep_reaching
 from headroom.running import run
 from headroom.settings import Environment
 from headroom.venue.module import Module
@@ -27,6 +28,7 @@ def producer(module: Module) -> click.Command:
         lines = module.lines(Environment(os.environ))
 
         async def carry(stop: asyncio.Event) -> None:
+            await check_credentials(kafka)
             log.info("%s", await produce(lines, kafka, **_surroundings(stop)))
 
         run(carry)
@@ -44,4 +46,5 @@ def _surroundings(stop: asyncio.Event) -> Surroundings:
         "sleep": asyncio.sleep,
         "registry": CollectorRegistry(),
         "log": log,
+        "reaching": keep_reaching,
     }

@@ -45,8 +45,14 @@ def properties(kafka: Mapping[str, Any]) -> dict[str, Any]:
     servers = found["bootstrap.servers"]
     if not isinstance(servers, str):
         found["bootstrap.servers"] = ",".join(servers)
-    # Small requests are what latency is made of: never wait for an acknowledgement to fill one.
-    return {**found, "socket.nagle.disable": True, "socket.keepalive.enable": True}
+    return {
+        **found,
+        # Small requests are what latency is made of: never wait for an acknowledgement to fill one.
+        "socket.nagle.disable": True,
+        "socket.keepalive.enable": True,
+        # Brokers that come back elsewhere are looked for behind the bootstrap addresses (KIP-899).
+        "metadata.recovery.strategy": "rebootstrap",
+    }
 
 
 _PASSING: Final = frozenset(

@@ -16,6 +16,8 @@
     ├── TopicsMissing           topics that the agents read do not exist
     ├── ChangelogShared         somebody else wrote to a changelog of ours
     ├── GroupRefused            the consumer group cannot be joined
+    ├── NameTaken               another worker goes by this one's name
+    ├── CredentialsRefused      Kafka does not take the credentials any more
     ├── StopTimedOut            the app did not stop in time
     └── DrainTimedOut           work in flight did not finish before its partitions were taken away
 
@@ -215,6 +217,30 @@ class GroupRefused(EngineError):
     def __init__(self, group: str, cause: BaseException) -> None:
         super().__init__(f"cannot be a member of group {group}: {cause!r}")
         self.group = group
+        self.cause = cause
+
+
+class NameTaken(EngineError):
+    """Another worker has this one's name in the group, and has replaced it there.
+
+    Two machines or folders that are copies of each other: the next start has to take a new name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"another worker goes by the name of this one ({name}): its folder was copied, or two "
+            "machines share their name"
+        )
+        self.name = name
+
+
+class CredentialsRefused(EngineError):
+    """Kafka does not take the credentials: they were changed there while this worker ran."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(
+            f"Kafka refuses these credentials ({cause}): set the right ones and start again"
+        )
         self.cause = cause
 
 

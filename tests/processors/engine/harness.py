@@ -124,6 +124,12 @@ class Bench:
             while await self.committed() < count:
                 await asyncio.sleep(0.05)
 
+    async def members(self) -> int:
+        """How many members the group has."""
+        (answer,) = await self.admin.describe_consumer_groups([self.name])
+        (group,) = answer.to_object()["groups"]
+        return len(group["members"])
+
     async def end(self, topic: str) -> int:
         """The end of partition 0 of a topic."""
         place = TopicPartition(topic, 0)
