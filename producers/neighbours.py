@@ -33,6 +33,10 @@ class Neighbours:
         self._instance = instance
         self._known: dict[bytes, dict[str, _Known]] = {}
 
+    def forget(self) -> None:
+        """Nobody has told anything."""
+        self._known.clear()
+
     def take(self, key: bytes, value: bytes | None, now: float) -> None:
         """Take one record of the topic; another venue's, and what is no status, is passed over."""
         if not key.startswith(self._prefix):

@@ -27,6 +27,11 @@ class Book:
         self.live = Live()
         self.generations: dict[str, Generation] = {}
 
+    def forget(self) -> None:
+        """Nothing was said."""
+        self.live = Live()
+        self.generations.clear()
+
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take one record of the topic."""
         if key == LIVE_KEY and value is not None:

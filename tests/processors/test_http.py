@@ -10,8 +10,10 @@ import aiohttp
 import pytest
 from faust.types import TP
 
+from headroom.following import Reader
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
+from processors.engine.client import properties
 from processors.engine.restore import Restorer
 from processors.names import Names
 from tests.conftest import KafkaHandle
@@ -46,7 +48,9 @@ async def held(
         url=url,
         session_seconds=2.0,
     )
-    worker = Worker(WorkerSettings(engine, names=Names.behind(pipeline.prefix)), listener)
+    settings = WorkerSettings(engine, names=Names.behind(pipeline.prefix))
+    follow = Reader(lambda: properties(pipeline.kafka))
+    worker = Worker(settings, listener, follow=follow)
     stop = asyncio.Event()
     running = asyncio.create_task(worker.run(stop))
     async with asyncio.timeout(20):
