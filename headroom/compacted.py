@@ -20,8 +20,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from confluent_kafka import (
     Consumer,
@@ -34,6 +33,9 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from processors.engine.client import librdkafka_log, passes
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _AT_ONCE: Final = 1_000
 _WAIT_SECONDS: Final = 0.1
@@ -292,32 +294,37 @@ class Compacted:
     def _take(self, messages: list[Any]) -> None:
         found: Records = []
         for message in messages:
-            error, number = message.error(), message.partition()
-            if error is None:
-                if number not in self._positions:
-                    continue
+            number = message.partition()
+            if message.error() is not None:
+                if self._mind(message.error(), number, message.offset()):
+                    return
+            elif number in self._positions:
                 offset = message.offset()
                 since = self._looks[number].since(offset)
                 found.append(((number, offset), message.key(), message.value(), since))
                 self._positions[number] = offset + 1
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                if number in self._positions:
-                    self._positions[number] = max(self._positions[number], message.offset())
-            elif error.code() in _OUT_OF_RANGE:
-                self._begin_anew("its records were taken away before they were read")
-                return
-            elif error.code() in _AUTHENTICATION:
-                self._refused = error.str()
-            elif not passes(error) and error.code() not in _OF_THE_GROUP:
-                self._say(f"cannot be read: {error.str()}; trying again")
-        if self._gathered is None:
-            if found:
-                self._hand_over(found, anew=False, known=False)
-        else:
+        if self._gathered is not None:
             for record in found:
                 self._gathered.pop(record[1], None)  # the last of each key, in their order
                 self._gathered[record[1]] = record
+        elif found:
+            self._hand_over(found, anew=False, known=False)
         self._reached()
+
+    def _mind(self, error: KafkaError, number: int, offset: int) -> bool:
+        """Mind an error; whether the topic is read anew because of it."""
+        code = error.code()
+        if code == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+            if number in self._positions:
+                self._positions[number] = max(self._positions[number], offset)
+        elif code in _OUT_OF_RANGE:
+            self._begin_anew("its records were taken away before they were read")
+            return True
+        elif code in _AUTHENTICATION:
+            self._refused = error.str()
+        elif not passes(error) and code not in _OF_THE_GROUP:
+            self._say(f"cannot be read: {error.str()}; trying again")
+        return False
 
     def _reached(self) -> None:
         """Say so once all that was there at first has been taken."""

@@ -1,7 +1,8 @@
 """How fresh an account is: which connection told its newest snapshot, and how that is now.
 
-Pure: what was told and the time go in. An epoch is one unbroken run of a connection, and every snapshot
-has one; so nothing has to be remembered of an account but where its newest snapshot stands.
+Pure: what was told and the time go in. An epoch is one unbroken run of a connection, and every
+snapshot has one; so nothing has to be remembered of an account but where its newest snapshot
+stands.
 
     the connection of the snapshot's epoch       the account
     is connected, told of and confirmed lately   live, but for what follows
