@@ -1,4 +1,4 @@
-"""Following a topic of a Kafka that goes away, comes back elsewhere, hangs, or wants another word."""
+"""Following a topic of a Kafka that goes away, comes back elsewhere, hangs, or refuses us."""
 
 import asyncio
 import contextlib
@@ -54,7 +54,7 @@ class Door:
     async def open(self) -> AsyncIterator[str]:
         server = await asyncio.start_server(self._let_in, "127.0.0.1", 0)
         async with server:
-            yield "127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+            yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
     async def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
