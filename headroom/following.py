@@ -15,12 +15,14 @@ from typing import Any, Final
 from headroom.compacted import Compacted, Records
 from headroom.settings import KafkaSettings
 from processors.engine.client import properties
+from schemas.codec import NotADocument
 from schemas.following import Take
 from schemas.words import Words
 
 log = logging.getLogger("headroom.following")
 
 _STOP_SECONDS: Final = 2.0
+_LETTERS_MAX: Final = 400
 
 
 class Reader:
@@ -55,10 +57,11 @@ class Reader:
         take: Take,
         *,
         forget: Callable[[], object],
+        foreign: Callable[[], object] = lambda: None,
         read_committed: bool = True,
     ) -> AsyncIterator["Following"]:
         """Follow a topic while the block runs."""
-        following = Following(topic, take, forget, self._monotonic)
+        following = Following(topic, take, forget, foreign, self._monotonic)
         reading = Compacted(
             self._access,
             topic,
@@ -86,18 +89,19 @@ class Following:
         topic: str,
         take: Take,
         forget: Callable[[], object],
+        foreign: Callable[[], object],
         monotonic: Callable[[], float],
     ) -> None:
         self._topic = topic
         self._take = take
         self._forget = forget
+        self._foreign = foreign
         self._monotonic = monotonic
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._closed = threading.Event()
         self._words = Words()
         self._known = False
-        self.foreign_records = 0
 
     @property
     def known(self) -> bool:
@@ -134,9 +138,9 @@ class Following:
 
     def say(self, text: str) -> None:
         """Say what goes wrong, each kind of it once a minute."""
-        line = self._words.say(f"{self._topic}: {text}", int(self._monotonic()))
+        line = self._words.say(text, int(self._monotonic()))
         if line is not None:
-            log.warning("%s", line)
+            log.warning("%s: %s", self._topic, line[:_LETTERS_MAX])
 
     # -- called in the event loop
 
@@ -147,9 +151,11 @@ class Following:
             try:
                 self._take(key, value, since)
             except Exception as error:  # noqa: BLE001 - whatever a stranger wrote, the rest goes on
-                self.foreign_records += 1
+                self._foreign()
                 at = f"partition {place[0]}, offset {place[1]}"
-                self.say(f"passed by a record that is not ours ({at}: {type(error).__name__})")
+                # Of others nobody knows what they quote.
+                why = str(error) if isinstance(error, NotADocument) else type(error).__name__
+                self.say(f"passed by a record that nobody of us wrote ({at}): {why}")
         self._known = self._known or known
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

@@ -129,6 +129,7 @@ class Worker:
             stale_after_seconds=settings.stale_after_seconds,
             clock_ns=clock_ns,
             monotonic=monotonic,
+            foreign=self.metrics.foreign_records.labels(FEEDS).inc,
         )
         access = settings.access
         self._ownership = Ownership(self.app, engine.url, None if access is None else access.worker)

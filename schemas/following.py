@@ -32,9 +32,16 @@ class Follow(Protocol):
     """Follows a topic from its beginning while the block runs, for ever: Kafka may come and go.
 
     `forget` is called where the topic is another one than before, or has lost what was not read
-    yet: what it says now is taken right after that, from its beginning and as a whole.
+    yet: what it says now is taken right after that, from its beginning and as a whole. `foreign` is
+    called for each record that `take` raises over, beside what is told of it.
     """
 
     def __call__(  # noqa: D102 - see above
-        self, topic: str, take: Take, *, forget: Callable[[], object], read_committed: bool = True
+        self,
+        topic: str,
+        take: Take,
+        *,
+        forget: Callable[[], object],
+        foreign: Callable[[], object] = ...,
+        read_committed: bool = True,
     ) -> AbstractAsyncContextManager[Followed]: ...

@@ -8,9 +8,10 @@ import msgspec
 
 from processors.freshness import Connections, Freshness, Now, Told, user_freshness
 from processors.ledger.users import UserState
-from schemas.codec import NotADocument, decode
+from schemas.codec import decode
 from schemas.feeds import FeedStatus
 from schemas.following import Follow, Followed
+from schemas.times import time_ns_of
 
 ACCOUNTS_TOLD_MAX: Final = 20
 TOGETHER_SECONDS: Final = 10.0
@@ -35,8 +36,10 @@ class Feeds:
         stale_after_seconds: float,
         clock_ns: Callable[[], int],
         monotonic: Callable[[], float],
+        foreign: Callable[[], object] = lambda: None,
     ) -> None:
         self._follow = follow
+        self._foreign = foreign
         self._topic = topic
         self._stale_after_seconds = stale_after_seconds
         self._clock_ns = clock_ns
@@ -52,13 +55,19 @@ class Feeds:
     async def followed(self) -> AsyncIterator[None]:
         """Follow the topic while the block runs."""
         # It has no transactions: what is there at all counts at once.
-        follow = self._follow(self._topic, self.take, forget=self.forget, read_committed=False)
+        follow = self._follow(
+            self._topic,
+            self.take,
+            forget=self.forget,
+            foreign=self._foreign,
+            read_committed=False,
+        )
         async with follow as self._following:
             self._began = self._monotonic()
             yield
 
     def take(self, key: bytes | None, value: bytes | None, since: float | None) -> None:
-        """Take one record of the topic; what cannot be read is another version's and skipped.
+        """Take one record of the topic; raises ValueError where nobody of us wrote it.
 
         `since`: see `schemas.following.Take`.
         """
@@ -66,10 +75,10 @@ class Feeds:
         if value is None:
             self._told.pop(key, None)
             return
-        try:
-            status = decode(value, FeedStatus)
-        except NotADocument:
-            return
+        status = decode(value, FeedStatus)
+        # Later nobody could answer for a time that is none.
+        for time in (status.time, status.since, status.last_heard, status.last_confirmed):
+            _ = None if time is None else time_ns_of(time)
         if since is None:
             # Of what was there before only the last word is a word: who else told, tells again.
             self._told[key] = {status.instance: Told(status, self._monotonic(), is_news=False)}

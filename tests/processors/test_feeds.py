@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
+import pytest
 
 from processors.http.feeds import ACCOUNTS_TOLD_MAX, TOGETHER_SECONDS, Feeds
 from schemas.codec import encode
@@ -176,12 +177,23 @@ def test_of_a_topic_that_was_made_again_nothing_is_remembered() -> None:
     assert (feeds.cause, feeds.all()) == ("no_connection", [])
 
 
-def test_what_cannot_be_read_is_another_versions() -> None:
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'{"venue": "sfox"}',
+        b"\xff",
+        encode(status(1)).replace(b'"time":"1970-', b'"time":"1970-13-'),
+        encode(status(1)).replace(b'"time":"1970-01-01T', b'"time":"1970-13-99T'),
+        encode(status(1)).replace(b'"since":"1970-01-01T', b'"since":"1970-13-99T'),
+    ],
+)
+def test_what_nobody_of_us_wrote_is_refused_and_leaves_no_trace(value: bytes) -> None:
     feeds = Heard()
     feeds.tell(status(1))
-    feeds.take(b"sfox/", b'{"venue": "sfox"}', 7.0)
-    feeds.take(b"sfox/", b"\xff", 7.0)
+    with pytest.raises(ValueError, match=r"."):
+        feeds.take(b"sfox/", value, 7.0)
     assert feeds.state == "live"
+    assert len(feeds.all()) == 1
 
 
 def test_of_a_connections_accounts_not_too_many_are_told() -> None:
