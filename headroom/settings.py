@@ -45,6 +45,14 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     ssl_cafile: str | None = None
     ssl_certfile: str | None = None
     ssl_keyfile: str | None = None
+    sasl_password_file: str | None = None
+
+    def fresh(self) -> "KafkaSettings":
+        """The same with the password that its file holds now; raises `SettingsError`."""
+        if self.sasl_password_file is None:
+            return self
+        password = _secret_in(self.sasl_password_file, "KAFKA_SASL_PASSWORD", ours=True)
+        return msgspec.structs.replace(self, sasl_password=password)
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of every aiokafka client; SettingsError without an address."""
@@ -189,11 +197,7 @@ class Environment:
         if path is None:
             text = self.text(name)
             return None if text is None else Secret(text, ours=ours)
-        try:
-            return Secret(Path(path).read_text(encoding="utf-8").strip(), ours=ours)
-        except (OSError, UnicodeDecodeError) as error:
-            problem = f"cannot be read: {type(error).__name__}"
-            raise SettingsError(f"{_PREFIX}{name}_FILE", problem) from None
+        return _secret_in(path, name, ours=ours)
 
     def bearer(self, name: str) -> Secret | None:
         """A token of our own for a header, without the white space around it.
@@ -242,6 +246,14 @@ def load(variables: Mapping[str, str]) -> Settings:
     )
 
 
+def _secret_in(path: str, name: str, *, ours: bool) -> Secret:
+    try:
+        return Secret(Path(path).read_text(encoding="utf-8").strip(), ours=ours)
+    except (OSError, UnicodeDecodeError) as error:
+        problem = f"cannot be read: {type(error).__name__}"
+        raise SettingsError(f"{_PREFIX}{name}_FILE", problem) from None
+
+
 def _kafka(environment: Environment) -> KafkaSettings:
     return KafkaSettings(
         bootstrap=_bootstrap(environment),
@@ -252,6 +264,7 @@ def _kafka(environment: Environment) -> KafkaSettings:
         ssl_cafile=environment.text("KAFKA_SSL_CAFILE"),
         ssl_certfile=environment.text("KAFKA_SSL_CERTFILE"),
         ssl_keyfile=environment.text("KAFKA_SSL_KEYFILE"),
+        sasl_password_file=environment.text("KAFKA_SASL_PASSWORD_FILE"),
     )
 
 

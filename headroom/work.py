@@ -16,6 +16,7 @@ from confluent_kafka import KafkaException
 from headroom.accounts import Bindings, claim
 from headroom.errors import OperatorError
 from headroom.folder import give_up_name, name_in, own_folder
+from headroom.following import Reader
 from headroom.generations import FIRST, app_name, names_of, read_book, read_by, tables_of
 from headroom.generations.follow import LiveGeneration
 from headroom.known_topics import KnownTopic
@@ -61,9 +62,12 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
         host, bound = listener.getsockname()[:2]
         url = (settings.http_advertised_url or f"http://{host}:{bound}").rstrip("/")
         collect_rarely()
+        follow = Reader.of(settings.kafka)
         bindings = Bindings()
-        accounts = bindings.following(kafka)
-        async with LiveGeneration(kafka).followed() as following, accounts.followed():
+        async with (
+            LiveGeneration(follow).followed() as following,
+            bindings.followed(follow) as accounts,
+        ):
             await accounts.until()
             while not stop.is_set():
                 async with waiting(listener, "another generation is being promoted"):
@@ -85,6 +89,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                         version=metadata.version("headroom"),
                     ),
                     listener.dup(),
+                    follow=follow,
                 )
                 log.info("starting on %s; questions at %s, tables in %s", name, url, folder)
                 over = asyncio.Event()

@@ -21,6 +21,7 @@ from processors.http.server import Server
 from processors.ledger.views import NOWHERE, Venues
 from processors.metrics import AccountCollector, EngineCollector, Metrics
 from processors.names import EVERYTHING, Accounts, Names
+from schemas.following import Follow
 from schemas.topics import FEEDS
 
 STOP_SECONDS_MAX: Final = 30.0
@@ -108,6 +109,7 @@ class Worker:
     """A worker's parts; `run` starts them.
 
     `listener` is a bound socket: who starts a worker learns of a taken port before Kafka does.
+    `follow` reads what producers say of their connections; its clock is `monotonic`.
     """
 
     def __init__(
@@ -115,6 +117,8 @@ class Worker:
         settings: WorkerSettings,
         listener: socket.socket,
         *,
+        follow: Follow,
+        monotonic: Callable[[], float] = time.monotonic,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         engine = settings.engine
@@ -123,10 +127,12 @@ class Worker:
         self.metrics = self._pipeline.metrics
         self.metrics.registry.register(EngineCollector(self.app))
         self._feeds = Feeds(
-            engine.kafka,
+            follow,
             topic=settings.names.source(FEEDS),
             stale_after_seconds=settings.stale_after_seconds,
             clock_ns=clock_ns,
+            monotonic=monotonic,
+            foreign=self.metrics.foreign_records.labels(FEEDS).inc,
         )
         access = settings.access
         self._ownership = Ownership(self.app, engine.url, None if access is None else access.worker)

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.codec import NotADocument, decode
+from schemas.codec import decode
 from schemas.feeds import FeedStatus
 
 SILENT_SECONDS: Final = 5.0
@@ -33,17 +33,21 @@ class Neighbours:
         self._instance = instance
         self._known: dict[bytes, dict[str, _Known]] = {}
 
+    def forget(self) -> None:
+        """Nobody has told anything."""
+        self._known.clear()
+
     def take(self, key: bytes, value: bytes | None, now: float) -> None:
-        """Take one record of the topic; another venue's, and what is no status, is passed over."""
+        """Take one record of the topic; another venue's is passed over.
+
+        Raises `NotADocument` where it is no status.
+        """
         if not key.startswith(self._prefix):
             return
         if value is None:
             self._known.pop(key, None)
             return
-        try:
-            status = decode(value, FeedStatus)
-        except NotADocument:
-            return
+        status = decode(value, FeedStatus)
         told = self._known.setdefault(key, {})
         before = told.get(status.instance)
         is_connected = status.state == "connected"

@@ -115,7 +115,8 @@ class StatusWriter:
         before = self._public.get(key)
         if before is None or _lasting(before) != _lasting(status):
             return True
-        since_ns = time_ns_of(status.time) - time_ns_of(before.time)
+        # Either way: the clock may have been set back.
+        since_ns = abs(time_ns_of(status.time) - time_ns_of(before.time))
         return since_ns >= self._settings.public_seconds * _NS_PER_S
 
 

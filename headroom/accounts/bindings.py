@@ -1,12 +1,13 @@
 """Which accounts belong to users of other names, as it is recorded in Kafka."""
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import msgspec
 
-from headroom.following import Following
 from headroom.reading import records
+from schemas.following import Follow, Followed
 from schemas.identity import accounts_of, user_for
 from schemas.topics import ACCOUNTS
 
@@ -31,6 +32,11 @@ class Bindings:
     def __init__(self) -> None:
         self.all: dict[str, Binding] = {}
         self.owners: dict[str, str] = {}
+
+    def forget(self) -> None:
+        """Nothing was recorded."""
+        self.all.clear()
+        self.owners.clear()
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take one record of the topic."""
@@ -62,9 +68,13 @@ class Bindings:
         """Accounts that were moved, and are their own users again."""
         return frozenset(self.all.keys() - self.owners.keys())
 
-    def following(self, kafka: Mapping[str, Any]) -> Following:
-        """Keeps them up to date."""
-        return Following(kafka, ACCOUNTS, self.take)
+    def followed(self, follow: Follow) -> AbstractAsyncContextManager[Followed]:
+        """Keep them up to date while the block runs."""
+
+        def take(key: bytes | None, value: bytes | None, _: float | None) -> None:
+            self.take(key, value)
+
+        return follow(ACCOUNTS, take, forget=self.forget)
 
 
 async def read_bindings(kafka: Mapping[str, Any], *, partitions: int) -> Bindings:

@@ -29,6 +29,11 @@ class Book:
         self.generations: dict[str, Generation] = {}
         self.topics: dict[str, KnownTopic] = {}
 
+    def forget(self) -> None:
+        """Nothing was said."""
+        self.live = Live()
+        self.generations.clear()
+
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take one record of the topic."""
         if key == LIVE_KEY and value is not None:

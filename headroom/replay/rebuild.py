@@ -12,6 +12,7 @@ from faust.types import TP
 
 from headroom.accounts.bindings import Bindings
 from headroom.clients import Clients, Place
+from headroom.following import Reader
 from headroom.generations import Generation, app_name, kept_of, names_of
 from headroom.replay.asked import RAW_TOPICS, placed
 from headroom.settings import Settings
@@ -92,7 +93,7 @@ class _Run:
     def __init__(self, settings: Settings, job: Job, folder: Path, instance: str) -> None:
         self._job = job
         self._partitions = settings.partitions
-        self._kafka = settings.kafka.arguments()
+        self._follow = Reader.of(settings.kafka)
         self._clients = Clients(settings.kafka)
         engine = EngineSettings(
             name=app_name(job.generation),
@@ -134,8 +135,7 @@ class _Run:
             nonlocal done
             done = await self._watched(show, stop)
 
-        accounts = self._bindings.following(self._kafka)
-        async with accounts.followed():
+        async with self._bindings.followed(self._follow) as accounts:
             await accounts.until()
             await self._pipeline.run(watch)
         return done and await self._settled(stop)

@@ -109,7 +109,7 @@ class Overview:
         self._reading = asyncio.Lock()
         self._found: Found | None = None
         self._read_at = self._took = 0.0
-        self._was_known = False
+        self._was_settled = False
         self._behind: asyncio.Task[None] | None = None
 
     async def here(self) -> Found:
@@ -150,12 +150,12 @@ class Overview:
 
     def _is_older_than(self, seconds: float) -> bool:
         # What was read before anything was known of the connections is not worth keeping.
-        seconds = seconds if self._was_known else _REST_SECONDS_MIN
+        seconds = seconds if self._was_settled else _REST_SECONDS_MIN
         return time.monotonic() > self._read_at + max(seconds, _REST * self._took)
 
     async def _read(self) -> Found:
         as_of, connections = rfc3339(self._clock_ns()), self._now()
-        self._was_known, count = connections.known, _Count(connections, self._in_assets)
+        self._was_settled, count = connections.settled, _Count(connections, self._in_assets)
         for partition in self._users.open_partitions:
             after: bytes | None = b""
             while after is not None:

@@ -10,8 +10,10 @@ import aiohttp
 import pytest
 from faust.types import TP
 
+from headroom.following import Reader
 from processors.app import NOT_SERVING_SECONDS, Worker, WorkerSettings
 from processors.engine import EngineSettings
+from processors.engine.client import properties
 from processors.engine.restore import Restorer
 from processors.names import Names
 from tests.conftest import KafkaHandle
@@ -51,7 +53,8 @@ async def held(
         names=Names.behind(pipeline.prefix),
         not_serving_seconds=getattr(request, "param", NOT_SERVING_SECONDS),
     )
-    worker = Worker(settings, listener)
+    follow = Reader(lambda: properties(pipeline.kafka))
+    worker = Worker(settings, listener, follow=follow)
     stop = asyncio.Event()
     running = asyncio.create_task(worker.run(stop))
     async with asyncio.timeout(20):
