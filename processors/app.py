@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +21,7 @@ from processors.http.server import Server
 from processors.ledger.views import NOWHERE, Venues
 from processors.metrics import AccountCollector, EngineCollector, Metrics
 from processors.names import EVERYTHING, Accounts, Names
+from schemas.incarnations import Incarnation
 from schemas.topics import FEEDS
 
 STOP_SECONDS_MAX: Final = 30.0
@@ -33,7 +34,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     accounts of another name (it may change), `in_assets` at which venues an asset's limit is an
     amount of it. `access` says who may ask; None: whoever reaches the listener. `schema_ids` are
     the values of the header that tells a registry's id of a public topic's schema, by topic.
-    `version` is that of the code, for whoever looks at a dead letter.
+    `version` is that of the code, for whoever looks at a dead letter. `incarnations`: see `Agents`.
     """
 
     engine: EngineSettings
@@ -45,6 +46,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     access: Access | None = None
     schema_ids: Mapping[str, bytes] = {}
     version: str = ""
+    incarnations: Mapping[str, Sequence[Incarnation]] = {}
 
 
 class Pipeline:
@@ -65,6 +67,7 @@ class Pipeline:
             in_assets=settings.in_assets,
             schema_ids=settings.schema_ids,
             version=settings.version,
+            incarnations=settings.incarnations,
         )
 
     async def run(self, until: Callable[[], Coroutine[Any, Any, object]]) -> None:

@@ -8,8 +8,10 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from headroom.errors import OperatorError
 from headroom.generations.kind import Generation, Live
+from headroom.known_topics import KEY_PREFIX, KnownTopic
 from headroom.reading import records
 from schemas.codec import encode
+from schemas.incarnations import Incarnation
 from schemas.topics import GENERATIONS
 
 LIVE_KEY: Final = b"live"
@@ -26,6 +28,7 @@ class Book:
     def __init__(self) -> None:
         self.live = Live()
         self.generations: dict[str, Generation] = {}
+        self.topics: dict[str, KnownTopic] = {}
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take one record of the topic."""
@@ -37,6 +40,17 @@ class Book:
             else:
                 found = msgspec.json.decode(value, type=Generation)
                 self.generations[found.name] = found
+        elif key is not None and key.startswith(KEY_PREFIX):
+            if value is None:
+                self.topics.pop(key.removeprefix(KEY_PREFIX).decode(), None)
+            else:
+                topic = msgspec.json.decode(value, type=KnownTopic)
+                self.topics[topic.name] = topic
+
+    @property
+    def incarnations(self) -> dict[str, tuple[Incarnation, ...]]:
+        """Which incarnations raw topics' offsets are of, where that is not the first."""
+        return {name: one.history for name, one in self.topics.items() if one.history}
 
     def find(self, name: str) -> Generation:
         """The generation of this name; raises `Unknown`.
