@@ -1,7 +1,7 @@
 """One dead letter, as it lies in Kafka: the frame, and why nobody could read it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -97,17 +97,28 @@ class DeadLetter(msgspec.Struct, frozen=True):
         return "" if self.key is None else self.key.decode("utf-8", "replace")
 
 
-def read(record: Record) -> DeadLetter | None:
-    """The dead letter of a record; None where nobody of us wrote it."""
-    told = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+def read_origin(headers: Iterable[tuple[str, bytes | None]]) -> Place | None:
+    """Whose dead letter it is, by its headers; None where nobody of us wrote it."""
+    told = {name: (value or b"").decode("utf-8", "replace") for name, value in headers}
     try:
         topic, *place = (told[_ERRORS + name] for name in ("topic", "partition", "offset"))
         part = [told[PART]] if PART in told else []
         topic = named(topic, int(told.get(INCARNATION, "1")))
-        origin = place_of("/".join([topic, *place, *part]))
+        return place_of("/".join([topic, *place, *part]))
+    except (KeyError, ValueError, NoPlace):
+        return None
+
+
+def read(record: Record) -> DeadLetter | None:
+    """The dead letter of a record; None where nobody of us wrote it."""
+    told = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    origin = read_origin(record.headers)
+    try:
         parts = int(told.get(PARTS, "1"))
         reason, detail = told["headroom.reason"], told[_ERRORS + "exception.message"]
-    except (KeyError, ValueError, NoPlace):
+    except (KeyError, ValueError):
+        return None
+    if origin is None:
         return None
     own = tuple(
         (name, value)
