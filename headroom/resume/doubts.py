@@ -28,15 +28,18 @@ _NOWHERE: Final = (0, 0)
 
 
 class _Account(msgspec.Struct):
-    """An account, its user's partition, and the place of its newest frame that is on its way."""
+    """An account, the place of its newest frame that is known, and partitions that had some."""
 
     venue: str
     account: str
     user: str
     newest: tuple[int, int] = _NOWHERE
+    partitions: set[int] = msgspec.field(default_factory=set)
 
-    def saw(self, place: tuple[int, int]) -> None:
+    def saw(self, place: tuple[int, int], source: Source | None = None) -> None:
         self.newest = max(self.newest, place)
+        if source is not None:
+            self.partitions.add(source.partition)
 
 
 class Accounts:
@@ -50,7 +53,8 @@ class Accounts:
     def take_row(self, state: UserState) -> None:
         """Take what a user's row knows of accounts that are the user's."""
         for own, snapshot in state.accounts.items():
-            self._of(snapshot.venue, snapshot.account, state.user).saw(place_of(state, own))
+            account = self._of(snapshot.venue, snapshot.account, state.user)
+            account.saw(place_of(state, own), snapshot.source)
         for unread in state.unread.values():
             self._of(unread.venue, unread.account, state.user).saw(unread.place)
 
@@ -60,7 +64,7 @@ class Accounts:
             one = decode_snapshot(document)
         except NotADocument:
             return
-        self._of(one.venue, one.account, one.user).saw((one.epoch, one.receipt))
+        self._of(one.venue, one.account, one.user).saw((one.epoch, one.receipt), one.source)
 
     def take_order(self, order: bytes) -> None:
         """Take an order that is still to be followed; what is none is passed over."""
@@ -100,7 +104,9 @@ class Accounts:
             return self._partition(one.user) == number
         if VENUES[one.venue].raw_topic != topic:
             return False
-        return one.venue in OF_SEVERAL or self._partition(one.account) == number
+        # Its key says where its frames lie, if a producer of ours sent them.
+        places = {self._partition(one.account), *one.partitions}
+        return one.venue in OF_SEVERAL or number in places
 
     def _partition(self, key: str) -> int:
         return int(murmur2(key.encode()) & _POSITIVE) % self._partitions

@@ -150,6 +150,8 @@ def _of_source(picture: Picture, topic: str, kind: Kind) -> Iterator[Wrong]:
 def _what(picture: Picture, partition: int, span: Span) -> What | None:
     """What is wrong with where a topic is read that is the same one as before."""
     if span.commit is None:
+        if span.end == 0 and picture.has_commits:
+            return None  # nothing ever lay there
         nowhere = picture.read_anything and not picture.has_commits
         return What.MISSING if nowhere or picture.has_rows(partition) else None
     if span.commit < span.begin:
@@ -250,6 +252,17 @@ def plan(
             ways = " or ".join(f"--from {way}" for way in wrong.ways)
             raise NoWay(f"{wrong.words}: {ways} goes on (and --topic, if others go on otherwise)")
     return [*_of_places(picture, meant), *_of_topics(picture, meant)]
+
+
+def untouched(picture: Picture) -> list[Go]:
+    """Where the group is to stand in partitions in which nothing ever lay, without a word."""
+    if not picture.has_commits:
+        return []
+    return [
+        Go(place, 0)
+        for place, span in picture.spans.items()
+        if picture.kinds[place[0]] is not Kind.TABLE and span.commit is None and span.end == 0
+    ]
 
 
 def _of_places(picture: Picture, meant: Sequence[Wrong]) -> Iterator[Act]:

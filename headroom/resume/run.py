@@ -26,7 +26,18 @@ from headroom.replay.rows import last_rows
 from headroom.resume import show
 from headroom.resume.doubts import accounts
 from headroom.resume.picture import Kind, Picture, look
-from headroom.resume.plan import Act, Choice, Doubt, Go, Know, Retell, gone_words, plan, wrongs
+from headroom.resume.plan import (
+    Act,
+    Choice,
+    Doubt,
+    Go,
+    Know,
+    Retell,
+    gone_words,
+    plan,
+    untouched,
+    wrongs,
+)
 from headroom.resume.shares import shares
 from headroom.resume.told import first_unknown, raw_places
 from headroom.settings import Settings
@@ -70,8 +81,9 @@ async def run_resume(
     clients = Clients(settings.kafka)
     book = await _book(settings, clients)
     live = book.live.name
-    # What is not there at all is said before anything is waited for.
-    wrongs(await asyncio.to_thread(look, clients, book, partitions=settings.partitions))
+    # What cannot be is said before anything is waited for.
+    picture = await asyncio.to_thread(look, clients, book, partitions=settings.partitions)
+    plan(picture, wrongs(picture), choice, topics)
     await _nobody(clients, live, stop, partitions=settings.partitions)
     # From here on nobody else's transaction under this name can be committed, and what was is seen.
     producer = await asyncio.to_thread(
@@ -80,12 +92,16 @@ async def run_resume(
     book = await _book(settings, clients)
     picture = await asyncio.to_thread(look, clients, book, partitions=settings.partitions)
     acts = plan(picture, wrongs(picture), choice, topics)
-    if not acts:
+    quiet = untouched(picture)
+    if not acts and not quiet:
         sys.stdout.write(show.nothing(as_json=as_json))
         return
     bindings = await read_bindings(settings.kafka.arguments(), partitions=settings.partitions)
-    going = _Going(settings, clients, picture, acts, bindings.owners)
+    going = _Going(settings, clients, picture, [*acts, *quiet], bindings.owners)
     done = await asyncio.to_thread(going.publish, producer)
+    if not acts:
+        sys.stdout.write(show.nothing(as_json=as_json))
+        return
     sys.stdout.write(
         show.done(done.stands, done.doubtful, done.retold, done.topics, as_json=as_json)
     )
@@ -161,6 +177,7 @@ class _Going:
             producer.abort_transaction()
             raise InUse("a worker was started meanwhile: stop it first; nothing was changed")
         producer.commit_transaction()
+        stands = {place: at for place, at in stands.items() if self._picture.spans[place].end > 0}
         return Done(stands, counts["doubtful"], counts["retold"], topics)
 
     # -- where the group is to stand
