@@ -4,9 +4,19 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
+from headroom.clients import InUse
+from headroom.resume.run import run_resume
+from headroom.settings import load
+from schemas.topics import CONTRIBUTIONS
+from tests.headroom.commands import headroom
 from tests.headroom.resume.stopped import (
+    GROUP,
+    HERCLE,
     SFOX,
     names_in,
+    partition_of,
     stopped,
 )
 
