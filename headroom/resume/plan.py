@@ -1,7 +1,7 @@
 """What is wrong with a picture, and what to do about it: pure, nothing is read or written here.
 
 raw            records gone      from where it begins now; whose frames these may be is in doubt
-               lost its end      another incarnation from its end on; the same doubts
+               lost its end      another incarnation behind what was read; the same doubts
                another topic     another incarnation from its beginning on; all are in doubt
                no commit         behind the last frame that has an outcome
 balances       records gone      from where it begins now; its users are in doubt
@@ -62,7 +62,10 @@ class Wrong(msgspec.Struct, frozen=True):
 
 
 class Go(msgspec.Struct, frozen=True):
-    """The group is to stand at an offset of a place; None: where the outcomes or rows say."""
+    """The group is to stand at an offset of a place; None: where the outcomes or rows say.
+
+    A topic of which the book is to say that it begins there anew begins where the group stands.
+    """
 
     place: Place
     offset: int | None = None
@@ -186,8 +189,8 @@ _WAYS: Final[Mapping[tuple[Kind, What], dict[Choice, str]]] = {
         "told": f"the same: read on from where it begins now; {_DOUBT}",
     },
     (Kind.RAW, What.SHORTENED): {
-        "end": f"another incarnation, from its end on; {_DOUBT}",
-        "told": f"the same: another incarnation, from its end on; {_DOUBT}",
+        "end": f"another incarnation, behind the last frame that was read; {_DOUBT}",
+        "told": f"the same: another incarnation, behind the last frame that was read; {_DOUBT}",
     },
     (Kind.RAW, What.REPLACED): {
         "beginning": f"another incarnation, from its beginning on; {_DOUBT}",
@@ -274,7 +277,7 @@ def _of_places(picture: Picture, meant: Sequence[Wrong]) -> Iterator[Act]:
         elif wrong.what is What.MISSING:
             yield Go(place, span.begin if wrong.kind is Kind.ORDERS else None)
         elif wrong.what is What.SHORTENED:
-            yield Go(place, span.end)
+            yield Go(place, None if wrong.kind is Kind.RAW else span.end)
         else:
             yield Go(place, span.begin)
         if wrong.kind in (Kind.RAW, Kind.BALANCES):

@@ -39,7 +39,7 @@ from headroom.resume.plan import (
     wrongs,
 )
 from headroom.resume.shares import shares
-from headroom.resume.told import first_unknown, raw_places
+from headroom.resume.told import first_new, first_unknown, raw_places
 from headroom.settings import Settings
 from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.engine.client import LEFT_ROWS
@@ -84,11 +84,12 @@ async def run_resume(
     # What cannot be is said before anything is waited for.
     picture = await asyncio.to_thread(look, clients, book, partitions=settings.partitions)
     plan(picture, wrongs(picture), choice, topics)
-    await _nobody(clients, live, stop, partitions=settings.partitions)
-    # From here on nobody else's transaction under this name can be committed, and what was is seen.
+    # From here on nobody else's transaction under this name can be committed; what was is seen, and
+    # what was left open by who was killed is void.
     producer = await asyncio.to_thread(
         lambda: clients.producer(f"{app_name(live)}.resume", seconds_max=TRANSACTION_SECONDS)
     )
+    await _nobody(clients, live, stop, partitions=settings.partitions)
     book = await _book(settings, clients)
     picture = await asyncio.to_thread(look, clients, book, partitions=settings.partitions)
     acts = plan(picture, wrongs(picture), choice, topics)
@@ -133,6 +134,14 @@ async def _nobody(clients: Clients, live: str, stop: asyncio.Event, *, partition
         raise
 
 
+def _begun(topic: known_topics.KnownTopic, stands: Mapping[Place, int]) -> known_topics.KnownTopic:
+    """A topic that begins anew where the group will stand; at 0 with all that lies there."""
+    begins = tuple(
+        begin and stands.get((topic.name, n), begin) for n, begin in enumerate(topic.begins)
+    )
+    return msgspec.structs.replace(topic, begins=begins)
+
+
 class _Going:
     """The acts of a plan, and all that has to be read for them."""
 
@@ -156,7 +165,7 @@ class _Going:
         """Do all of it, whole or not at all."""
         stands, found = self._stands()
         doubts = [*found, *(act for act in self._acts if isinstance(act, Doubt))]
-        topics = [act.topic for act in self._acts if isinstance(act, Know)]
+        topics = [_begun(act.topic, stands) for act in self._acts if isinstance(act, Know)]
         counts = {"doubtful": 0, "retold": 0}
         producer.begin_transaction()
         for kind, out in self._records(doubts, stands):
@@ -188,7 +197,12 @@ class _Going:
         stands = {act.place: act.offset for act in goes if act.offset is not None}
         asked = [act.place for act in goes if act.offset is None]
         raw = [place for place in asked if self._picture.kinds[place[0]] is Kind.RAW]
-        told = raw_places(self._clients, self._picture, raw, exact=self._exact) if raw else {}
+        # What has a commit has lost its end: the rest of it was read, but for what came since.
+        short = [place for place in raw if self._picture.spans[place].commit is not None]
+        told = {place: first_new(self._clients, self._picture, place) for place in short}
+        nowhere = [place for place in raw if place not in told]
+        if nowhere:
+            told |= raw_places(self._clients, self._picture, nowhere, exact=self._exact)
         for place in asked:
             if place not in told:
                 rows = self._rows(place[1])

@@ -16,10 +16,12 @@ from processors.ledger.moves import passed_on
 from processors.ledger.users import UserState, fold
 from schemas.codec import NotADocument, decode, decode_snapshot
 from schemas.documents import BalanceSnapshot
+from schemas.headers import read_receipt
 from schemas.identity import user_for
 from schemas.incarnations import number_at
 from schemas.topics import BALANCES, DEAD_LETTERS
 
+COMPARED_AT_ONCE: Final = 100_000
 IN_FLIGHT_MAX: Final = 4_000
 """How many records of one partition a worker has in hand at most where nothing is a transaction."""
 
@@ -30,7 +32,8 @@ def raw_places(
     """Behind the last raw record of each place that has an outcome; where it begins if none has."""
     found: dict[Place, int] = {}
     recent: dict[Place, set[int]] = {place: set() for place in wanted}
-    for place, offset in _outcomes(clients, picture):
+    for origin, _ in _outcomes(clients, picture):
+        place, offset = (origin.topic, origin.partition), origin.offset
         if place not in recent:
             continue
         found[place] = max(found.get(place, 0), offset + 1)
@@ -50,8 +53,48 @@ def raw_places(
     return stands
 
 
-def _outcomes(clients: Clients, picture: Picture) -> Iterator[tuple[Place, int]]:
-    """The raw records that have an outcome, of the topics as they are now."""
+def first_new(
+    clients: Clients, picture: Picture, place: Place, *, window: int = COMPARED_AT_ONCE
+) -> int:
+    """Where frames begin that came once a raw partition had lost its end; its end if none did.
+
+    All that lay before the commit has an outcome: what has none, or that of another frame, is new.
+    """
+    span = picture.spans[place]
+    start = max(span.begin, span.end - window)
+    orders: dict[int, tuple[int, int]] = {}
+    for found, message in _outcomes(clients, picture):
+        if (found.topic, found.partition) == place and start <= found.offset < span.end:
+            orders[found.offset] = _order_of(message, found.offset)
+    new = span.end
+    for message in clients.read({place: (start, span.end)}):
+        offset = message.offset()
+        if orders.get(offset) != _order_in(message.headers() or (), offset):
+            new = offset
+            break
+    if new == start > span.begin:
+        return first_new(clients, picture, place, window=2 * window)
+    return new
+
+
+def _order_of(letter_or_event: Any, offset: int) -> tuple[int, int]:  # noqa: ANN401 - as above
+    """The epoch and receipt of an outcome's frame."""
+    if letter_or_event.topic() == DEAD_LETTERS:
+        return _order_in(letter_or_event.headers() or (), offset)
+    try:
+        snapshot = decode_snapshot(letter_or_event.value() or b"")
+    except NotADocument:
+        return -1, -1
+    return snapshot.epoch, snapshot.receipt
+
+
+def _order_in(headers: Iterable[tuple[str, bytes]], offset: int) -> tuple[int, int]:
+    found = read_receipt(headers, offset=offset, appended_ns=0)
+    return found.epoch, found.receipt
+
+
+def _outcomes(clients: Clients, picture: Picture) -> Iterator[tuple[RawPlace, Any]]:
+    """The raw records that have an outcome, of the topics as they are now, and the outcomes."""
     raw = {topic for topic, kind in picture.kinds.items() if kind is Kind.RAW}
     for message in _all(clients, (BALANCES, DEAD_LETTERS), picture.partitions):
         is_letter = message.topic() == DEAD_LETTERS
@@ -61,7 +104,7 @@ def _outcomes(clients: Clients, picture: Picture) -> Iterator[tuple[Place, int]]
         known = picture.known.get(origin.topic)
         history = () if known is None else known.history
         if origin.incarnation == number_at(history, origin.partition, origin.offset):
-            yield (origin.topic, origin.partition), origin.offset
+            yield origin, message
 
 
 def _event_origin(message: Any) -> RawPlace | None:  # noqa: ANN401 - librdkafka has no types

@@ -11,13 +11,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiokafka.partitioner import murmur2
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
+from headroom.clients import Clients
 from headroom.generations import read_book, write
 from headroom.known_topics import KnownTopic, entry
 from headroom.resume.picture import look
+from headroom.resume.plan import Choice
+from headroom.resume.run import run_resume
+from headroom.settings import load
 from schemas.headers import Headers
 from schemas.topics import TOPICS, UNCONFIRMED
 from tests.headroom import commands
@@ -131,6 +136,30 @@ class Stopped(Scene):
         assert done.status == 0, done
         found: dict[str, Any] = json.loads(done.out)
         return found
+
+    def resume_here(self, choice: Choice) -> None:
+        """The same in this process."""
+        settings = load({f"HEADROOM_{n}": str(v) for n, v in self.house.settings.items()})
+        asyncio.run(run_resume(settings, choice, [], asyncio.Event(), as_json=True))
+
+    def killed_while_resuming(self, choice: Choice, patch: pytest.MonkeyPatch) -> None:
+        """All is sent, and nothing is committed; what is open stays so."""
+
+        class Killed:
+            def __init__(self, producer: Any) -> None:
+                self._producer = producer
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._producer, name)
+
+            def commit_transaction(self) -> None:
+                assert self._producer.flush(30) == 0
+                raise RuntimeError("killed")
+
+        made = Clients.producer
+        with patch.context() as patched:
+            patched.setattr(Clients, "producer", lambda *a, **more: Killed(made(*a, **more)))
+            self.resume_here(choice)
 
     def wrong(self) -> list[dict[str, Any]]:
         """What the report says is wrong."""

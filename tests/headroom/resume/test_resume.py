@@ -1,14 +1,11 @@
 """Records, offsets and topics are lost under a real worker; `headroom resume`, and it goes on."""
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
 from headroom.clients import InUse
-from headroom.resume.run import run_resume
-from headroom.settings import load
 from schemas.topics import CONTRIBUTIONS
 from tests.headroom.commands import headroom
 from tests.headroom.resume.stopped import (
@@ -22,7 +19,7 @@ from tests.headroom.resume.stopped import (
 
 
 def test_records_that_were_deleted_before_they_were_read_leave_their_accounts_in_doubt(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with stopped(tmp_path) as its:
         lost, others = names_in(3, 3), names_in(5, 2)
@@ -40,6 +37,10 @@ def test_records_that_were_deleted_before_they_were_read_leave_their_accounts_in
         assert report.status == 0
         assert "--from beginning" in report.out
         its.resume("--from", "end").is_one_line(SFOX, "--from beginning")
+
+        with pytest.raises(RuntimeError, match="killed"):
+            its.killed_while_resuming("beginning", monkeypatch)
+        assert its.wrong() == [wrong]
 
         done = its.resumed("beginning")
         assert done["doubtful"] == 3
@@ -206,7 +207,6 @@ def test_nobody_goes_on_while_a_worker_runs(
             assert "nothing is wrong" in report.out
             assert "its workers are running" in report.out
             monkeypatch.setattr("headroom.replay.alone.ALONE_SECONDS_MAX", 0.0)
-            settings = load({f"HEADROOM_{n}": str(v) for n, v in its.house.settings.items()})
             with pytest.raises(InUse, match="the group headroom has members: stop them first"):
-                asyncio.run(run_resume(settings, "told", [], asyncio.Event(), as_json=False))
+                its.resume_here("told")
         assert its.resume("--from", "told").out == "nothing is wrong: start the workers\n"
