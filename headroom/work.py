@@ -87,6 +87,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                         access=access,
                         schema_ids=schema_ids,
                         version=metadata.version("headroom"),
+                        incarnations=following.incarnations,
                     ),
                     listener.dup(),
                     follow=follow,

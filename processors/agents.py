@@ -1,6 +1,6 @@
 """The Faust agents: they read batches, call the folds, and say what to write and to send."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -22,6 +22,7 @@ from schemas.codec import NotADocument, Told, encode
 from schemas.documents import AssetExposure
 from schemas.headers import PARTS, VALUE_SCHEMA_ID, DeadLetterOrigin, Headers, dead_letter
 from schemas.identity import is_account, user_for
+from schemas.incarnations import Incarnation, named_at, number_at
 from schemas.rejections import Rejected
 from schemas.times import time_ns_of
 from schemas.venues import VENUES
@@ -38,7 +39,8 @@ class Agents:
     `frames_of` names the accounts, venue by venue, whose frames are read at all; with no venue
     nothing is normalised, and what was before is folded. `owners` names the users of accounts that
     are not their own; it may change while they work. `in_assets` are the venues whose limits of
-    assets are amounts of the assets.
+    assets are amounts of the assets. `incarnations` has, by its name, those of each raw topic that
+    is not the one that it was, the newest first.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Agents:
         in_assets: Venues = NOWHERE,
         schema_ids: Mapping[str, bytes] = {},
         version: str = "",
+        incarnations: Mapping[str, Sequence[Incarnation]] = {},
     ) -> None:
         replicas = app.conf.topic_replication_factor
         changelogs = topics.CHANGELOG.settings(replication_factor=replicas)
@@ -72,6 +75,7 @@ class Agents:
         self._names = names
         self._owners = owners
         self._version = version
+        self._incarnations = incarnations
         self._schema_id: dict[str, Headers] = {
             topic: [(VALUE_SCHEMA_ID, schema_ids[topic])] if topic in schema_ids else []
             for topic in topics.TOPICS
@@ -91,11 +95,15 @@ class Agents:
         schema_id = self._schema_id[topics.BALANCES]
         async for batch in batches:
             venue, place = self._venues[batch.topic], f"{batch.topic}/{batch.partition}"
+            later, topic = self._incarnations.get(batch.topic), batch.topic
             accounts = self._frames_of[venue]
             normalised = 0
             for record in batch if accounts is None else _of_accounts(venue, batch, accounts):
+                if later:
+                    topic = named_at(batch.topic, later, batch.partition, record.offset)
+                    place = f"{topic}/{batch.partition}"
                 told = tell(
-                    venue, batch.topic, batch.partition, record, self._snapshots.put, self._owners
+                    venue, topic, batch.partition, record, self._snapshots.put, self._owners
                 )
                 if accounts is not None and (isinstance(told, list) or record.key not in accounts):
                     told = of_accounts(told, accounts)
@@ -105,19 +113,21 @@ class Agents:
                 elif isinstance(told, Rejected):
                     self._bury(batch, record, venue, told)
                 else:
-                    normalised += self._send_parts(batch, record, venue, told)
+                    event = f"{place}/{record.offset}"
+                    normalised += self._send_parts(batch, record, venue, event, told)
             self._metrics.normalised.labels(venue).inc(normalised)
 
-    def _send_parts(self, batch: Batch, record: Record, venue: str, parts: list[Part]) -> int:
+    def _send_parts(
+        self, batch: Batch, record: Record, venue: str, event: str, parts: list[Part]
+    ) -> int:
         """Send the outcomes of a frame of several accounts; how many of them are snapshots."""
-        place = f"{batch.topic}/{batch.partition}/{record.offset}"
         normalised = 0
         for part in parts:
             if isinstance(part.outcome, Rejected):
                 self._bury(batch, record, venue, part.outcome, (part.number, part.of))
                 continue
             more = [*self._schema_id[topics.BALANCES], (PARTS, b"%d" % part.of)]
-            self._send_snapshot(batch, part.outcome, f"{place}/{part.number}", more)
+            self._send_snapshot(batch, part.outcome, f"{event}/{part.number}", more)
             normalised += 1
         return normalised
 
@@ -186,6 +196,7 @@ class Agents:
         part: tuple[int, int] | None = None,
     ) -> None:
         """Send a record that cannot be read, or a part of it, to the dead letters, as it came."""
+        later = self._incarnations.get(batch.topic, ())
         origin = DeadLetterOrigin(
             topic=batch.topic,
             partition=batch.partition,
@@ -194,6 +205,7 @@ class Agents:
             class_name=NORMALISERS[venue].__module__,
             version=self._version,
             part=part,
+            incarnation=number_at(later, batch.partition, record.offset),
         )
         self._metrics.dead_letters.labels(venue, why.reason).inc()
         batch.send(
@@ -213,7 +225,9 @@ class Agents:
         self, batch: Batch, record: Record, venue: str, account: str, why: Rejected
     ) -> None:
         """Let the account's row know that a frame of it could not be read."""
-        frame = raw_frame(batch.topic, batch.partition, record)
+        later = self._incarnations.get(batch.topic, ())
+        topic = named_at(batch.topic, later, batch.partition, record.offset)
+        frame = raw_frame(topic, batch.partition, record)
         own = user_for(venue, account)
         unread = Unread(
             venue=venue,

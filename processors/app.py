@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +22,7 @@ from processors.ledger.views import NOWHERE, Venues
 from processors.metrics import AccountCollector, EngineCollector, Metrics
 from processors.names import EVERYTHING, Accounts, Names
 from schemas.following import Follow
+from schemas.incarnations import Incarnation
 from schemas.topics import FEEDS
 
 STOP_SECONDS_MAX: Final = 30.0
@@ -36,7 +37,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     amount of it. Who has not served for `not_serving_seconds` is to be started again (`/livez`).
     `access` says who may ask; None: whoever reaches the listener. `schema_ids` are
     the values of the header that tells a registry's id of a public topic's schema, by topic.
-    `version` is that of the code, for whoever looks at a dead letter.
+    `version` is that of the code, for whoever looks at a dead letter. `incarnations`: see `Agents`.
     """
 
     engine: EngineSettings
@@ -49,6 +50,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     access: Access | None = None
     schema_ids: Mapping[str, bytes] = {}
     version: str = ""
+    incarnations: Mapping[str, Sequence[Incarnation]] = {}
 
 
 class Pipeline:
@@ -69,6 +71,7 @@ class Pipeline:
             in_assets=settings.in_assets,
             schema_ids=settings.schema_ids,
             version=settings.version,
+            incarnations=settings.incarnations,
         )
 
     async def run(self, until: Callable[[], Coroutine[Any, Any, object]]) -> None:

@@ -28,6 +28,8 @@ PARTS: Final = "headroom.parts"
 """On an outcome of a raw record that tells of several accounts: how many outcomes it has."""
 PART: Final = "headroom.part"
 """On a dead letter of such a record: which of them it is, from 0; a snapshot's `ce_id` says it."""
+INCARNATION: Final = "headroom.incarnation"
+"""On a dead letter: which incarnation of its raw topic it is of, where that is not the first."""
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 _SPEC_VERSION: Final = ("ce_specversion", b"1.0")
 _SOURCE: Final = ("ce_source", b"/headroom")
@@ -127,6 +129,7 @@ class DeadLetterOrigin(msgspec.Struct, frozen=True, gc=False):
     """The record that could not be read, and the code that could not read it.
 
     `part` says which of how many accounts of the record it was, from 0; None: there is one.
+    `incarnation` is the topic's (`schemas.incarnations`).
     """
 
     topic: str
@@ -136,6 +139,7 @@ class DeadLetterOrigin(msgspec.Struct, frozen=True, gc=False):
     class_name: str
     version: str = ""
     part: tuple[int, int] | None = None
+    incarnation: int = 1
 
 
 def dead_letter(
@@ -144,6 +148,7 @@ def dead_letter(
     """The headers of a dead letter: the record's own, then why and where it failed."""
     version = [(VERSION, origin.version.encode())] if origin.version else []
     part = [] if origin.part is None else part_headers(*origin.part)
+    later = [] if origin.incarnation == 1 else [(INCARNATION, b"%d" % origin.incarnation)]
     return [
         *own,
         ("__connect.errors.topic", origin.topic.encode()),
@@ -156,6 +161,7 @@ def dead_letter(
         ("headroom.reason", reason.encode()),
         *version,
         *part,
+        *later,
     ]
 
 

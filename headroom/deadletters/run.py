@@ -13,6 +13,7 @@ from headroom.deadletters.letter import DeadLetter, Place
 from headroom.deadletters.retry import send_again
 from headroom.deadletters.wanted import Wanted, letters, retried
 from headroom.errors import OperatorError
+from headroom.generations import read_book
 from headroom.settings import Settings
 from headroom.topics import require
 
@@ -74,7 +75,14 @@ async def run_retry(settings: Settings, wanted: Wanted, *, again: bool, dry_run:
         _print([f"would send {len(frames) - before} again, {before} had been already"])
         return
     kafka = settings.kafka.arguments()
-    sent = await send_again(kafka, found, partitions=settings.partitions, again=again)
+    book = await read_book(kafka, partitions=settings.partitions)
+    sent = await send_again(
+        kafka,
+        found,
+        partitions=settings.partitions,
+        again=again,
+        incarnations=book.incarnations,
+    )
     _print(f"{each.origin}  now {each.place}" for each in sent if each.place is not None)
     before = sum(1 for each in sent if each.place is None)
     sys.stderr.write(f"{len(sent) - before} sent again, {before} had been already\n")

@@ -11,6 +11,7 @@ from headroom.generations.kind import Generation, Live
 from headroom.known_topics import KEY_PREFIX, KnownTopic
 from headroom.reading import records
 from schemas.codec import encode
+from schemas.incarnations import Incarnation
 from schemas.topics import GENERATIONS
 
 LIVE_KEY: Final = b"live"
@@ -33,6 +34,7 @@ class Book:
         """Nothing was said."""
         self.live = Live()
         self.generations.clear()
+        self.topics.clear()
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take one record of the topic."""
@@ -50,6 +52,11 @@ class Book:
             else:
                 topic = msgspec.json.decode(value, type=KnownTopic)
                 self.topics[topic.name] = topic
+
+    @property
+    def incarnations(self) -> dict[str, tuple[Incarnation, ...]]:
+        """Which incarnations raw topics' offsets are of, where that is not the first."""
+        return {name: one.history for name, one in self.topics.items() if one.history}
 
     def find(self, name: str) -> Generation:
         """The generation of this name; raises `Unknown`.

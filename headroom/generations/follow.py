@@ -2,11 +2,12 @@
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from headroom.generations.book import Book
 from headroom.known_topics import KnownTopic
 from schemas.following import Follow, Followed
+from schemas.incarnations import Incarnation
 from schemas.topics import GENERATIONS
 
 log = logging.getLogger("headroom.generations")
@@ -43,6 +44,11 @@ class LiveGeneration:
         await self._following.until(
             lambda: self._book.live.promoting is not None or self._book.live.name != name
         )
+
+    @property
+    def incarnations(self) -> Mapping[str, Sequence[Incarnation]]:
+        """Which incarnations raw topics' offsets are of, as of now."""
+        return self._book.incarnations
 
     @property
     def made_ns(self) -> Mapping[str, int]:

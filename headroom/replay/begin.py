@@ -40,6 +40,10 @@ class OtherwiseAsked(OperatorError):
     """A generation of this name was begun with other options."""
 
 
+class OtherRaw(OperatorError):
+    """Raw topics were made again, or lost their ends, since a generation was begun."""
+
+
 class LiveBehind(OperatorError):
     """The live tables do not hold yet what would have to be taken from them."""
 
@@ -62,6 +66,7 @@ def planned(
         starts=starts,
         ends=ends,
         origin=book.live.name,
+        incarnations=book.incarnations,
     )
 
 
@@ -70,10 +75,19 @@ def known(book: Book, name: str, asked: Asked) -> Generation | None:
     if name in (FIRST, book.live.name, book.live.promoting):
         raise IsLive(f"{name} is the live generation, or was the first: choose another name")
     found = book.generations.get(name)
+    if found is not None:
+        same_raw(book, found)
     if found is not None and not asked.is_everything:
         problem = f"the generation {name} was begun before: go on without options, or drop it"
         raise OtherwiseAsked(problem)
     return found
+
+
+def same_raw(book: Book, generation: Generation) -> None:
+    """That raw topics are those that a generation was made of; raises `OtherRaw`."""
+    if generation.incarnations != book.incarnations:
+        problem = "raw topics are not those that it was made of (`headroom resume`)"
+        raise OtherRaw(f"the generation {generation.name}: {problem}; drop it, and make another")
 
 
 async def begin(settings: Settings, generation: Generation) -> None:

@@ -68,7 +68,10 @@ def reader(generation: Generation) -> Callable[[BalanceSnapshot | Unread], bool]
         if ids is not None and snapshot.account.encode() not in ids:
             return False
         source = snapshot.source
-        starts = generation.starts.get(source.topic, [])
+        topic, found = generation.known_as(source.topic, source.partition, source.offset)
+        if found:
+            return found > 0
+        starts = generation.starts.get(topic, [])
         return source.partition < len(starts) and source.offset >= starts[source.partition]
 
     return reads

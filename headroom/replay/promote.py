@@ -31,7 +31,7 @@ from headroom.generations.book import entry
 from headroom.replay import show
 from headroom.replay.alone import Stopped, alone
 from headroom.replay.asked import RAW_TOPICS, mapped, placed
-from headroom.replay.begin import IsLive, readable
+from headroom.replay.begin import IsLive, readable, same_raw
 from headroom.replay.compare import Comparison
 from headroom.replay.place import workplace
 from headroom.replay.plan import vanishes
@@ -106,6 +106,7 @@ def _promotable(book: Book, name: str) -> Generation:
     if generation.state != "complete":
         problem = f"the generation {name} is not complete: `headroom replay --generation {name}`"
         raise NotComplete(f"{problem} goes on with it")
+    same_raw(book, generation)
     if book.live.promoting not in (None, name):
         problem = f"{book.live.promoting} is being promoted: finish that, or promote"
         raise NotComplete(f"{problem} {book.live.name} to give it up")
@@ -163,7 +164,7 @@ class _Promotion:
             self._clients.committed, app_name(self._old), names.folded, self._partitions
         )
         if any(done.get(place, 0) < end for place, end in ends.items()):
-            job = Job(self._old, names, {}, {}, "", 0, {})
+            job = Job(self._old, names, {}, {}, "", 0, {}, {})
             await self._work(job, "finish " + self._old, folder, instance)
 
     async def catch_up(self, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path
@@ -183,7 +184,8 @@ class _Promotion:
         await asyncio.to_thread(self._put_back, starts)
         total = sum(until.values()) - sum(starts.values())
         names = names_of(name, live=False)
-        job = Job(name, names, EVERYTHING, until, generation.code, total, starts)
+        raw = generation.incarnations
+        job = Job(name, names, EVERYTHING, until, generation.code, total, starts, raw)
         await self._work(job, "catch up " + name, folder, instance)
         self._generation = msgspec.structs.replace(generation, ends=mapped(until))
 

@@ -131,5 +131,6 @@ def _said(book: Book, generation: Generation) -> list[Generation | Live]:
         starts={topic: [0] * len(offsets) for topic, offsets in stands.items()},
         ends=stands,
     )
-    demoted = msgspec.structs.replace(old, ends=stands, told_from=stands)
+    raw = generation.incarnations
+    demoted = msgspec.structs.replace(old, ends=stands, told_from=stands, incarnations=raw)
     return [generation, demoted, Live(generation.name)]

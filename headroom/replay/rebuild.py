@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from headroom.settings import Settings
 from processors.app import Pipeline, WorkerSettings
 from processors.engine import EngineSettings
 from processors.names import Accounts, Names
+from schemas.incarnations import Incarnation
 from schemas.topics import TOMBSTONE_SECONDS
 
 _LOOK_SECONDS: Final = 0.25
@@ -46,6 +47,7 @@ class Job(msgspec.Struct, frozen=True):
     """What a run of the agents is to do.
 
     `names` is where it tells what, `frames_of` whose frames it reads, `until` to where in raw.
+    `incarnations` are those of the raw topics.
     """
 
     generation: str
@@ -55,6 +57,7 @@ class Job(msgspec.Struct, frozen=True):
     version: str
     total: int
     start: dict[Place, int]
+    incarnations: Mapping[str, Sequence[Incarnation]]
 
 
 def job_of(generation: Generation) -> Job:
@@ -68,6 +71,7 @@ def job_of(generation: Generation) -> Job:
         generation.code,
         sum(ends.values()) - sum(starts.values()),
         starts,
+        generation.incarnations,
     )
 
 
@@ -122,6 +126,7 @@ class _Run:
             owners=self._bindings.owners,
             in_assets=settings.in_assets,
             version=job.version,
+            incarnations=job.incarnations,
         )
         self._pipeline = Pipeline(worker)
         self._pipeline.app.leaves = True

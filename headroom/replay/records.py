@@ -15,8 +15,9 @@ from headroom.clients import Clients, Place
 from headroom.generations.kind import Generation
 from processors.normalise import NORMALISERS, RawFrame
 from schemas.documents import Source
-from schemas.headers import PART, Receipt
+from schemas.headers import INCARNATION, PART, Receipt
 from schemas.identity import user_for
+from schemas.incarnations import named
 from schemas.topics import BALANCES, DEAD_LETTERS
 from schemas.venues import VENUES
 
@@ -214,9 +215,14 @@ def _without_user(said: Said, moved: frozenset[str]) -> Said:
 def _letter(message: Any) -> Said | None:  # noqa: ANN401 - as above
     """A dead letter: what it is compared by is the account, as far as that is known."""
     told = dict(message.headers() or [])
-    place = [told.get(f"__connect.errors.{part}", b"") for part in ("topic", "partition", "offset")]
-    part = [told[PART]] if PART in told else []
-    identity = b"/".join([*place, *part]).decode("utf-8", "replace")
+    topic, *place = (
+        told.get(f"__connect.errors.{part}", b"").decode("utf-8", "replace")
+        for part in ("topic", "partition", "offset")
+    )
+    if (later := told.get(INCARNATION, b"")).isdigit():
+        topic = named(topic, int(later))
+    part = [told[PART].decode("utf-8", "replace")] if PART in told else []
+    identity = "/".join([topic, *place, *part])
     source = _source(identity)
     if source is None or venue_of(source[0]) not in VENUES:
         return None
