@@ -8,6 +8,7 @@ from schemas.documents import BalanceSnapshot
 from schemas.forms import is_well_formed
 
 T = TypeVar("T", bound=msgspec.Struct)
+A = TypeVar("A")
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):
@@ -37,6 +38,14 @@ def decode(data: bytes, kind: type[T]) -> T:
     if not is_well_formed(document):
         raise NotADocument(_WITHOUT_FORM)
     return document
+
+
+def decode_by(data: bytes, decoder: "msgspec.json.Decoder[A]") -> A:
+    """What a decoder of several kinds makes of a text, forms not looked at; raises as `decode`."""
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotADocument(str(error)) from error
 
 
 def decode_snapshot(data: bytes) -> BalanceSnapshot:
