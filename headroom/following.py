@@ -10,6 +10,8 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from headroom.reading import foreign
+from schemas.codec import NotADocument
 from schemas.words import Words
 
 log = logging.getLogger("headroom.following")
@@ -84,6 +86,9 @@ class Following:
                 found = await consumer.getmany(timeout_ms=_WAIT_MS)
                 for records in found.values():
                     for record in records:
-                        self._take(record.key, record.value)
+                        try:
+                            self._take(record.key, record.value)
+                        except NotADocument as error:
+                            foreign(record, str(error))
         finally:
             await consumer.stop()

@@ -124,6 +124,7 @@ class Worker:
             topic=settings.names.source(FEEDS),
             stale_after_seconds=settings.stale_after_seconds,
             clock_ns=clock_ns,
+            foreign=self.agents.foreign,
         )
         access = settings.access
         self._ownership = Ownership(self.app, engine.url, None if access is None else access.worker)

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from producers.kafka import start, stop, unreachable
 from producers.outcomes import excerpt
+from schemas.codec import NotADocument
 
 _WAIT_MS: Final = 500
 _READ_SECONDS: Final = 60.0
@@ -41,7 +42,7 @@ async def followed(
     try:
         try:
             async with asyncio.timeout(_READ_SECONDS):
-                await _read_to_the_end(consumer, tps, take)
+                await _read_to_the_end(consumer, tps, take, log)
         except (KafkaError, OSError, TimeoutError) as error:
             raise unreachable(kafka, error) from error
         following = asyncio.create_task(_follow(consumer, take, log))
@@ -54,19 +55,21 @@ async def followed(
         await stop(consumer)
 
 
-async def _read_to_the_end(consumer: Any, tps: list[TopicPartition], take: Take) -> None:  # noqa: ANN401 - untyped
+async def _read_to_the_end(
+    consumer: Any, tps: list[TopicPartition], take: Take, log: logging.Logger
+) -> None:  # noqa: ANN401 - untyped
     begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
     for tp in tps:
         consumer.seek(tp, begins[tp])
     while any([await consumer.position(tp) < ends[tp] for tp in tps]):
-        await _take_some(consumer, take)
+        await _take_some(consumer, take, log)
 
 
 async def _follow(consumer: Any, take: Take, log: logging.Logger) -> None:  # noqa: ANN401 - untyped
     failing = False
     while True:
         try:
-            await _take_some(consumer, take)
+            await _take_some(consumer, take, log)
         except (KafkaError, OSError) as error:
             if not failing:
                 detail = excerpt(str(error) or type(error).__name__)
@@ -77,7 +80,11 @@ async def _follow(consumer: Any, take: Take, log: logging.Logger) -> None:  # no
             failing = False
 
 
-async def _take_some(consumer: Any, take: Take) -> None:  # noqa: ANN401 - untyped
+async def _take_some(consumer: Any, take: Take, log: logging.Logger) -> None:  # noqa: ANN401 - untyped
     for records in (await consumer.getmany(timeout_ms=_WAIT_MS)).values():
         for record in records:
-            take(record.key or b"", record.value)
+            try:
+                take(record.key or b"", record.value)
+            except NotADocument as error:
+                place = f"partition {record.partition}, offset {record.offset}"
+                log.warning("%s: passed by a record (%s): %s", record.topic, place, error)

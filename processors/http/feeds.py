@@ -11,10 +11,12 @@ import aiokafka
 import msgspec
 from aiokafka.errors import KafkaError
 
+from processors.foreign import Foreign
 from processors.freshness import TOGETHER_NS, Connections, Freshness, user_freshness
 from processors.ledger.users import UserState
-from schemas.codec import NotADocument, decode
-from schemas.feeds import FeedStatus
+from processors.metrics import Metrics
+from schemas.codec import NotADocument
+from schemas.feeds import FeedStatus, status_of
 from schemas.times import rfc3339, time_ns_of
 from schemas.words import Words
 
@@ -42,7 +44,9 @@ class Feeds:
         topic: str,
         stale_after_seconds: float,
         clock_ns: Callable[[], int],
+        foreign: Foreign | None = None,
     ) -> None:
+        self._foreign = foreign or Foreign(Metrics().foreign_records)
         self._kafka = kafka
         self._topic = topic
         self._stale_after_seconds = stale_after_seconds
@@ -66,16 +70,13 @@ class Feeds:
             await asyncio.gather(task, return_exceptions=True)
 
     def take(self, key: bytes, value: bytes | None) -> None:
-        """Take one record of the topic; what cannot be read is another version's and skipped."""
+        """Take one record of the topic; raises `NotADocument` where it is none of ours."""
         if value is None:
             for name in self._statuses.pop(key, {}):
                 self._told_times.pop((key, name), None)
             self._kept = None
             return
-        try:
-            status = decode(value, FeedStatus)
-        except NotADocument:
-            return
+        status = status_of(key, value)
         told = self._statuses.setdefault(key, {})
         before = self._told_times.get((key, status.instance), "")
         if before > status.time:
@@ -154,7 +155,12 @@ class Feeds:
                         self.known()
                 for records in (await consumer.getmany(timeout_ms=_WAIT_MS)).values():
                     for record in records:
-                        self.take(record.key or b"", record.value)
+                        try:
+                            self.take(record.key or b"", record.value)
+                        except NotADocument as error:
+                            self._foreign.passed_by(
+                                record.topic, record.partition, record.offset, str(error)
+                            )
         finally:
             await consumer.stop()
 

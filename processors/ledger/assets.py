@@ -164,7 +164,7 @@ def _contributions(rows: Sequence[tuple[bytes, bytes]]) -> list[Contribution]:
                 found.append(decode(row))
     if not are_well_formed(found):
         if len(rows) == 1:
-            raise RowNotRead(rows[0][0], "an amount or a time without its form")
+            raise RowNotRead(rows[0][0], "an amount without its form")
         for one in rows:
             _contributions([one])
     return found

@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.amounts import AMOUNT, are_short
 from schemas.codec import NotADocument, decode_by
-from schemas.documents import TIME, Balance
+from schemas.documents import Balance
 
 
 class AssetContribution(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="asset"):
@@ -96,7 +96,7 @@ def unbundle(bundle: bytes) -> list[Contribution]:
     """The contributions of one record; raises `NotADocument` where it holds something else."""
     found = decode_by(bundle, _BUNDLE_DECODER)
     if not are_well_formed(found):
-        raise NotADocument("an amount or a time without its form")
+        raise NotADocument("an amount without its form")
     return found
 
 
@@ -110,16 +110,15 @@ def shares_of(bundles: Iterable[bytes]) -> list[Contribution] | None:
 
 
 def are_well_formed(contributions: Iterable[Contribution]) -> bool:
-    """Whether all amounts and times have their forms: nothing else can be added up."""
-    amounts, times = set[str | None](), set[str | None]()
+    """Whether all amounts have their form: nothing else can be added up."""
+    amounts = set[str | None]()
     for one in contributions:
-        times.add(one.time)
         if isinstance(one, AssetContribution):
             for balance in one.venues.values():
                 amounts.update((balance.total, balance.available, balance.held))
         else:
             amounts.update(one.current, one.max)
-    return AMOUNT.fits(amounts) and TIME.fits(times) and are_short(amounts, _LETTERS_MAX)
+    return AMOUNT.fits(amounts) and are_short(amounts, _LETTERS_MAX)
 
 
 def _joined(parts: list[bytes]) -> Iterator[bytes]:
