@@ -85,15 +85,15 @@ async def _read_to(consumer: Any, ends: dict[TopicPartition, int]) -> int:  # no
         left -= {tp for tp in left if await consumer.position(tp) >= ends[tp]}
         if not left:
             break
-        for record in await _some(consumer, left):
+        for record in await _some(consumer, {tp: ends[tp] for tp in left}):
             receipt = read_receipt(record.headers, offset=record.offset, appended_ns=0)
             # A stranger's is no reason to count on from where no number is left.
             greatest = max(greatest, receipt.epoch if receipt.epoch <= EPOCH_MAX else 0)
     return greatest
 
 
-async def _some(consumer: Any, left: set[TopicPartition]) -> list[Any]:  # noqa: ANN401 - untyped
-    """Records that come next, without one that aiokafka does not read.
+async def _some(consumer: Any, left: dict[TopicPartition, int]) -> list[Any]:  # noqa: ANN401 - untyped
+    """Records that come next, up to these ends, without one that aiokafka does not read.
 
     aiokafka 0.14 decodes the names of headers as UTF-8, and raises out of every fetch of a
     partition where a stranger has written another one, for ever.
@@ -104,10 +104,11 @@ async def _some(consumer: Any, left: set[TopicPartition]) -> list[Any]:  # noqa:
     except UnicodeDecodeError:
         pass
     found: list[Any] = []
-    for tp in left:
+    for tp, end in left.items():
         try:
-            while some := await consumer.getmany(tp, timeout_ms=_POLL_MS, max_records=1):
-                found += some[tp]
+            while await consumer.position(tp) < end:
+                some = await consumer.getmany(tp, timeout_ms=_POLL_MS, max_records=1)
+                found += some.get(tp, [])
         except UnicodeDecodeError:
             # The next record, wherever it lies: before it there may be transactions' markers.
             consumer.seek(tp, await consumer.position(tp) + 1)

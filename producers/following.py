@@ -56,8 +56,11 @@ async def followed(
 
 
 async def _read_to_the_end(
-    consumer: Any, tps: list[TopicPartition], take: Take, log: logging.Logger
-) -> None:  # noqa: ANN401 - untyped
+    consumer: Any,  # noqa: ANN401 - untyped
+    tps: list[TopicPartition],
+    take: Take,
+    log: logging.Logger,
+) -> None:
     begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
     for tp in tps:
         consumer.seek(tp, begins[tp])

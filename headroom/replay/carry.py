@@ -18,7 +18,7 @@ from processors.ledger.contributions import bundles, keyed
 from processors.ledger.doubts import Doubtful, doubts
 from processors.ledger.users import Unread, UserState
 from processors.ledger.views import NOWHERE, Venues, View
-from schemas.codec import encode
+from schemas.codec import NotADocument, encode
 from schemas.documents import BalanceSnapshot
 from schemas.headers import Headers, cloud_event
 from schemas.topics import BALANCES_LATEST, EXPOSURE_USER, UNCONFIRMED
