@@ -89,6 +89,6 @@ class Following:
                         try:
                             self._take(record.key, record.value)
                         except NotADocument as error:
-                            foreign(record, str(error))
+                            foreign(record.topic, record.partition, record.offset, str(error))
         finally:
             await consumer.stop()

@@ -132,15 +132,11 @@ async def batches(
             raise Stalled(f"{len(left)} partitions have no more records, and must have")
 
 
-def foreign(record: ConsumerRecord, why: str) -> None:
+def foreign(topic: str, partition: int, offset: int, why: str) -> None:
     """Tell of a record that nobody of us wrote, and that is passed by; each kind once a minute."""
-    _told(TopicPartition(record.topic, record.partition), record.offset, why)
-
-
-def _told(place: TopicPartition, offset: int, why: str) -> None:
     text = (
-        f"{place.topic}: passed by a record that nobody of us wrote "
-        f"(partition {place.partition}, offset {offset}): {why}"
+        f"{topic}: passed by a record that nobody of us wrote "
+        f"(partition {partition}, offset {offset}): {why}"
     )
     line = _words.say(text, int(time.monotonic()))
     if line is not None:
@@ -185,7 +181,7 @@ async def _up_to_unreadable(
             continue
         found += some.get(place, [])
         if passed_by is not None:
-            _told(place, passed_by, "a header's name is not UTF-8")
+            foreign(place.topic, place.partition, passed_by, "a header's name is not UTF-8")
             return found
         if not some:
             return found

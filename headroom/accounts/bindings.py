@@ -78,5 +78,5 @@ async def read_bindings(kafka: Mapping[str, Any], *, partitions: int) -> Binding
         try:
             found.take(record.key, record.value)
         except NotADocument as error:
-            foreign(record, str(error))
+            foreign(record.topic, record.partition, record.offset, str(error))
     return found

@@ -44,7 +44,7 @@ async def letters(
     async for record in records(kafka, DEAD_LETTERS, partitions=partitions, span=wanted.span):
         letter = read(record)
         if letter is None:
-            foreign(record, "its headers name no raw record")
+            foreign(record.topic, record.partition, record.offset, "its headers name no raw record")
         elif wanted.takes(letter) and letter.origin not in seen:
             seen.add(letter.origin)
             yield letter
@@ -57,7 +57,7 @@ async def retried(kafka: Mapping[str, Any], *, partitions: int) -> dict[str, str
         try:
             found[str(_place(record.key))] = str(_place(record.value))
         except NotADocument as error:
-            foreign(record, str(error))
+            foreign(record.topic, record.partition, record.offset, str(error))
     return found
 
 

@@ -66,7 +66,7 @@ async def read_book(kafka: Mapping[str, Any], *, partitions: int) -> Book:
         try:
             book.take(record.key, record.value)
         except NotADocument as error:
-            foreign(record, str(error))
+            foreign(record.topic, record.partition, record.offset, str(error))
     return book
 
 

@@ -121,8 +121,8 @@ class SumLedger:
 
 
 def published(head: bytes) -> bytes:
-    """The JSON text of a sum's document, given the row of its head."""
-    return bytes(msgspec.json.decode(head, type=Head).document)
+    """The JSON text of a sum's document, given its head's row; raises `NotADocument`."""
+    return bytes(decode_by(head, _HEAD).document)
 
 
 def _newest(contributions: Iterable[Contribution]) -> tuple[dict[bytes, Contribution], int]:
