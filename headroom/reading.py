@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -119,7 +119,7 @@ async def batches(
     heard = monotonic()
     while left:
         before = {place: await consumer.position(place) for place in left}
-        found = await _some(consumer, left)
+        found = await _some(consumer, before)
         for place, batch in found.items():
             yield place, [record for record in batch if record.offset < ends[place]]
         after = {place: await consumer.position(place) for place in left}
@@ -144,18 +144,20 @@ def foreign(topic: str, partition: int, offset: int, why: str) -> None:
 
 
 async def _some(
-    consumer: AIOKafkaConsumer, places: Collection[TopicPartition]
+    consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int]
 ) -> dict[TopicPartition, list[ConsumerRecord]]:
-    """Records that come next, past one that aiokafka does not read.
+    """Records that come next in the partitions at these positions, past what aiokafka cannot read.
 
     aiokafka 0.14 decodes the names of headers as UTF-8, and raises out of every fetch of a
-    partition where a stranger has written another one, for ever.
+    partition where a stranger has written another one, for ever. What it had taken of other
+    partitions by then is lost, and they stand behind it.
     """
     try:
-        return await consumer.getmany(*places, timeout_ms=_POLL_MS)  # type: ignore[no-any-return]
+        return await consumer.getmany(*positions, timeout_ms=_POLL_MS)  # type: ignore[no-any-return]
     except UnicodeDecodeError:
-        pass
-    for place in places:
+        for place, at in positions.items():
+            consumer.seek(place, at)
+    for place in positions:
         try:
             found = await consumer.getmany(place, timeout_ms=_POLL_MS)
         except UnicodeDecodeError:

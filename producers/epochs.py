@@ -96,13 +96,16 @@ async def _some(consumer: Any, left: dict[TopicPartition, int]) -> list[Any]:  #
     """Records that come next, up to these ends, without one that aiokafka does not read.
 
     aiokafka 0.14 decodes the names of headers as UTF-8, and raises out of every fetch of a
-    partition where a stranger has written another one, for ever.
+    partition where a stranger has written another one, for ever. What it had taken of other
+    partitions by then is lost, and they stand behind it.
     """
+    begun = {tp: await consumer.position(tp) for tp in left}
     try:
         batches = await consumer.getmany(*left, timeout_ms=_POLL_MS)
         return [record for records in batches.values() for record in records]
     except UnicodeDecodeError:
-        pass
+        for tp, at in begun.items():
+            consumer.seek(tp, at)
     found: list[Any] = []
     for tp, end in left.items():
         try:

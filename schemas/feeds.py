@@ -97,7 +97,7 @@ def status_of(key: bytes, value: bytes) -> FeedStatus:
             if time is not None:
                 time_ns_of(time)
     except ValueError as error:
-        raise NotADocument(str(error)) from error
+        raise NotADocument("a time is none") from error
     return status
 
 
