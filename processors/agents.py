@@ -1,16 +1,22 @@
 """The Faust agents: they read batches, call the folds, and say what to write and to send."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from processors.compiled import cloud_event
 from processors.engine import Batch, EngineApp, Record, Table
+from processors.engine.errors import ForeignRow
+from processors.foreign import Foreign
 from processors.ledger.assets import Emission, SumLedger
-from processors.ledger.contributions import unbundle
+from processors.ledger.assets import check_row as check_sum
+from processors.ledger.contributions import shares_of, unbundle
 from processors.ledger.doubts import Doubtful
 from processors.ledger.moves import read_order
+from processors.ledger.rows import RowNotRead
 from processors.ledger.user_ledger import Snapshot, UserChange, UserChanges, UserLedger
+from processors.ledger.user_ledger import check_row as check_user
 from processors.ledger.users import Unread
 from processors.ledger.views import NOWHERE, Venues
 from processors.ledger.written import WrittenSnapshots
@@ -31,6 +37,8 @@ USERS_TABLE: Final = "users"
 ASSETS_TABLE: Final = "assets"
 
 _NS_PER_S: Final = 1_000_000_000
+
+T = TypeVar("T")
 
 
 class Agents:
@@ -60,16 +68,23 @@ class Agents:
         replicas = app.conf.topic_replication_factor
         changelogs = topics.CHANGELOG.settings(replication_factor=replicas)
         self.users: Table = app.Table(
-            USERS_TABLE, source=names.output(topics.BALANCES), extra_topic_configs=changelogs
+            USERS_TABLE,
+            source=names.output(topics.BALANCES),
+            check=partial(_why_not, check_user),
+            extra_topic_configs=changelogs,
         )
         self.assets: Table = app.Table(
-            ASSETS_TABLE, source=names.contributions, extra_topic_configs=changelogs
+            ASSETS_TABLE,
+            source=names.contributions,
+            check=partial(_why_not, check_sum),
+            extra_topic_configs=changelogs,
         )
         self.sums = SumLedger()
         self._snapshots = WrittenSnapshots()
         self.in_assets = in_assets
         self._user_ledger = UserLedger(in_assets=in_assets)
         self._metrics = metrics
+        self.foreign = Foreign(metrics.foreign_records)
         self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)
         self._names = names
@@ -135,11 +150,15 @@ class Agents:
         """Snapshots become users' rows, their documents, and their shares of all users' sums."""
         async for batch in batches:
             if batch.topic in self._orders:
-                orders = [read_order(record.value or b"") for record in batch]
-                self._tell_changes(batch, self._user_ledger.move(orders, self.users.get))
+                orders = self._ours(batch, read_order)
+                with self._rows(self.users, batch):
+                    changes = self._user_ledger.move(orders, self.users.get)
+                self._tell_changes(batch, changes)
                 continue
             snapshots = self._read_snapshots(batch)
-            self._tell_changes(batch, self._user_ledger.fold(snapshots, self.users.get))
+            with self._rows(self.users, batch):
+                changes = self._user_ledger.fold(snapshots, self.users.get)
+            self._tell_changes(batch, changes)
             if snapshots:
                 batch.when_done(partial(self._observe_age, snapshots[-1].received_time))
 
@@ -162,21 +181,38 @@ class Agents:
         self._metrics.socket_to_table.observe(age_ns / _NS_PER_S)
 
     def _read_snapshots(self, batch: Batch) -> list[Snapshot]:
+        return self._ours(batch, self._snapshots.of)
+
+    def _ours(self, batch: Batch, read: Callable[[bytes], T]) -> list[T]:
+        """What a batch's records say.
+
+        Nobody but agents and commands writes there; a stranger's record must not stop us, and the
+        dead letters account for raw records alone.
+        """
         found = []
         for record in batch:
             try:
-                found.append(self._snapshots.of(record.value or b""))
-            except NotADocument:
-                # Nobody but `normalise` writes here; a stranger's record must not stop us,
-                # and the dead letters account for raw records alone.
-                self._metrics.foreign_records.labels(topics.BALANCES).inc()
+                found.append(read(record.value or b""))
+            except NotADocument as error:
+                self.foreign.passed_by(batch.topic, batch.partition, record.offset, str(error))
         return found
+
+    @contextlib.contextmanager
+    def _rows(self, table: Table, batch: Batch) -> Iterator[None]:
+        """A row that is none of ours is no data: the worker stops, and says which it is."""
+        try:
+            yield
+        except RowNotRead as error:
+            raise _foreign_row(table, batch.partition, error) from error
 
     async def fold_assets(self, batches: AsyncIterator[Batch]) -> None:
         """Shares become sums over all users, one document per sum and batch."""
         async for batch in batches:
-            shares = (share for record in batch for share in unbundle(record.value or b""))
-            changes = self.sums.fold(batch.partition, shares, self.assets.get)
+            shares = shares_of(record.value or b"" for record in batch)
+            if shares is None:
+                shares = [one for bundle in self._ours(batch, unbundle) for one in bundle]
+            with self._rows(self.assets, batch):
+                changes = self.sums.fold(batch.partition, shares, self.assets.get)
             for key, row in changes.rows.items():
                 self.assets[key] = row
             for emission in changes.emissions:
@@ -185,7 +221,10 @@ class Agents:
                 self._metrics.stale_contributions.inc(changes.stale)
 
     def _load_sums(self, partition: int) -> None:
-        self.sums.load(partition, self.assets.committed_items(partition))
+        try:
+            self.sums.load(partition, self.assets.committed_items(partition))
+        except RowNotRead as error:
+            raise _foreign_row(self.assets, partition, error) from error
 
     def _bury(
         self,
@@ -302,6 +341,20 @@ class Agents:
         headers = cloud_event(topic=topic, subject=key, event_id=event_id, time=time)
         headers += self._schema_id[topic]
         return headers
+
+
+def _why_not(check: Callable[[bytes, bytes], None], key: bytes, row: bytes) -> str | None:
+    try:
+        check(key, row)
+    except RowNotRead as error:
+        return str(error)
+    return None
+
+
+def _foreign_row(table: Table, partition: int, error: RowNotRead) -> ForeignRow:
+    return ForeignRow(
+        topic=table.changelog_topic_name, partition=partition, key=error.key, why=str(error)
+    )
 
 
 def _account_of(key: bytes | None) -> str | None:

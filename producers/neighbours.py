@@ -8,8 +8,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.codec import decode
-from schemas.feeds import FeedStatus
+from schemas.feeds import FeedStatus, status_of
 
 SILENT_SECONDS: Final = 5.0
 """Who tells every second and has not for so long does not tell any more."""
@@ -40,14 +39,14 @@ class Neighbours:
     def take(self, key: bytes, value: bytes | None, now: float) -> None:
         """Take one record of the topic; another venue's is passed over.
 
-        Raises `NotADocument` where it is no status.
+        Raises `NotADocument` where nobody of us wrote it.
         """
         if not key.startswith(self._prefix):
             return
         if value is None:
             self._known.pop(key, None)
             return
-        status = decode(value, FeedStatus)
+        status = status_of(key, value)
         told = self._known.setdefault(key, {})
         before = told.get(status.instance)
         is_connected = status.state == "connected"

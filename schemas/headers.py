@@ -30,6 +30,8 @@ PART: Final = "headroom.part"
 """On a dead letter of such a record: which of them it is, from 0; a snapshot's `ce_id` says it."""
 INCARNATION: Final = "headroom.incarnation"
 """On a dead letter: which incarnation of its raw topic it is of, where that is not the first."""
+ERRORS: Final = "__connect.errors."
+_OF_DEAD_LETTERS: Final = frozenset({"headroom.reason", VERSION, PARTS, PART, INCARNATION})
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 _SPEC_VERSION: Final = ("ce_specversion", b"1.0")
 _SOURCE: Final = ("ce_source", b"/headroom")
@@ -145,12 +147,15 @@ class DeadLetterOrigin(msgspec.Struct, frozen=True, gc=False):
 def dead_letter(
     origin: DeadLetterOrigin, *, reason: str, detail: str, own: Iterable[tuple[str, bytes]]
 ) -> Headers:
-    """The headers of a dead letter: the record's own, then why and where it failed."""
+    """The headers of a dead letter: the record's own, then why and where it failed.
+
+    Own ones that are called as these are go: a stranger's would say which record failed, and why.
+    """
     version = [(VERSION, origin.version.encode())] if origin.version else []
     part = [] if origin.part is None else part_headers(*origin.part)
     later = [] if origin.incarnation == 1 else [(INCARNATION, b"%d" % origin.incarnation)]
     return [
-        *own,
+        *(header for header in own if not is_of_dead_letters(header[0])),
         ("__connect.errors.topic", origin.topic.encode()),
         ("__connect.errors.partition", b"%d" % origin.partition),
         ("__connect.errors.offset", b"%d" % origin.offset),
@@ -163,6 +168,11 @@ def dead_letter(
         *part,
         *later,
     ]
+
+
+def is_of_dead_letters(name: str) -> bool:
+    """Whether a header of this name is one that a dead letter has, and no raw record."""
+    return name.startswith(ERRORS) or name in _OF_DEAD_LETTERS
 
 
 def part_headers(number: int, of: int) -> Headers:

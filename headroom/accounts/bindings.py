@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
-from headroom.reading import records
+from headroom.reading import foreign, records
+from schemas.codec import NotADocument, decode
 from schemas.following import Follow, Followed
-from schemas.identity import accounts_of, user_for
+from schemas.identity import accounts_of, is_user, user_for
 from schemas.topics import ACCOUNTS
+from schemas.venues import VENUES
 
 
 class Binding(msgspec.Struct, frozen=True):
@@ -39,10 +41,12 @@ class Bindings:
         self.owners.clear()
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
-        """Take one record of the topic."""
+        """Take one record of the topic; raises `NotADocument` where nobody of us wrote it."""
         if key is None or value is None:
-            return
-        found = msgspec.json.decode(value, type=Binding)
+            raise NotADocument("it binds nothing")
+        found = decode(value, Binding)
+        if key != found.own.encode() or found.venue not in VENUES or not is_user(found.user):
+            raise NotADocument("it binds no account")
         self.all[found.own] = found
         if found.user == found.own:
             self.owners.pop(found.own, None)
@@ -81,5 +85,8 @@ async def read_bindings(kafka: Mapping[str, Any], *, partitions: int) -> Binding
     """The bindings as they are now; raises KafkaError, `Stalled`."""
     found = Bindings()
     async for record in records(kafka, ACCOUNTS, partitions=partitions):
-        found.take(record.key, record.value)
+        try:
+            found.take(record.key, record.value)
+        except NotADocument as error:
+            foreign(record.topic, record.partition, record.offset, str(error))
     return found

@@ -7,13 +7,18 @@ from typing import Final, Protocol
 import msgspec
 
 from headroom.errors import OperatorError
-from schemas.headers import INCARNATION, PART, PARTS, RETRY_OF, VERSION
+from schemas.headers import (
+    ERRORS,
+    INCARNATION,
+    PART,
+    PARTS,
+    RETRY_OF,
+    VERSION,
+    is_of_dead_letters,
+)
 from schemas.incarnations import named, parted
-from schemas.times import rfc3339
+from schemas.times import record_time_ns, rfc3339
 
-_ERRORS: Final = "__connect.errors."
-_ADDED: Final = ("headroom.reason", VERSION, PART, PARTS, INCARNATION)
-_NS_PER_MS: Final = 1_000_000
 _PLACE: Final = re.compile(r"([^/]+)/([0-9]{1,19})/([0-9]{1,19})(?:/([0-9]{1,7}))?")
 _WHOLE: Final = -1
 
@@ -65,7 +70,7 @@ class Record(Protocol):
 
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
     timestamp: int
 
 
@@ -86,7 +91,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     version: str
     key: bytes | None
     frame: bytes
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
     appended_time: str
     retry_of: str | None
     parts: int = 1
@@ -101,7 +106,7 @@ def read_origin(headers: Iterable[tuple[str, bytes | None]]) -> Place | None:
     """Whose dead letter it is, by its headers; None where nobody of us wrote it."""
     told = {name: (value or b"").decode("utf-8", "replace") for name, value in headers}
     try:
-        topic, *place = (told[_ERRORS + name] for name in ("topic", "partition", "offset"))
+        topic, *place = (told[ERRORS + name] for name in ("topic", "partition", "offset"))
         part = [told[PART]] if PART in told else []
         topic = named(topic, int(told.get(INCARNATION, "1")))
         return place_of("/".join([topic, *place, *part]))
@@ -111,32 +116,28 @@ def read_origin(headers: Iterable[tuple[str, bytes | None]]) -> Place | None:
 
 def read(record: Record) -> DeadLetter | None:
     """The dead letter of a record; None where nobody of us wrote it."""
-    told = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    told = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
     origin = read_origin(record.headers)
     try:
         parts = int(told.get(PARTS, "1"))
-        reason, detail = told["headroom.reason"], told[_ERRORS + "exception.message"]
+        reason, detail = told["headroom.reason"], told[ERRORS + "exception.message"]
     except (KeyError, ValueError):
         return None
     if origin is None:
         return None
-    own = tuple(
-        (name, value)
-        for name, value in record.headers
-        if not name.startswith(_ERRORS) and name not in _ADDED
-    )
+    own = tuple(header for header in record.headers if not is_of_dead_letters(header[0]))
     return DeadLetter(
         origin=origin,
         # A frame without headers lies in its venue's topic all the same.
         venue=told.get("venue") or origin.topic.removeprefix("raw.").partition(".")[0],
         reason=reason,
         detail=detail,
-        code=told.get(_ERRORS + "class.name", ""),
+        code=told.get(ERRORS + "class.name", ""),
         version=told.get(VERSION, ""),
         key=record.key,
         frame=record.value or b"",
         headers=own,
-        appended_time=rfc3339(max(0, record.timestamp) * _NS_PER_MS),
+        appended_time=rfc3339(record_time_ns(record.timestamp)),
         retry_of=told.get(RETRY_OF),
         parts=parts,
     )

@@ -24,6 +24,7 @@ from headroom.replay.records import RECORD_TOPICS, Telling
 from headroom.replay.rows import Tables
 from processors.agents import USERS_TABLE
 from processors.engine.client import LEFT_ROWS
+from processors.engine.headers import headers_of
 from processors.ledger.views import Venues
 from schemas.headers import GENERATION
 from schemas.times import rfc3339
@@ -99,7 +100,7 @@ def _correct(
         for said, message in telling.said(topics[topic], range(partitions)):
             if said.identity not in identities:
                 continue
-            headers = [*(message.headers() or ()), (GENERATION, generation.name.encode())]
+            headers = [*headers_of(message), (GENERATION, generation.name.encode())]
             put(producer, (topic, None, message.key(), message.value(), headers))
             waiting += 1
             if waiting % _CORRECTIONS_AT_ONCE == 0:

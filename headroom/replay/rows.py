@@ -4,7 +4,9 @@ Rows hold all that the public documents are made of, so that rows of the same by
 looking at.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import blake2b
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -15,10 +17,13 @@ from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.ledger.assets import Head
 from processors.ledger.users import UserState
 from processors.ledger.views import NOWHERE, Venues, View
-from schemas.codec import decode
+from schemas.codec import NotADocument, decode, decode_by
 from schemas.documents import AssetExposure, BaseExposure, UserBalances, UserExposure
 
+log = logging.getLogger("headroom.replay")
+
 T = TypeVar("T")
+_HEAD_KEY: Final = msgspec.json.Decoder(tuple[str, str])
 SumDocument = AssetExposure | BaseExposure
 
 
@@ -102,21 +107,29 @@ class Tables:
             if pair.here == pair.there and _UNREAD not in (pair.here or b""):
                 yield None
             else:
-                here, there = self._user(pair.here), self._user(pair.there)
-                yield Pair(pair.key, pair.partition, here, there)
+                here, there = self._user(pair, pair.here), self._user(pair, pair.there)
+                # A stranger's row is told of, and says nothing.
+                found = here is not None or there is not None
+                yield Pair(pair.key, pair.partition, here, there) if found else None
 
     def sums(self) -> Iterator[Pair[SumDocument]]:
         """Every sum, as it was last published."""
         for pair in self._pairs(ASSETS_TABLE, list(range(self._partitions)), wanted=_is_head):
             kind = msgspec.json.decode(pair.key)[0]
             type_ = AssetExposure if kind == "asset" else BaseExposure
-            here, there = _sum(pair.here, type_), _sum(pair.there, type_)
-            yield Pair(pair.key, pair.partition, here, there)
+            here, there = _sum(pair, pair.here, type_), _sum(pair, pair.there, type_)
+            if here is not None or there is not None:
+                yield Pair(pair.key, pair.partition, here, there)
 
-    def _user(self, row: bytes | None) -> User | None:
-        if row is None:
+    def _user(self, pair: Pair[bytes], row: bytes | None) -> User | None:
+        try:
+            state = None if row is None else user_of(pair.key, row)
+        except NotADocument as error:
+            _passed_by(USERS_TABLE, pair, error)
             return None
-        view = View(decode(row, UserState), self._in_assets)
+        if state is None:
+            return None
+        view = View(state, self._in_assets)
         return User(view.state, view.balances(), view.exposure())
 
     def _pairs(
@@ -133,14 +146,35 @@ class Tables:
 
 def _is_head(key: bytes) -> bool:
     """Whether a row is a sum's own; those of the users below it have three parts."""
-    return len(msgspec.json.decode(key)) == 2  # noqa: PLR2004 - kind and name
+    try:
+        kind, _ = decode_by(key, _HEAD_KEY)
+    except NotADocument:
+        return False
+    return kind in ("asset", "base")
 
 
-def _sum(head: bytes | None, kind: type[SumDocument]) -> SumDocument | None:
+def user_of(key: bytes, row: bytes) -> UserState:
+    """The row of a user; raises `NotADocument` where it is none that we wrote."""
+    state = decode(row, UserState)
+    if state.user.encode() != key:
+        raise NotADocument("it is another user's")
+    return state
+
+
+def _sum(pair: Pair[bytes], head: bytes | None, kind: type[SumDocument]) -> SumDocument | None:
     if head is None:
         return None
-    document = msgspec.json.decode(head, type=Head).document
-    return decode(bytes(document), kind)
+    try:
+        return decode(bytes(decode(head, Head).document), kind)
+    except NotADocument as error:
+        _passed_by(ASSETS_TABLE, pair, error)
+        return None
+
+
+def _passed_by(table: str, pair: Pair[bytes], why: NotADocument) -> None:
+    name = blake2b(pair.key, digest_size=8).hexdigest()
+    place = f"key {name} by blake2b-64, partition {pair.partition}"
+    log.warning("%s: passed by a row that nobody of us wrote (%s): %s", table, place, why)
 
 
 def same(here: msgspec.Struct | None, there: msgspec.Struct | None, *, versions: bool) -> bool:

@@ -12,6 +12,7 @@
     │   └── TopicReplaced       a topic was deleted and made again, or another one has its name
     ├── TransactionHangs        Kafka does not end a transaction in a changelog
     ├── ChangelogCut            a changelog is not the whole of its table: data was deleted there
+    ├── ForeignRow              a changelog holds a row that nobody of us wrote
     ├── StoreUnusable           a local table cannot be opened or read
     ├── TopicsMissing           topics that the agents read do not exist
     ├── ChangelogShared         somebody else wrote to a changelog of ours
@@ -23,6 +24,8 @@
 
 Bad data is a value and is the agent's own affair; whatever an agent raises stops the worker too.
 """
+
+from hashlib import blake2b
 
 
 class EngineError(Exception):
@@ -170,6 +173,29 @@ class ChangelogCut(EngineError):
         self.topic = topic
         self.partition = partition
         self.reason = reason
+
+
+class ForeignRow(EngineError):
+    """A changelog, or the local table that was made of it, holds a row that is none of ours.
+
+    Somebody else wrote over what was there, and what that was is not to be guessed: the replay
+    makes the table anew. The key is told as a hash: it may name a user. `offset` is None where the
+    row was found in the local table.
+    """
+
+    def __init__(
+        self, *, topic: str, partition: int, key: bytes, why: str, offset: int | None = None
+    ) -> None:
+        place = f"{topic}[{partition}]" + ("" if offset is None else f" at offset {offset}")
+        name = blake2b(key, digest_size=8).hexdigest()
+        super().__init__(
+            f"{place} holds a row that is none of ours (key {name} by blake2b-64): {why}; "
+            "nothing is guessed: see `headroom replay`"
+        )
+        self.topic = topic
+        self.partition = partition
+        self.key = key
+        self.offset = offset
 
 
 class StoreUnusable(EngineError):

@@ -16,6 +16,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, TopicPartition
 from faust.types import TP
 
+from processors.engine.aside import Aside, Check
 from processors.engine.asking import Asking
 from processors.engine.client import OutOfRange, OwnThread, by_partition, librdkafka_log
 from processors.engine.errors import ChangelogCut, TransactionHangs
@@ -43,7 +44,8 @@ class Restorer:
     """Reads changelogs into stores; `clock_ms` gives the time since 1970.
 
     A store that was written longer ago than `tombstones_ms` is read anew from the beginning.
-    `restored_records` counts what was read for restores, standby rows not included.
+    `restored_records` counts what was read for restores, standby rows not included. `checks` are
+    the tables' by their changelogs: a row that is none of theirs is not restored.
     """
 
     def __init__(
@@ -63,13 +65,15 @@ class Restorer:
         self._client: Any = None
         self.restored_records = 0
         self._moved: set[TP] = set()
+        self.checks: dict[str, Check] = {}
+        self._aside = Aside(self.checks)
 
     async def run(self, stores: Stores, *, must_hold: frozenset[TP]) -> set[TP]:
         """Bring stores up to date. `must_hold` names changelogs that must have records.
 
         Returns those whose store is another one than after the last whole restore. Raises
         `ChangelogCut` where a store is ahead of its changelog, or a changelog is empty that cannot
-        be.
+        be, `ForeignRow` where one holds what is no row of ours.
         """
         self._stopping.clear()
         if stores:
@@ -122,6 +126,7 @@ class Restorer:
         self._client.unassign()
         if behind:
             return
+        self._aside.check()
         for tp, store in stores.items():
             # Records at the end may have been compacted away; they are accounted for all the same.
             if ends[tp]:
@@ -200,6 +205,7 @@ class Restorer:
         self._client.unassign()
 
     def _assign(self, positions: Mapping[TP, int]) -> None:
+        self._aside.forget()
         if self._client is None:
             self._client = Consumer(self._properties, logger=librdkafka_log)
         self._client.assign([TopicPartition(*tp, at) for tp, at in positions.items()])
@@ -214,7 +220,8 @@ class Restorer:
         for tp, messages in found.items():
             last = messages[-1].offset()
             rows = {message.key(): message.value() for message in messages}
-            write[tp](rows, Position(last, self._clock_ms()))
+            stands = self._aside.take(tp, rows, messages, last)
+            write[tp](rows, Position(stands, self._clock_ms()))
             positions[tp] = max(positions[tp], last + 1)
         for tp, end in ends.items():
             positions[tp] = max(positions[tp], end)

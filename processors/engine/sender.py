@@ -14,13 +14,13 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from faust.types import TP
 
-from processors.engine.batch import Headers
 from processors.engine.client import (
     LEFT_ROWS,
     REQUEST_BYTES_MAX,
     OwnThread,
     librdkafka_log,
 )
+from processors.engine.headers import Headers
 
 log = logging.getLogger(__name__)
 

@@ -43,6 +43,8 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
             channel = table.changelog_topic.clone_using_queue(self.changelog_queue)
             self.app.topics.add(channel)
             self._channels[table] = channel
+            if table.check is not None:
+                self._restorer.checks[table.changelog_topic_name] = table.check
             await table.maybe_start()
         self._tables_registered.set()
 

@@ -8,10 +8,7 @@ import msgspec
 
 from processors.freshness import Connections, Freshness, Now, Told, user_freshness
 from processors.ledger.users import UserState
-from schemas.codec import decode
-from schemas.feeds import FeedStatus
 from schemas.following import Follow, Followed
-from schemas.times import time_ns_of
 
 ACCOUNTS_TOLD_MAX: Final = 20
 TOGETHER_SECONDS: Final = 10.0
@@ -75,10 +72,7 @@ class Feeds:
         if value is None:
             self._told.pop(key, None)
             return
-        status = decode(value, FeedStatus)
-        # Later nobody could answer for a time that is none.
-        for time in (status.time, status.since, status.last_heard, status.last_confirmed):
-            _ = None if time is None else time_ns_of(time)
+        status = status_of(key or b"", value)
         if since is None:
             # Of what was there before only the last word is a word: who else told, tells again.
             self._told[key] = {status.instance: Told(status, self._monotonic(), is_news=False)}

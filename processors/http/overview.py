@@ -18,9 +18,9 @@ from processors.compiled import Row, read_row
 from processors.engine import Table
 from processors.freshness import LIVE, RANK, AccountFreshness, Connections, Held, State, held_of
 from processors.http.problems import Problem, not_yet
+from processors.http.rows import readable
 from processors.ledger.users import UserState
 from processors.ledger.views import NOWHERE, Venues, user_exposure
-from schemas.codec import decode
 from schemas.documents import Limit, Time
 from schemas.times import rfc3339
 
@@ -194,7 +194,8 @@ class _Count:
         """Count a row: a plain one as it stands, any other decoded; whether it is plain."""
         plain = read_row(row)
         if plain is None:
-            self._add_decoded(decode(row, UserState))
+            for state in readable(iter([(b"", row)])):
+                self._add_decoded(state)
         else:
             self._add_plain(plain)
         return plain is not None
