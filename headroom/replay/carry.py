@@ -11,7 +11,7 @@ import msgspec
 
 from headroom.clients import Clients
 from headroom.generations.kind import Generation, changelog, names_of
-from headroom.replay.rows import last_rows
+from headroom.replay.rows import live_rows
 from processors.agents import USERS_TABLE
 from processors.ledger.contributions import bundles, keyed
 from processors.ledger.doubts import Doubtful, doubts
@@ -154,7 +154,8 @@ def _states(
     topic, reads = changelog(generation.origin, USERS_TABLE), reader(generation)
     ends = clients.ends([topic], partitions)
     for partition in range(partitions):
-        for row in last_rows(clients, topic, ends, [partition]).values():
+        rows = live_rows(clients, generation.origin, USERS_TABLE, ends, [partition])
+        for row in rows.values():
             state = carried_state(decode(row, UserState), reads)
             if state is not None:
                 yield partition, state
