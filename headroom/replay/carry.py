@@ -12,7 +12,7 @@ import msgspec
 from headroom.clients import Clients
 from headroom.errors import OperatorError
 from headroom.generations.kind import Generation, changelog, names_of
-from headroom.replay.rows import last_rows, user_of
+from headroom.replay.rows import live_rows, user_of
 from processors.agents import USERS_TABLE
 from processors.ledger.contributions import bundles, keyed
 from processors.ledger.doubts import Doubtful, doubts
@@ -162,7 +162,8 @@ def _states(
     topic, reads = changelog(generation.origin, USERS_TABLE), reader(generation)
     ends = clients.ends([topic], partitions)
     for partition in range(partitions):
-        for (_, key), row in last_rows(clients, topic, ends, [partition]).items():
+        rows = live_rows(clients, generation.origin, USERS_TABLE, ends, [partition])
+        for (_, key), row in rows.items():
             try:
                 user = user_of(key, row)
             except NotADocument as error:

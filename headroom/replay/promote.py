@@ -28,6 +28,7 @@ from headroom.generations import (
     write,
 )
 from headroom.generations.book import entry
+from headroom.generations.kind import changelog
 from headroom.replay import show
 from headroom.replay.alone import Stopped, alone
 from headroom.replay.asked import RAW_TOPICS, mapped, placed
@@ -38,9 +39,11 @@ from headroom.replay.plan import vanishes
 from headroom.replay.publish import publish
 from headroom.replay.rebuild import Job, rebuild
 from headroom.replay.rows import Pair, Tables, User
+from headroom.replay.told import has_lost
 from headroom.settings import Settings
 from headroom.topics import create, require
 from headroom.topics.known import unchanged
+from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.names import EVERYTHING
 
 _NAMED_MAX: Final = 5
@@ -163,9 +166,17 @@ class _Promotion:
         done = await asyncio.to_thread(
             self._clients.committed, app_name(self._old), names.folded, self._partitions
         )
-        if any(done.get(place, 0) < end for place, end in ends.items()):
+        behind = any(done.get(place, 0) < end for place, end in ends.items())
+        # Tables that were lost cannot be gone on from; the new ones were made of the same frames.
+        if behind and not await asyncio.to_thread(self._has_lost):
             job = Job(self._old, names, {}, {}, "", 0, {}, {})
             await self._work(job, "finish " + self._old, folder, instance)
+
+    def _has_lost(self) -> bool:
+        return any(
+            has_lost(self._clients, table, changelog(self._old, table), self._partitions)
+            for table in (USERS_TABLE, ASSETS_TABLE)
+        )
 
     async def catch_up(self, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path
         """Read the frames that the old generation has read since, so that both stand the same."""

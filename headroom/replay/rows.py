@@ -13,6 +13,7 @@ import msgspec
 
 from headroom.clients import Clients, Place
 from headroom.generations.kind import changelog
+from headroom.replay.told import Rows, lost, told_rows
 from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.ledger.assets import Head
 from processors.ledger.users import UserState
@@ -47,9 +48,6 @@ class User(msgspec.Struct, frozen=True):
 # Of these rows it has to be counted how many accounts are in doubt.
 _UNREAD: Final = b'"unread":{'
 
-Rows = dict[tuple[int, bytes], bytes]
-"""Rows by partition and key."""
-
 
 def last_rows(
     clients: Clients,
@@ -71,6 +69,24 @@ def last_rows(
         else:
             found[place] = value
     return found
+
+
+def live_rows(
+    clients: Clients,
+    live: str,
+    table: str,
+    ends: Mapping[Place, int],
+    partitions: Iterable[int],
+    *,
+    wanted: Callable[[bytes], bool] = lambda _: True,
+) -> Rows:
+    """The same of a live generation's table; as the public was told where the changelog is lost."""
+    topic, numbers = changelog(live, table), list(partitions)
+    gone = lost(clients, topic, ends, numbers)
+    left = [one for one in numbers if one not in gone]
+    found = last_rows(clients, topic, ends, left, wanted=wanted) if left else {}
+    count = sum(1 for of, _ in ends if of == topic)
+    return found | (told_rows(clients, table, gone, count) if gone else {})
 
 
 class Tables:
@@ -135,10 +151,10 @@ class Tables:
     def _pairs(
         self, table: str, partitions: list[int], **wanted: Callable[[bytes], bool]
     ) -> Iterator[Pair[bytes]]:
-        here, there = (
-            last_rows(self._clients, changelog(name, table), self._ends, partitions, **wanted)
-            for name in self._generations
-        )
+        name, live = self._generations
+        topic = changelog(name, table)
+        here = last_rows(self._clients, topic, self._ends, partitions, **wanted)
+        there = live_rows(self._clients, live, table, self._ends, partitions, **wanted)
         for place in sorted(here.keys() | there.keys()):
             partition, key = place
             yield Pair(key, partition, here.get(place), there.get(place))

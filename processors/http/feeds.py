@@ -8,6 +8,7 @@ import msgspec
 
 from processors.freshness import Connections, Freshness, Now, Told, user_freshness
 from processors.ledger.users import UserState
+from schemas.feeds import status_of
 from schemas.following import Follow, Followed
 
 ACCOUNTS_TOLD_MAX: Final = 20
