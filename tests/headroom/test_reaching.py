@@ -85,7 +85,7 @@ def test_frames_on_their_way_when_a_broker_moves_come_once_and_in_order(tmp_path
             until(lambda: known[0] > 20)
             kafka.move()
             before = sent[0]
-            until(lambda: known[0] > before)
+            until(lambda: known[0] > before, seconds=30)
         finally:
             stop.set()
             publishing.join(20)
