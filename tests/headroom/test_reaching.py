@@ -19,6 +19,9 @@ from tests.headroom.commands import headroom, started, until
 from tests.headroom.moving import SASL, USER, moving
 from tests.producers import topics
 
+# Programs, nodes and patience: more than the usual where the machine is busy.
+pytestmark = pytest.mark.timeout(240)
+
 
 def version(url: str) -> int:
     """How often the sandbox's user was told of, as a worker says; 0 where it does not say."""
