@@ -14,6 +14,7 @@ from headroom.accounts.bindings import Bindings
 from headroom.clients import Clients, Place
 from headroom.following import Reader
 from headroom.generations import Generation, app_name, kept_of, names_of
+from headroom.reaching import keep_reaching
 from headroom.replay.asked import RAW_TOPICS, placed
 from headroom.settings import Settings
 from processors.app import Pipeline, WorkerSettings
@@ -116,6 +117,7 @@ class _Run:
             read_last=frozenset([job.names.contributions]),
             records_at_once=_RECORDS_AT_ONCE,
             transaction_records=_TRANSACTION_RECORDS,
+            reaching=keep_reaching,
         )
         # Who has an account now is who had it, for all that is read.
         self._bindings = Bindings()

@@ -19,6 +19,9 @@ from tests.headroom.commands import headroom, started, until
 from tests.headroom.moving import SASL, USER, moving
 from tests.producers import topics
 
+# Programs, nodes and patience: more than the usual where the machine is busy.
+pytestmark = pytest.mark.timeout(240)
+
 
 def version(url: str) -> int:
     """How often the sandbox's user was told of, as a worker says; 0 where it does not say."""
@@ -85,7 +88,7 @@ def test_frames_on_their_way_when_a_broker_moves_come_once_and_in_order(tmp_path
             until(lambda: known[0] > 20)
             kafka.move()
             before = sent[0]
-            until(lambda: known[0] > before)
+            until(lambda: known[0] > before, seconds=30)
         finally:
             stop.set()
             publishing.join(20)
