@@ -65,7 +65,9 @@ async def run_report(settings: Settings, *, as_json: bool) -> None:
     """Say what is wrong, and what each choice would do; nothing is touched."""
     clients = Clients(settings.kafka)
     book = await _book(settings, clients)
-    picture = await asyncio.to_thread(look, clients, book, partitions=settings.partitions)
+    picture = await asyncio.to_thread(
+        look, clients, book, partitions=settings.partitions, stable=False
+    )
     members = (await asyncio.to_thread(clients.group, app_name(picture.live))).members
     found = wrongs(picture)
     told = (
@@ -82,7 +84,9 @@ async def run_resume(
     book = await _book(settings, clients)
     live = book.live.name
     # What cannot be is said before anything is waited for.
-    picture = await asyncio.to_thread(look, clients, book, partitions=settings.partitions)
+    picture = await asyncio.to_thread(
+        look, clients, book, partitions=settings.partitions, stable=False
+    )
     plan(picture, wrongs(picture), choice, topics)
     # From here on nobody else's transaction under this name can be committed; what was is seen, and
     # what was left open by who was killed is void.
