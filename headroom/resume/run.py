@@ -32,6 +32,7 @@ from headroom.resume.plan import (
     Doubt,
     Go,
     Know,
+    NoWay,
     Retell,
     gone_words,
     plan,
@@ -83,6 +84,9 @@ async def run_resume(
     clients = Clients(settings.kafka)
     book = await _book(settings, clients)
     live = book.live.name
+    if book.live.promoting is not None:
+        problem = f"{book.live.promoting} is being promoted: finish that, or give it up"
+        raise NoWay(f"{problem} (`headroom replay promote {live}`)")
     # What cannot be is said before anything is waited for.
     picture = await asyncio.to_thread(
         look, clients, book, partitions=settings.partitions, stable=False

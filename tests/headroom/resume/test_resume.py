@@ -7,7 +7,7 @@ import pytest
 
 from headroom.clients import InUse
 from schemas.topics import CONTRIBUTIONS
-from tests.headroom.commands import headroom
+from tests.headroom.commands import headroom, until
 from tests.headroom.resume.stopped import (
     GROUP,
     HERCLE,
@@ -16,6 +16,9 @@ from tests.headroom.resume.stopped import (
     partition_of,
     stopped,
 )
+
+# The machine that runs this may be busy: each has a Kafka of its own, and several workers.
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_records_that_were_deleted_before_they_were_read_leave_their_accounts_in_doubt(
@@ -40,11 +43,11 @@ def test_records_that_were_deleted_before_they_were_read_leave_their_accounts_in
 
         with pytest.raises(RuntimeError, match="killed"):
             its.killed_while_resuming("beginning", monkeypatch)
-        assert its.wrong() == [wrong]
+        assert wrong in its.wrong()
 
         done = its.resumed("beginning")
         assert done["doubtful"] == 3
-        assert done["stands"] == [{"topic": SFOX, "partition": 3, "offset": end}]
+        assert {"topic": SFOX, "partition": 3, "offset": end} in done["stands"]
         assert its.wrong() == []
         with its.working():
             its.wait()
@@ -139,6 +142,38 @@ def test_offsets_that_the_group_lost_are_found_again_and_nothing_is_told_twice(
             assert its.doubtful().keys() == {"hercle:bad"} | {
                 key for key in its.doubtful() if key.startswith("sfox:")
             }
+
+
+def test_a_raw_topic_that_lost_its_end_goes_on_under_another_name(tmp_path: Path) -> None:
+    """Nobody can cut a log's end off for a test: the group is ahead of it by as much instead."""
+    with stopped(tmp_path) as its:
+        names, others = names_in(3, 2), names_in(5, 2)
+        with its.working():
+            its.sfox([*names, *others] * 2, sound=True)
+            its.wait()
+        before, place = its.identities(), (SFOX, 3)
+        end = its.ends((SFOX,))[place]
+        # These have come since, in places that were read before.
+        its.sfox([names[0], others[0]], sound=True)
+        until(lambda: not its.clients.group(GROUP).members)
+        its.clients.move(GROUP, {place: end + 7})
+        assert [(one["partition"], one["what"]) for one in its.wrong()] == [(3, "log_shortened")]
+        its.resume("--from", "beginning").is_one_line("--from end")
+        done = its.resumed("end")
+        assert {"topic": SFOX, "partition": 3, "offset": end} in done["stands"]
+        assert done["doubtful"] == 2
+        assert its.wrong() == []
+        with its.working():
+            its.wait()
+            its.sfox([names[0], others[0]], sound=True)
+            its.wait()
+            assert its.doubtful().keys() == {f"sfox:{names[1]}"}
+        new = sorted(one for one in its.identities() if one not in before)
+        assert new == [
+            f"{SFOX}/5/4",
+            *(f"{SFOX}~2/{at}" for at in (f"3/{end}", f"3/{end + 1}", "5/5")),
+        ]
+        assert its.audit().findings == []
 
 
 def test_shares_that_were_deleted_before_they_were_summed_are_told_again(tmp_path: Path) -> None:
