@@ -244,3 +244,10 @@ def test_nobody_goes_on_while_a_worker_runs(
             with pytest.raises(InUse, match="the group headroom has members: stop them first"):
                 its.resume_here("told")
         assert its.resume("--from", "told").out == "nothing is wrong: start the workers\n"
+
+
+def test_what_cannot_be_asked_is_one_line(tmp_path: Path) -> None:
+    headroom("resume", "--topic", SFOX).is_one_line("--topic says what --from is for")
+    headroom("resume", "--from", "somewhere").is_one_line("beginning", "end", "told")
+    nobody = {"KAFKA_BOOTSTRAP": "127.0.0.1:1", "DATA_DIR": tmp_path}
+    headroom("resume", **nobody).is_one_line("no Kafka answers at 127.0.0.1:1")
