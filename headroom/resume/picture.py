@@ -104,8 +104,11 @@ def kinds_of(live: str) -> dict[str, Kind]:
     }
 
 
-def look(clients: Clients, book: Book, *, partitions: int) -> Picture:
-    """The picture as it is now; raises `OtherPartitions`, KafkaException."""
+def look(clients: Clients, book: Book, *, partitions: int, stable: bool = True) -> Picture:
+    """The picture as it is now; raises `OtherPartitions`, KafkaException.
+
+    Unless `stable` it does not wait for transactions that may still move the group.
+    """
     live = book.live.name
     kinds = kinds_of(live)
     described = _described(clients, kinds, partitions)
@@ -115,7 +118,7 @@ def look(clients: Clients, book: Book, *, partitions: int) -> Picture:
     begins = clients.begins(there, partitions)
     # All that was written: what is read ends there, whatever becomes of it.
     ends = clients.ends(there, partitions, committed=False)
-    commits = clients.committed(app_name(live), sources, partitions)
+    commits = clients.committed(app_name(live), sources, partitions, stable=stable)
     return Picture(
         live=live,
         partitions=partitions,

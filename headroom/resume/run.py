@@ -32,6 +32,7 @@ from headroom.resume.plan import (
     Doubt,
     Go,
     Know,
+    NoWay,
     Retell,
     gone_words,
     plan,
@@ -65,7 +66,9 @@ async def run_report(settings: Settings, *, as_json: bool) -> None:
     """Say what is wrong, and what each choice would do; nothing is touched."""
     clients = Clients(settings.kafka)
     book = await _book(settings, clients)
-    picture = await asyncio.to_thread(look, clients, book, partitions=settings.partitions)
+    picture = await asyncio.to_thread(
+        look, clients, book, partitions=settings.partitions, stable=False
+    )
     members = (await asyncio.to_thread(clients.group, app_name(picture.live))).members
     found = wrongs(picture)
     told = (
@@ -81,8 +84,13 @@ async def run_resume(
     clients = Clients(settings.kafka)
     book = await _book(settings, clients)
     live = book.live.name
+    if book.live.promoting is not None:
+        problem = f"{book.live.promoting} is being promoted: finish that, or give it up"
+        raise NoWay(f"{problem} (`headroom replay promote {live}`)")
     # What cannot be is said before anything is waited for.
-    picture = await asyncio.to_thread(look, clients, book, partitions=settings.partitions)
+    picture = await asyncio.to_thread(
+        look, clients, book, partitions=settings.partitions, stable=False
+    )
     plan(picture, wrongs(picture), choice, topics)
     # From here on nobody else's transaction under this name can be committed; what was is seen, and
     # what was left open by who was killed is void.

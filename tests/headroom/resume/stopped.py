@@ -23,12 +23,14 @@ from headroom.resume.picture import look
 from headroom.resume.plan import Choice
 from headroom.resume.run import run_resume
 from headroom.settings import load
+from schemas.codec import encode
 from schemas.headers import Headers
-from schemas.topics import TOPICS, UNCONFIRMED
+from schemas.topics import FEEDS, TOPICS, UNCONFIRMED
 from tests.headroom import commands
 from tests.headroom.commands import Ended, headroom, started, until
 from tests.headroom.house import House
-from tests.headroom.replay.scene import PARTITIONS, Scene
+from tests.headroom.replay.scene import EPOCH, PARTITIONS, Scene
+from tests.processors.pipeline import status
 
 GROUP = "headroom"
 SFOX, HERCLE = "raw.sfox.balances.v1", "raw.hercle.balances.v1"
@@ -175,6 +177,18 @@ class Stopped(Scene):
             record.key().decode(): record.value() and json.loads(record.value())
             for record in self.read(topic, begins)
         }
+
+    def reaches(self, user: str, state: str) -> None:
+        """Wait until a user of sFOX's is answered to be so, while the connection vouches for it."""
+        key = b"sfox/1"
+        found: list[Any] = []
+
+        def is_so() -> bool:
+            self.house.produce(FEEDS, (key, encode(status(epoch=EPOCH)), []))
+            found[:] = [self.asked(user)["freshness"]]
+            return bool(found[0]["state"] == state)
+
+        until(is_so, why=lambda: str(found))
 
     def doubtful(self) -> dict[str, str]:
         """The accounts that are in doubt, and why."""

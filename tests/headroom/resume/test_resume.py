@@ -7,7 +7,7 @@ import pytest
 
 from headroom.clients import InUse
 from schemas.topics import CONTRIBUTIONS
-from tests.headroom.commands import headroom
+from tests.headroom.commands import headroom, until
 from tests.headroom.resume.stopped import (
     GROUP,
     HERCLE,
@@ -16,6 +16,9 @@ from tests.headroom.resume.stopped import (
     partition_of,
     stopped,
 )
+
+# The machine that runs this may be busy: each has a Kafka of its own, and several workers.
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_records_that_were_deleted_before_they_were_read_leave_their_accounts_in_doubt(
@@ -40,11 +43,11 @@ def test_records_that_were_deleted_before_they_were_read_leave_their_accounts_in
 
         with pytest.raises(RuntimeError, match="killed"):
             its.killed_while_resuming("beginning", monkeypatch)
-        assert its.wrong() == [wrong]
+        assert wrong in its.wrong()
 
         done = its.resumed("beginning")
         assert done["doubtful"] == 3
-        assert done["stands"] == [{"topic": SFOX, "partition": 3, "offset": end}]
+        assert {"topic": SFOX, "partition": 3, "offset": end} in done["stands"]
         assert its.wrong() == []
         with its.working():
             its.wait()
@@ -52,12 +55,11 @@ def test_records_that_were_deleted_before_they_were_read_leave_their_accounts_in
             reasons = its.doubtful()
             assert set(reasons) == {f"sfox:{name}" for name in lost[:2]}
             assert f"{SFOX}[3] from 3 to 5" in reasons[f"sfox:{lost[0]}"]
-            told = its.asked(f"sfox:{lost[0]}")
-            assert "frames were deleted before they were read" in json.dumps(told["freshness"]), (
-                told
-            )
+            its.reaches(f"sfox:{lost[0]}", "unconfirmed")
+            its.reaches(f"sfox:{others[0]}", "live")
             its.sfox([lost[0]], sound=True)
             its.wait()
+            its.reaches(f"sfox:{lost[0]}", "live")
             assert set(its.doubtful()) == {f"sfox:{lost[1]}"}
             identities = its.identities()
             assert len(set(identities)) == len(identities)
@@ -86,7 +88,7 @@ def test_a_raw_topic_that_was_made_again_has_other_frames_under_other_names(
             (HERCLE, "topic_replaced"),
         }
         done = its.resumed("beginning")
-        assert done["doubtful"] == 5
+        assert done["doubtful"] == 6
         assert [one["incarnation"] for one in done["topics"]] == [2, 2]
         assert its.wrong() == []
         # The very places of before.
@@ -140,6 +142,38 @@ def test_offsets_that_the_group_lost_are_found_again_and_nothing_is_told_twice(
             assert its.doubtful().keys() == {"hercle:bad"} | {
                 key for key in its.doubtful() if key.startswith("sfox:")
             }
+
+
+def test_a_raw_topic_that_lost_its_end_goes_on_under_another_name(tmp_path: Path) -> None:
+    """Nobody can cut a log's end off for a test: the group is ahead of it by as much instead."""
+    with stopped(tmp_path) as its:
+        names, others = names_in(3, 2), names_in(5, 2)
+        with its.working():
+            its.sfox([*names, *others] * 2, sound=True)
+            its.wait()
+        before, place = its.identities(), (SFOX, 3)
+        end = its.ends((SFOX,))[place]
+        # These have come since, in places that were read before.
+        its.sfox([names[0], others[0]], sound=True)
+        until(lambda: not its.clients.group(GROUP).members)
+        its.clients.move(GROUP, {place: end + 7})
+        assert [(one["partition"], one["what"]) for one in its.wrong()] == [(3, "log_shortened")]
+        its.resume("--from", "beginning").is_one_line("--from end")
+        done = its.resumed("end")
+        assert {"topic": SFOX, "partition": 3, "offset": end} in done["stands"]
+        assert done["doubtful"] == 2
+        assert its.wrong() == []
+        with its.working():
+            its.wait()
+            its.sfox([names[0], others[0]], sound=True)
+            its.wait()
+            assert its.doubtful().keys() == {f"sfox:{names[1]}"}
+        new = sorted(one for one in its.identities() if one not in before)
+        assert new == [
+            f"{SFOX}/5/4",
+            *(f"{SFOX}~2/{at}" for at in (f"3/{end}", f"3/{end + 1}", "5/5")),
+        ]
+        assert its.audit().findings == []
 
 
 def test_shares_that_were_deleted_before_they_were_summed_are_told_again(tmp_path: Path) -> None:
@@ -210,3 +244,10 @@ def test_nobody_goes_on_while_a_worker_runs(
             with pytest.raises(InUse, match="the group headroom has members: stop them first"):
                 its.resume_here("told")
         assert its.resume("--from", "told").out == "nothing is wrong: start the workers\n"
+
+
+def test_what_cannot_be_asked_is_one_line(tmp_path: Path) -> None:
+    headroom("resume", "--topic", SFOX).is_one_line("--topic says what --from is for")
+    headroom("resume", "--from", "somewhere").is_one_line("beginning", "end", "told")
+    nobody = {"KAFKA_BOOTSTRAP": "127.0.0.1:1", "DATA_DIR": tmp_path}
+    headroom("resume", **nobody).is_one_line("no Kafka answers at 127.0.0.1:1")
