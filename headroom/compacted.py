@@ -42,6 +42,8 @@ _WAIT_SECONDS: Final = 0.1
 _LOOK_SECONDS: Final = 1.0
 _IDENTITY_SECONDS: Final = 5.0
 _CALL_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 0.2
+_QUIET_SECONDS: Final = 3.0
 _SILENT_SECONDS_MAX: Final = 20.0
 _PAUSE_SECONDS: Final = 1.0
 _LOOKS_MAX: Final = 64
@@ -213,10 +215,13 @@ class Compacted:
                 self._identified_at = now
             self._find_ends()
         except KafkaException as error:
-            why = error.args[0]
-            if self._monotonic() - self._answered_at > _SILENT_SECONDS_MAX:
+            why, silent = error.args[0], self._monotonic() - self._answered_at
+            if silent > _SILENT_SECONDS_MAX:
                 raise _Renew(why.str()) from None
-            self._say(f"cannot be read: {why.str()}; trying again")
+            # A partition that is new, or changes hands, has no leader for a moment.
+            if silent > _QUIET_SECONDS or not passes(why):
+                self._say(f"cannot be read: {why.str()}; trying again")
+            self._looked_at = self._monotonic() - _LOOK_SECONDS + _AGAIN_SECONDS
         else:
             self._answered_at = self._monotonic()
 
