@@ -17,7 +17,7 @@ from headroom.compacted import Looks
 from headroom.following import Following, Reader
 from tests.conftest import KafkaHandle
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 240.0
 COMPACTED = {"cleanup.policy": "compact"}
 
 
