@@ -42,6 +42,8 @@ _WAIT_SECONDS: Final = 0.1
 _LOOK_SECONDS: Final = 1.0
 _IDENTITY_SECONDS: Final = 5.0
 _CALL_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 0.2
+_QUIET_SECONDS: Final = 3.0
 _SILENT_SECONDS_MAX: Final = 20.0
 _PAUSE_SECONDS: Final = 1.0
 _LOOKS_MAX: Final = 64
@@ -62,6 +64,8 @@ _READING: Final[Mapping[str, Any]] = {
     "enable.partition.eof": True,
     "auto.offset.reset": "error",
     "allow.auto.create.topics": False,
+    # Partitions that were added, and leaders that changed, are known by then whatever was missed.
+    "topic.metadata.refresh.interval.ms": 10_000,
     # The end behind a transaction's marker shows after a fetch that found nothing.
     "fetch.wait.max.ms": 100,
     "fetch.error.backoff.ms": 200,
@@ -96,6 +100,10 @@ class HandOver(Protocol):
 
 class _Renew(Exception):
     """Make another client."""
+
+
+class _Anew(Exception):
+    """Read from the beginning, with another client."""
 
 
 class _Stopped(Exception):
@@ -168,6 +176,8 @@ class Compacted:
                 self._run_client()
             except _Stopped:
                 return
+            except _Anew as why:
+                self._say(f"is read again from its beginning: {why}")
             except _Renew as why:
                 self._say(f"cannot be read: {why}; trying again with a new client")
             except Exception as error:  # noqa: BLE001 - whatever it is, it is told and tried again
@@ -213,10 +223,13 @@ class Compacted:
                 self._identified_at = now
             self._find_ends()
         except KafkaException as error:
-            why = error.args[0]
-            if self._monotonic() - self._answered_at > _SILENT_SECONDS_MAX:
+            why, silent = error.args[0], self._monotonic() - self._answered_at
+            if silent > _SILENT_SECONDS_MAX:
                 raise _Renew(why.str()) from None
-            self._say(f"cannot be read: {why.str()}; trying again")
+            # A partition that is new, or changes hands, has no leader for a moment.
+            if silent > _QUIET_SECONDS or not passes(why):
+                self._say(f"cannot be read: {why.str()}; trying again")
+            self._looked_at = self._monotonic() - _LOOK_SECONDS + _AGAIN_SECONDS
         else:
             self._answered_at = self._monotonic()
 
@@ -225,10 +238,9 @@ class Compacted:
         asked = TopicCollection([self._topic])
         answers = self._admin.describe_topics(asked, request_timeout=_CALL_SECONDS)
         found = self._answer(answers[self._topic])
-        is_another = self._id is not None and str(found.topic_id) != self._id
-        self._id = str(found.topic_id)
-        if is_another:
+        if self._id is not None and str(found.topic_id) != self._id:
             self._begin_anew("it was deleted and made again")
+        self._id = str(found.topic_id)
         added = {one.id for one in found.partitions} - self._positions.keys()
         if added:
             self._begin(added)
@@ -247,13 +259,15 @@ class Compacted:
         self._reached()
 
     def _begin_anew(self, why: str) -> None:
-        self._say(f"is read again from its beginning: {why}")
-        self._consumer.unassign()
-        self._positions, self._awaited, self._looks = {}, {}, {}
+        """Read all of it again, with a new client; raises `_Anew`.
+
+        The old one may take the topic for gone until its next round of metadata.
+        """
+        self._positions, self._awaited, self._looks, self._id = {}, {}, {}, None
         self._gathered = {} if self._known or self._gathered is not None else None
         if self._gathered is None:
             self._hand_over([], anew=True, known=False)
-        self._identified_at = self._looked_at = float("-inf")
+        raise _Anew(why)
 
     def _find_ends(self) -> None:
         asked = self._monotonic()
@@ -296,8 +310,7 @@ class Compacted:
         for message in messages:
             number = message.partition()
             if message.error() is not None:
-                if self._mind(message.error(), number, message.offset()):
-                    return
+                self._mind(message.error(), number, message.offset())
             elif number in self._positions:
                 offset = message.offset()
                 since = self._looks[number].since(offset)
@@ -311,20 +324,18 @@ class Compacted:
             self._hand_over(found, anew=False, known=False)
         self._reached()
 
-    def _mind(self, error: KafkaError, number: int, offset: int) -> bool:
-        """Mind an error; whether the topic is read anew because of it."""
+    def _mind(self, error: KafkaError, number: int, offset: int) -> None:
+        """Mind an error, or an end; raises `_Anew`."""
         code = error.code()
         if code == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
             if number in self._positions:
                 self._positions[number] = max(self._positions[number], offset)
         elif code in _OUT_OF_RANGE:
             self._begin_anew("its records were taken away before they were read")
-            return True
         elif code in _AUTHENTICATION:
             self._refused = error.str()
         elif not passes(error) and code not in _OF_THE_GROUP:
             self._say(f"cannot be read: {error.str()}; trying again")
-        return False
 
     def _reached(self) -> None:
         """Say so once all that was there at first has been taken."""
