@@ -1,1 +1,1 @@
-"""What operators do to a Kafka that others run, each act against whole commands: `make chaos PART=operators`."""
+"""What operators do to a Kafka that others run, act by act, against whole commands."""

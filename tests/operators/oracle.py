@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -120,7 +121,7 @@ class Memory:
             for one in self.of(DEAD)
         }
         return [
-            f"{frame.user} receipt {frame.receipt} at {frame.topic}/{frame.partition}/{frame.offset}"
+            f"{frame.user} receipt {frame.receipt}, {frame.topic}/{frame.partition}/{frame.offset}"
             for frame in frames
             if not frame.gone
             and frame.identity not in told
@@ -128,7 +129,7 @@ class Memory:
         ]
 
     def twice(self) -> list[str]:
-        """Outcomes told again under one identity, and documents with one identity and others' bytes.
+        """Outcomes told again under one identity; documents of one identity with other bytes.
 
         Corrections are marked as such and are none.
         """
@@ -192,7 +193,7 @@ class Memory:
 
 
 def _identity(one: Record) -> str | None:
-    """What a record is an outcome of: a snapshot's by its `ce_id`, a dead letter's by its origin."""
+    """What a record is the outcome of: of a snapshot its `ce_id`, of a dead letter its origin."""
     if one.topic == BALANCES:
         return one.headers.get("ce_id")
     place = [one.headers.get(f"__connect.errors.{k}") for k in ("topic", "partition", "offset")]
@@ -243,25 +244,31 @@ def shown_wrong(url: str, venue: Venue, *, all_live: bool = False) -> list[str]:
     whole = True
     for user, frame in venue.newest().items():
         answer = ask(url, f"/v1/users/{quote(user, safe='')}/balances")
-        if answer.status != 200:  # noqa: PLR2004
-            whole = False
-            if all_live or answer.status in {404, 500}:
-                found.append(f"{user}: status {answer.status}")
-            continue
-        told, stale = held(answer.body["totals"]), answer.body["freshness"]["stale"]
-        for asset, (total, *_) in told.items():
+        whole = whole and answer.status == HTTPStatus.OK
+        problem = _user_wrong(user, frame, answer, all_live=all_live)
+        found += [] if problem is None else [problem]
+        for asset, (total, *_) in held(answer.body.get("totals", {})).items():
             tables[asset] = tables.get(asset, Decimal(0)) + total
-        if told != frame.held and not stale:
-            found.append(f"{user}: live, and not what the venue said last")
-        elif all_live and (stale or told != frame.held):
-            why = answer.body["freshness"].get("reason")
-            found.append(f"{user}: {answer.body['freshness'].get('state')} ({why})")
-    if whole:
-        for asset, total in tables.items():
-            answer = ask(url, f"/v1/assets/{asset}/exposure")
-            if answer.status == 503:  # noqa: PLR2004
-                continue
-            told_total = Decimal(answer.body["total"]) if "total" in answer.body else None
-            if told_total != total:
-                found.append(f"sum of {asset}: {told_total}, over the tables {total}")
+    return [*found, *_sums_wrong(url, tables)] if whole else found
+
+
+def _user_wrong(user: str, frame: Frame, answer: Answer, *, all_live: bool) -> str | None:
+    if answer.status != HTTPStatus.OK:
+        missing = answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.INTERNAL_SERVER_ERROR}
+        return f"{user}: status {answer.status}" if all_live or missing else None
+    is_true, fresh = held(answer.body["totals"]) == frame.held, answer.body["freshness"]
+    if not is_true and not fresh["stale"]:
+        return f"{user}: live, and not what the venue said last"
+    if all_live and not (is_true and not fresh["stale"]):
+        return f"{user}: {fresh.get('state')} ({fresh.get('reason')})"
+    return None
+
+
+def _sums_wrong(url: str, tables: Mapping[str, Decimal]) -> list[str]:
+    found = []
+    for asset, total in tables.items():
+        answer = ask(url, f"/v1/assets/{asset}/exposure")
+        told = Decimal(answer.body["total"]) if "total" in answer.body else None
+        if answer.status != HTTPStatus.SERVICE_UNAVAILABLE and told != total:
+            found.append(f"sum of {asset}: {told}, over the tables {total}")
     return found

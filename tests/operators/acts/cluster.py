@@ -1,10 +1,11 @@
 """Acts on the cluster itself: partitions, compression, addresses, a broker that hangs, sizes."""
 
 import shutil
+import socket
 import time
 
 from tests.operators.oracle import ask
-from tests.operators.process import until
+from tests.operators.process import Process, until
 from tests.operators.scene import Scene
 
 _HANG_SECONDS = 60.0
@@ -17,7 +18,7 @@ def partitions_added(scene: Scene) -> None:
     other = scene.place.start("work", "--port", "0")
     assert other.line(r"^ready (\S+)") is not None, other.output
     scene.hands.add_partitions("raw.hercle.balances.v1", 3)
-    # librdkafka and aiokafka look for news of topics every few minutes; a member that comes sees it.
+    # Clients look for news of topics every few minutes; a member that comes sees it.
     other.stop()
     other = scene.place.start("work", "--port", "0")
 
@@ -159,15 +160,13 @@ def cloned_folder(scene: Scene) -> None:
     scene.ends_well()
 
 
-def _worker(scene: Scene):  # noqa: ANN202
+def _worker(scene: Scene) -> Process:
     assert scene.worker is not None
     return scene.worker
 
 
 def _free_port(other: str) -> int:
     """Another port that nobody has."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
     assert not other.endswith(f":{port}")
