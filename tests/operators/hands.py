@@ -18,6 +18,8 @@ from tests.operators import wire
 
 GROUP = "headroom"
 PARTITIONS = 2
+QUIET = {"log_level": 0}
+"""A client that says nothing while its Kafka is away: the act is why."""
 _SECONDS = 30.0
 
 
@@ -26,7 +28,7 @@ class Hands:
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
 
     def topics(self) -> set[str]:
         return set(self._admin.list_topics(timeout=_SECONDS).topics)
@@ -36,10 +38,18 @@ class Hands:
         _until(lambda: topic not in self.topics(), f"{topic} stays")
 
     def delete_records(self, topic: str, before: Mapping[int, int] | None = None) -> None:
-        """Delete what lies before these offsets (None: all that is there)."""
+        """Delete what lies before these offsets (None: all that is there).
+
+        Kafka does so only where a topic may be deleted from: a compacted one is set so for it.
+        """
+        policy = self._policy(topic)
+        if "delete" not in policy:
+            self.configure(topic, cleanup_policy=f"{policy},delete")
         places = before or dict.fromkeys(range(PARTITIONS), OFFSET_END)
         wanted = [TopicPartition(topic, one, offset) for one, offset in places.items()]
         _done(self._admin.delete_records(wanted))
+        if "delete" not in policy:
+            self.configure(topic, cleanup_policy=policy)
 
     def delete_group(self) -> None:
         """Delete the group with all that it has committed, once nobody is in it."""
@@ -70,6 +80,11 @@ class Hands:
         """Set settings of a topic; `_` stands for the dots."""
         self._set(ResourceType.TOPIC, topic, settings)
 
+    def _policy(self, topic: str) -> str:
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        [future] = self._admin.describe_configs([resource]).values()
+        return str(future.result(_SECONDS)["cleanup.policy"].value)
+
     def configure_cluster(self, **settings: str) -> None:
         self._set(ResourceType.BROKER, "", settings)
 
@@ -93,7 +108,7 @@ class Hands:
         return {one: begin for one, (begin, _) in self._bounds(topic).items()}
 
     def _bounds(self, topic: str) -> dict[int, tuple[int, int]]:
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "operators"})
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "operators", **QUIET})
         try:
             return {
                 one: consumer.get_watermark_offsets(TopicPartition(topic, one), _SECONDS)

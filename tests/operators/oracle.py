@@ -52,6 +52,7 @@ def records(bootstrap: str, topic: str) -> list[Record]:
         {
             "bootstrap.servers": bootstrap,
             "group.id": "oracle",
+            "log_level": 0,
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
             "enable.auto.commit": False,

@@ -54,7 +54,11 @@ class Venue:
         self.epoch = time.time_ns()
         self.frames: list[Frame] = []
         self._receipts = {"sfox": 0, "hercle": 0}
-        self._kafka = {"bootstrap.servers": bootstrap, "partitioner": "murmur2_random"}
+        self._kafka: dict[str, str | int] = {
+            "bootstrap.servers": bootstrap,
+            "partitioner": "murmur2_random",
+            "log_level": 0,
+        }
         self._producer = Producer({**self._kafka, "acks": "all"})
         self._over = threading.Event()
         self._vouching = threading.Thread(target=self._vouch, daemon=True)
