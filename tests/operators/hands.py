@@ -4,7 +4,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import OFFSET_END, Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import (
+    OFFSET_END,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -47,7 +54,18 @@ class Hands:
             self.configure(topic, cleanup_policy=f"{policy},delete")
         places = before or dict.fromkeys(range(PARTITIONS), OFFSET_END)
         wanted = [TopicPartition(topic, one, offset) for one, offset in places.items()]
-        _done(self._admin.delete_records(wanted))
+
+        def deleted() -> bool:
+            try:
+                _done(self._admin.delete_records(wanted))
+            except KafkaException as error:
+                # The broker has yet to hear of the policy.
+                if error.args[0].code() != KafkaError.POLICY_VIOLATION:
+                    raise
+                return False
+            return True
+
+        _until(deleted, f"no records of {topic} can be deleted")
         if "delete" not in policy:
             self.configure(topic, cleanup_policy=policy)
 
