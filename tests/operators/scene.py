@@ -182,13 +182,14 @@ class Scene:
                 self.kill()
         elif not stops:
             self.row.failed.append(f"the worker ended with {worker.status}: {self._last_line()}")
-        elif worker.status not in {1, 2} or "Traceback" in self.output:
+        elif worker.status not in {1, 2} or not self._last_line().startswith("headroom: "):
             self.row.failed.append(f"no clear end, status {worker.status}: {self._last_line()}")
 
     def listen(self, wanted: str, output: str | None = None) -> bool:
         """Whether somebody said this; the line is what the row tells."""
         text = self.output if output is None else output
-        for line in text.splitlines():
+        # What a command ends with comes last.
+        for line in reversed(text.splitlines()):
             if re.search(wanted, line):
                 self._said = self._said or line.strip()
                 self.row.said = self._said
