@@ -15,6 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from headroom.kafka.process import spawn
+
 _HEADROOM = (sys.executable, "-m", "headroom")
 _STOP_SECONDS = 40.0
 START_SECONDS = 90.0
@@ -87,13 +89,7 @@ class Process:
 
     def __init__(self, words: tuple[str, ...], settings: Mapping[str, object], log: Path) -> None:
         self.log = log
-        with log.open("wb") as file:
-            self._process = subprocess.Popen(
-                [*_HEADROOM, *words],
-                env=_environment(settings),
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
+        self._process = spawn([*_HEADROOM, *words], output=log, environment=_environment(settings))
 
     @property
     def output(self) -> str:

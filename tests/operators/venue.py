@@ -85,9 +85,10 @@ class Venue:
         assert left == 0, f"{left} frames could not be written"
         return written
 
-    @staticmethod
-    def users() -> list[str]:
-        return [f"sfox:{name}" for name in SFOX] + [f"hercle:{name}" for name in HERCLE]
+    def users(self) -> list[str]:
+        """Everybody who ever spoke."""
+        first = [f"sfox:{name}" for name in SFOX] + [f"hercle:{name}" for name in HERCLE]
+        return list(dict.fromkeys([*first, *(frame.user for frame in self.frames)]))
 
     def newest(self) -> dict[str, Frame]:
         """What each account's venue said last."""

@@ -7,7 +7,8 @@ CONTRIBUTIONS = "headroom-contributions.v1"
 BALANCES = "balances.v1"
 MOVES = "headroom-moves.v1"
 _GONE = "begins at offset|RecordsGone|were deleted before"
-_TRIES = 25
+_TRIES = 20
+_ONCE = 300
 
 
 def contributions_overtaken(scene: Scene) -> None:
@@ -58,9 +59,9 @@ def _give_back(scene: Scene) -> None:
 
 
 def _kill_between(scene: Scene, topic: str) -> None:
-    """Have frames come in, and kill the worker when this topic holds what nobody has read."""
-    for _ in range(_TRIES):
-        scene.venue.tell(times=40)
+    """Have many accounts speak once, and kill the worker when it is behind in this topic."""
+    for number in range(_TRIES):
+        scene.venue.tell([f"sfox:once-{number}-{one}" for one in range(_ONCE)])
         scene.kill()
         if _unread(scene, topic):
             return
