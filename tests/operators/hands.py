@@ -104,7 +104,8 @@ class Hands:
         return str(future.result(_SECONDS)["cleanup.policy"].value)
 
     def configure_cluster(self, **settings: str) -> None:
-        self._set(ResourceType.BROKER, "", settings)
+        """Set settings of the one broker that there is."""
+        self._set(ResourceType.BROKER, "1", settings)
 
     def _set(self, kind: ResourceType, name: str, settings: Mapping[str, str]) -> None:
         entries = [

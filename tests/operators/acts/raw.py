@@ -62,7 +62,7 @@ def shortened(scene: Scene) -> None:
     assert sum(scene.hands.ends(RAW).values()) == 5 * 12, "the copy is not what it was"
     scene.venue.tell(times=2)
     scene.sees("ends at offset|LogShortened")
-    scene.resume("beginning")
+    scene.resume("told")
     scene.ends_well()
 
 
