@@ -60,6 +60,7 @@ class Venue:
             "log_level": 0,
         }
         self._producer = Producer({**self._kafka, "acks": "all"})
+        self.owners: dict[str, str] = {}
         self._over = threading.Event()
         self._vouching = threading.Thread(target=self._vouch, daemon=True)
         self._vouching.start()
@@ -91,8 +92,8 @@ class Venue:
         return list(dict.fromkeys([*first, *(frame.user for frame in self.frames)]))
 
     def newest(self) -> dict[str, Frame]:
-        """What each account's venue said last."""
-        return {frame.user: frame for frame in self.frames}
+        """What each account's venue said last, by the user that has the account."""
+        return {self.owners.get(frame.user, frame.user): frame for frame in self.frames}
 
     def sums(self) -> dict[str, Decimal]:
         """What is held of each asset over all accounts."""

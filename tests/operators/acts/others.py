@@ -38,11 +38,13 @@ def bindings_emptied(scene: Scene) -> None:
     """The accounts' bindings are emptied: a moved account is its own user again?"""
     scene.begin()
     scene.command("accounts", "move", "sfox:user-03", "ann")
+    scene.venue.owners["sfox:user-03"] = "ann"
     scene.stop()
     scene.hands.delete_records("headroom-accounts.v1")
     scene.place.settings["ACCOUNTS_FILE"] = _file(scene)
     scene.sees("headroom-accounts.v1|accounts")
     scene.command("accounts", "move", "sfox:user-03", "sfox:user-03")
+    scene.venue.owners.clear()
     del scene.place.settings["ACCOUNTS_FILE"]
     scene.ends_well()
 
@@ -57,10 +59,14 @@ def statuses_replaced(scene: Scene) -> None:
     scene.venue.tell()
     scene.row.said = "it goes on"
     if not scene.comes_right(60):
-        ended = scene.worker is not None and scene.worker.status is not None
         scene.row.said = "nothing"
-        scene.row.failed.append(scene._last_line() if ended else f"stale: {scene._probes()}")
-        scene.kill()
+        assert scene.worker is not None
+        if scene.worker.status is None:
+            scene.row.failed.append(f"stale: {scene._probes()}")
+            scene.kill()
+        else:
+            # One that looked while the topic was away, and says so.
+            scene.listen("headroom: .*headroom-feeds.v1")
     scene.ends_well()
 
 

@@ -43,6 +43,7 @@ def moves_lost(scene: Scene) -> None:
         "accounts:\n  - {venue: sfox, account: user-03, user: ann}\n"
     )
     scene.place.settings["ACCOUNTS_FILE"] = scene.place.folder / "accounts.yaml"
+    scene.venue.owners["sfox:user-03"] = "ann"
     scene.sees(_GONE)
     scene.command("accounts", "list")
     scene.replay()
@@ -54,6 +55,7 @@ def _give_back(scene: Scene) -> None:
     """The account is its own user's again, so that all names are the venues'."""
     assert scene.start(), scene.output
     scene.command("accounts", "move", "sfox:user-03", "sfox:user-03")
+    scene.venue.owners.clear()
     scene.stop()
     del scene.place.settings["ACCOUNTS_FILE"]
 
