@@ -23,11 +23,11 @@ def partitions_added(scene: Scene) -> None:
     other = scene.place.start("work", "--port", "0")
 
     def told() -> bool:
-        return any("partitions" in one.output for one in (other, _worker(scene)))
+        return any("partitions is" in one.output for one in (other, _worker(scene)))
 
     until(told, 45)
     for one in (other, _worker(scene)):
-        if scene.listen("partitions", one.output):
+        if scene.listen("partitions is", one.output):
             break
     worker = _worker(scene)
     if worker.status is None and ask(scene.url, "/readyz").status != 200:
