@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+# A broker that hung, or came back, leads its partitions in another epoch (KIP-320).
+_OTHER_EPOCH: Final = frozenset({KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH})
 _CALL_SECONDS: Final = 10.0
 _SECONDS_MAX: Final = 60.0
 
@@ -120,7 +122,17 @@ class Asking:
         return self._ask(ask) if partitions else {}
 
     def _ask(self, ask: Callable[[], T]) -> T:
+        def anew() -> T:
+            try:
+                return ask()
+            except KafkaException as error:
+                if error.args[0].code() in _OTHER_EPOCH:
+                    # librdkafka asks with the leader's epoch that it knows, and learns no other
+                    # one by being refused: a client that knows none does.
+                    self._client = None
+                raise
+
         try:
-            return patiently(ask, seconds=_SECONDS_MAX, waits=self._waits)
+            return patiently(anew, seconds=_SECONDS_MAX, waits=self._waits)
         except KafkaException as error:
             raise FetchFailed(error) from error
