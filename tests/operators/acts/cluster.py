@@ -3,7 +3,9 @@
 import shutil
 import socket
 import time
+from http import HTTPStatus
 
+from headroom.sandbox import hercle_keys
 from tests.operators.oracle import ask
 from tests.operators.process import Process, until
 from tests.operators.scene import Scene
@@ -26,11 +28,9 @@ def partitions_added(scene: Scene) -> None:
         return any("partitions is" in one.output for one in (other, _worker(scene)))
 
     until(told, 45)
-    for one in (other, _worker(scene)):
-        if scene.listen("partitions is", one.output):
-            break
     worker = _worker(scene)
-    if worker.status is None and ask(scene.url, "/readyz").status != 200:
+    scene.listen("headroom: .*partitions is", other.output + worker.output)
+    if not until(lambda: worker.status is not None or _serves(scene), 30):
         scene.row.failed.append(f"neither serves nor ends: {scene._probes()}")
     other.kill()
     scene.kill()
@@ -72,7 +72,7 @@ def _produces(scene: Scene, codec: str) -> None:
     """A producer starts, and starts again."""
     sandbox = scene.place.start("sandbox", "hercle", "--users", "1", "--port", "0")
     url = sandbox.line(r"^(http://\S+)$")
-    key = "sandbox-hercle-key-1"
+    [key] = hercle_keys("sandbox-hercle-key", 1)
     for _ in range(2):
         producer = scene.place.start(
             "produce", "hercle", HERCLE_URL=url, HERCLE_API_KEY=key, HERCLE_POLL_SECONDS="0.2"
@@ -158,6 +158,10 @@ def cloned_folder(scene: Scene) -> None:
         scene.row.wrong += [f"with both: {one}" for one in scene._look(all_live=True)]
     other.stop()
     scene.ends_well()
+
+
+def _serves(scene: Scene) -> bool:
+    return ask(scene.url, "/readyz").status == HTTPStatus.OK
 
 
 def _worker(scene: Scene) -> Process:
