@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+# A broker that hung, or came back, leads its partitions in another epoch (KIP-320).
+_OTHER_EPOCH: Final = frozenset({KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH})
 _CALL_SECONDS: Final = 10.0
 _SECONDS_MAX: Final = 60.0
 
@@ -90,14 +92,14 @@ class Asking:
 
         return self._ask(ask) if topics else {}
 
-    def has_commits(self, group: str) -> bool:
-        """Whether a consumer group has a commit on anything."""
+    def committed_topics(self, group: str) -> set[str]:
+        """The topics of which a consumer group has a commit, on any partition."""
 
-        def ask() -> bool:
+        def ask() -> set[str]:
             asked = [ConsumerGroupTopicPartitions(group)]
             answers = self._admin.list_consumer_group_offsets(asked, request_timeout=_CALL_SECONDS)
             places = answers[group].result().topic_partitions or ()
-            return any(place.offset >= 0 for place in places)
+            return {place.topic for place in places if place.offset >= 0}
 
         return self._ask(ask)
 
@@ -120,7 +122,17 @@ class Asking:
         return self._ask(ask) if partitions else {}
 
     def _ask(self, ask: Callable[[], T]) -> T:
+        def anew() -> T:
+            try:
+                return ask()
+            except KafkaException as error:
+                if error.args[0].code() in _OTHER_EPOCH:
+                    # librdkafka asks with the leader's epoch that it knows, and learns no other
+                    # one by being refused: a client that knows none does.
+                    self._client = None
+                raise
+
         try:
-            return patiently(ask, seconds=_SECONDS_MAX, waits=self._waits)
+            return patiently(anew, seconds=_SECONDS_MAX, waits=self._waits)
         except KafkaException as error:
             raise FetchFailed(error) from error
