@@ -69,13 +69,15 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
             bindings.followed(follow) as accounts,
         ):
             await accounts.until()
+            # What was known before this worker was started has been read, and has commits.
+            before = frozenset(book.topics)
             while not stop.is_set():
                 async with waiting(listener, "another generation is being promoted"):
                     name = await _first(following.settled(), stop)
                 if name is None:
                     return
                 known = await _settled(settings, admin, name, following.topics)
-                engine = _engine(settings, name, folder, following, url)
+                engine = _engine(settings, name, folder, following, url, read_before=before)
                 worker = Worker(
                     WorkerSettings(
                         engine,
@@ -106,6 +108,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                 finally:
                     told.cancel()
                     watching.cancel()
+                before = frozenset(following.topics)
 
 
 async def _settled(
@@ -167,7 +170,13 @@ async def _tell(
 
 
 def _engine(
-    settings: Settings, name: str, folder: Path, following: LiveGeneration, url: str
+    settings: Settings,
+    name: str,
+    folder: Path,
+    following: LiveGeneration,
+    url: str,
+    *,
+    read_before: frozenset[str],
 ) -> EngineSettings:
     """The engine's settings for a generation; each has local tables of its own."""
     instance = name_in(folder)
@@ -192,6 +201,7 @@ def _engine(
         url=url,
         replication_factor=settings.replication_factor,
         store="memory" if settings.store == "memory" else "rocksdb",
+        read_before=read_before,
         reaching=keep_reaching,
     )
 

@@ -53,7 +53,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
 
     `read_until` names partitions of sources that are read up to before an offset and no further.
     `read_last` names sources that are read once the others have been at their ends. `read_before`
-    names sources of which every partition is known to have had a commit: none can be missing.
+    names sources that had commits when other sources had: that one has none at all is an error.
 
     `reaching` keeps aiokafka's client reaching a Kafka that moves; it tells of credentials that are
     refused.

@@ -90,14 +90,14 @@ class Asking:
 
         return self._ask(ask) if topics else {}
 
-    def has_commits(self, group: str) -> bool:
-        """Whether a consumer group has a commit on anything."""
+    def committed_topics(self, group: str) -> set[str]:
+        """The topics of which a consumer group has a commit, on any partition."""
 
-        def ask() -> bool:
+        def ask() -> set[str]:
             asked = [ConsumerGroupTopicPartitions(group)]
             answers = self._admin.list_consumer_group_offsets(asked, request_timeout=_CALL_SECONDS)
             places = answers[group].result().topic_partitions or ()
-            return any(place.offset >= 0 for place in places)
+            return {place.topic for place in places if place.offset >= 0}
 
         return self._ask(ask)
 

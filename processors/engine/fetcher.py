@@ -87,8 +87,8 @@ class Fetcher:
 
     Where `until` names an offset of a partition, nothing from there on is read. Topics in `last`
     are read once every other partition has been at its end. `ahead` is how many records are taken
-    at once, and kept ready of each partition. Topics in `read_before` have had a commit on each of
-    their partitions.
+    at once, and kept ready of each partition. Topics in `read_before` have had commits: where the
+    group has some on others, and none on one of these, they are lost.
     """
 
     def __init__(
@@ -142,7 +142,8 @@ class Fetcher:
         """Read these partitions from the group's commits on; where each begins.
 
         One without a commit begins where it does; but where `tables_hold` what was read and the
-        group has no commit at all, they are lost. Raises `LogChanged` where a commit is lost, or
+        group has no commit at all, or has one on others and the topic was read before, they are
+        lost. Raises `LogChanged` where a commit is lost, or
         does not fit what the partition holds.
         """
         self._stopping.clear()
@@ -210,13 +211,14 @@ class Fetcher:
     def _start(self, partitions: list[TP], tables_hold: bool) -> Begun:  # noqa: FBT001 - a thread's call has no names
         found = self._committed(partitions)
         self._know({tp.topic for tp in partitions})
-        missing = None in found.values()
-        lost = missing and tables_hold and not self._asking.has_commits(self._group)
+        missing = {tp.topic for tp in uncommitted(found)}
+        known = self._asking.committed_topics(self._group) if missing else set()
         begin = starts(
             found,
             self._bounds(found),
-            read_before=self._read_before,
-            missing_is_lost=lost,
+            # The first worker of all commits every beginning at once: then either is there or not.
+            read_before=self._read_before - known if known else (),
+            missing_is_lost=bool(missing) and tables_hold and not known,
         )
         self._positions = dict(begin)
         self._done = {tp for tp in begin if tp in self._until and begin[tp] >= self._until[tp]}
