@@ -10,7 +10,7 @@ from typing import Any, Final
 from headroom.clients import Clients, Place
 from headroom.deadletters.letter import NoPlace, place_of, read_origin
 from headroom.deadletters.letter import Place as RawPlace
-from headroom.replay.rows import Rows
+from headroom.replay.told import Rows
 from headroom.resume.picture import Kind, Picture
 from processors.ledger.moves import passed_on
 from processors.ledger.users import UserState, fold
