@@ -40,7 +40,9 @@ async def a_worker(listener: socket.socket) -> AsyncIterator[None]:
     metrics: Any = SimpleNamespace(registry=CollectorRegistry())
     questions: Any = Questions()
     access = Access([Grant("risk", hashed(TOKEN), None)], Secret(WORKER))
-    async with Server(app, questions, metrics, listener.dup(), access).serving():
+    async with Server(
+        app, questions, metrics, listener.dup(), access, not_serving_seconds=300.0
+    ).serving():
         yield
 
 

@@ -7,7 +7,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PURE = ("schemas", "processors/normalise", "processors/ledger")
-MODULES = sorted(path for room in PURE for path in (ROOT / room).rglob("*.py"))
+# What it says of following counts seconds of a monotonic clock, and no money.
+SECONDS_ALONE = ROOT / "schemas/following.py"
+MODULES = sorted(
+    path for room in PURE for path in (ROOT / room).rglob("*.py") if path != SECONDS_ALONE
+)
 
 
 def floats(source: str) -> list[int]:

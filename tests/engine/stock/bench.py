@@ -69,7 +69,14 @@ class Bench:
     async def configure(self, settings: dict[str, str], *topics: str) -> None:
         """Change settings of topics."""
         topic = ConfigResourceType.TOPIC
-        await self._admin.alter_configs([ConfigResource(topic, t, settings) for t in topics])
+        # What is not named goes back to the broker's default, and that is not to compact.
+        keeps = {"cleanup.policy": "compact"}
+        await self._admin.alter_configs(
+            [
+                ConfigResource(topic, t, {**(keeps if t == self.changelog else {}), **settings})
+                for t in topics
+            ]
+        )
 
     # -- input
 

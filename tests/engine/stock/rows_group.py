@@ -13,13 +13,13 @@ from tests.engine.stock.rows import NAMES, Row
 
 
 async def killed_in_a_transaction(bench: Bench) -> Seen:
-    await bench.fill(*NAMES)
-
     async def written() -> bool:
-        return bool(await bench.observer.records(bench.out, committed_only=False))
+        return len(await bench.observer.records(bench.out, committed_only=False)) > 1
 
-    with bench.proxy.holding(Kind.END_TXN):
-        async with bench.worker("send", exactly_once=True) as worker:
+    async with bench.worker("send", exactly_once=True) as worker:
+        await bench.feed(NAMES[0], key=NAMES[0], partition=0)
+        with bench.proxy.holding(Kind.END_TXN):
+            await bench.fill(*NAMES[1:])
             await bench.until(written)
             await bench.kill(worker)
     async with bench.worker("send", exactly_once=True):
