@@ -6,6 +6,8 @@ costs the broker a marker in every partition that it touched.
 
 Where the group gave a partition to somebody else in between, Kafka refuses the offsets (KIP-447)
 and the transaction never was: everything in flight is dropped, and the group asked again.
+
+Where a connection broke while a transaction was open, the next one begins under another epoch.
 """
 
 import asyncio
@@ -94,6 +96,7 @@ class ExactlyOnce(Flight):
         self._at_once = asyncio.Event()
         self._ended = 0.0
         self._refusals = 0
+        self.renewed_count = 0
 
     # -- from the agents
 
@@ -176,6 +179,9 @@ class ExactlyOnce(Flight):
                 self.committed_count += 1
                 self._settle(batches)
                 self.progress.committed(offsets)
+                if self._sender.in_doubt:
+                    log.info("a connection broke: the next transaction has a new epoch")
+                    await self._renew()
             self._ended = time.monotonic()
             while self._queued:
                 await self._add(self._queued.popleft())
@@ -214,9 +220,15 @@ class ExactlyOnce(Flight):
             except KafkaException as error:
                 log.warning("it cannot be aborted: %s", error.args[0])
             else:
-                return
+                if not self._sender.in_doubt:
+                    return
         if self.broken is None:
-            await self._sender.renew()
+            await self._renew()
+
+    async def _renew(self) -> None:
+        """No request of a transaction that has ended may end the next one, or add to it."""
+        await self._sender.renew()
+        self.renewed_count += 1
 
     def drop(self) -> None:
         """Forget everything in flight: it never was."""

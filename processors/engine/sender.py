@@ -6,7 +6,9 @@ Handing a record over takes microseconds and never waits; what waits for Kafka r
 import asyncio
 import contextlib
 import logging
+import re
 import struct
+import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
@@ -52,8 +54,46 @@ IN_TRANSACTIONS: Final[Mapping[str, Any]] = {"linger.ms": 20}
 WITHOUT_TRANSACTIONS: Final[Mapping[str, Any]] = {"message.timeout.ms": 0}
 
 
+# What librdkafka says of each connection that ends, in its debugging of brokers ("FAIL", then the
+# connection's age and state); it says nothing else of it each time, and nothing of its own accord.
+_DEBUG: Final = "broker"
+_ENDED: Final = frozenset({"FAIL", "REQTMOUT"})
+# A connection that was not there yet has carried no request of a transaction; one to a server of
+# the list that it begins with never does, and is given up once that server is known by its number.
+_HARMLESS: Final = re.compile(
+    r"/bootstrap: |after \d+ms in state (INIT|DOWN|TRY_CONNECT|CONNECT|SSL_HANDSHAKE|AUTH_LEGACY"
+    r"|APIVERSION_QUERY|AUTH_HANDSHAKE|AUTH_REQ)\b"
+)
+
+
+class Doubt:
+    """Whether a request of a client may still be under way, unanswered: a log for librdkafka.
+
+    It is written to by whoever polls the client; `raised` is for good. librdkafka tells its error
+    callback of the same error only once in 30 seconds, and of many endings not at all. What is
+    debugged it tells each time, before it tries the lost requests again (`rd_kafka_broker_fail`
+    in its rdkafka_broker.c): so whoever polls once the second try has succeeded has heard of it.
+    """
+
+    def __init__(self, *, told: bool = False) -> None:
+        self.raised = False
+        self._told = told
+
+    def log(self, level: int, text: str, facility: str, *arguments: Any) -> None:  # noqa: ANN401 - as a logger's
+        """Hear of a connection that ended; pass on what is more than debugging, or was `told`."""
+        if facility in _ENDED and not _HARMLESS.search(str(arguments[-1])):
+            self.raised = True
+        if level > logging.DEBUG or self._told:
+            librdkafka_log.log(level, text, facility, *arguments)
+
+
 class Sender:
-    """A producer; `open` connects. With a `transactional_id` everything lies in transactions."""
+    """A producer; `open` connects. With a `transactional_id` everything lies in transactions.
+
+    Where `in_doubt`, a request of the last transaction may still be under way and end the next
+    one, or add to it: Kafka tells transactions of one epoch apart by nothing (KIP-890, whose second
+    part librdkafka lacks). So before another one is begun, `renew`: late requests are then refused.
+    """
 
     def __init__(
         self,
@@ -71,6 +111,7 @@ class Sender:
         self._in_transactions = transactional_id is not None
         self._thread = OwnThread("send")
         self._client: Any = None
+        self._doubt = Doubt()
         self._begun = False
         self._polling = False
         self._closing = False
@@ -79,9 +120,16 @@ class Sender:
 
     async def open(self) -> None:
         """Connect; what a transaction of this id left open is aborted. KafkaException if not."""
-        self._client = Producer(self._properties, logger=librdkafka_log)
-        if self._in_transactions:
+        if not self._in_transactions:
+            self._client = Producer(self._properties, logger=librdkafka_log)
+        else:
+            debugged = self._properties.get("debug")
+            self._doubt = Doubt(told=bool(debugged))
+            debug = f"{debugged},{_DEBUG}" if debugged else _DEBUG
+            self._client = Producer({**self._properties, "debug": debug}, logger=self._doubt)
             await self._thread.call(self._again, self._client, self._client.init_transactions)
+            # No transaction was begun yet, so none has lost a request.
+            self._doubt.raised = False
 
     async def close(self) -> None:
         """Let go of the connections; what is still on its way has a moment to land."""
@@ -91,10 +139,20 @@ class Sender:
         self._thread.close()
 
     async def renew(self) -> None:
-        """A new client of the same id, after Kafka told the old one that it is outdated."""
-        self._client = None
+        """A new client of the same id: Kafka refuses whatever else comes of the old one."""
+        self._let_go()
         self._begun = False
         await self.open()
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a request may be under way unanswered; exact once a transaction has ended."""
+        return self._doubt.raised
+
+    def _let_go(self) -> None:
+        """Have the client destroyed, which waits for its threads; it sends nothing any more."""
+        old, self._client = [self._client], None
+        threading.Thread(target=old.clear, name="let go", daemon=True).start()
 
     # -- records
 
@@ -177,7 +235,7 @@ class Sender:
             # Whatever it hangs in goes on hanging, in a thread that nobody waits for.
             self._thread.close()
             self._thread = OwnThread("send")
-            self._client = None
+            self._doubt.raised = True
             gone = KafkaError(KafkaError._FATAL, "librdkafka does not answer", fatal=True)  # noqa: SLF001 - its public name
             raise KafkaException(gone) from None
 
@@ -200,14 +258,19 @@ class Sender:
 
     def _again(self, client: Any, call: Callable[[float], Any]) -> None:  # noqa: ANN401 - as above
         """Call until Kafka has answered: librdkafka goes on where a call timed out."""
+        doubt = self._doubt
         while True:
             try:
                 call(_CALL_SECONDS)
             except KafkaException as error:
+                doubt.raised = True
                 if not error.args[0].retriable() or self._closing or client is not self._client:
                     raise
                 log.warning("Kafka does not answer yet: %s", error.args[0])
             else:
+                # What happened to connections meanwhile is heard of now.
+                while client.poll(0):
+                    pass
                 return
 
 
