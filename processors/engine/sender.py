@@ -224,6 +224,8 @@ class Sender:
 
     async def abort(self) -> None:
         """Make everything in the open transaction never have been."""
+        if self._client is None:
+            raise _gone("there is no client")
         await self._in_time(self._again, self._client, self._client.abort_transaction)
         self._begun = False
 
@@ -235,9 +237,8 @@ class Sender:
             # Whatever it hangs in goes on hanging, in a thread that nobody waits for.
             self._thread.close()
             self._thread = OwnThread("send")
-            self._doubt.raised = True
-            gone = KafkaError(KafkaError._FATAL, "librdkafka does not answer", fatal=True)  # noqa: SLF001 - its public name
-            raise KafkaException(gone) from None
+            self._client = None
+            raise _gone("librdkafka does not answer") from None
 
     # -- in the thread
 
@@ -272,6 +273,10 @@ class Sender:
                 while client.poll(0):
                     pass
                 return
+
+
+def _gone(why: str) -> KafkaException:
+    return KafkaException(KafkaError(KafkaError._FATAL, why, fatal=True))  # noqa: SLF001 - its public name
 
 
 def group_metadata(group: str, generation: int, member: str, instance: str | None) -> bytes:

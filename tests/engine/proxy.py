@@ -2,7 +2,10 @@
 
 Clients that start at `Proxy.bootstrap` stay behind the proxy: in every answer but a fetch the
 broker's own address is replaced by the proxy's, which has as many bytes. Whoever starts at the
-broker's address is not touched by any fault.
+broker's address is not touched by any fault. It listens without encryption or passwords.
+
+A request may come late, as in a network that is busy: its connection ends, its client tries again
+on another one, and then the broker gets the first one, too.
 
 Source: Kafka's protocol guide, "Protocol Primitive Types" and "Common Request and Response
 Structure": a length of four bytes, in a request then two bytes that name its kind; answers come
@@ -12,9 +15,13 @@ in the order of the requests.
 import asyncio
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Iterator
-from enum import IntEnum
-from typing import Self
+from collections.abc import Collection, Iterator
+from enum import IntEnum, StrEnum
+from typing import NamedTuple, Self
+
+# A request that was kept, and that nobody tried again, comes after so long.
+_UNTRIED_SECONDS_MAX = 3.0
+_LATE_SECONDS_MAX = 10.0
 
 
 class Kind(IntEnum):
@@ -23,7 +30,40 @@ class Kind(IntEnum):
     PRODUCE = 0
     FETCH = 1
     OFFSET_COMMIT = 8
+    OFFSET_FETCH = 9
+    FIND_COORDINATOR = 10
+    JOIN_GROUP = 11
+    HEARTBEAT = 12
+    SYNC_GROUP = 14
+    INIT_PRODUCER_ID = 22
+    ADD_PARTITIONS_TO_TXN = 24
+    ADD_OFFSETS_TO_TXN = 25
     END_TXN = 26
+    TXN_OFFSET_COMMIT = 28
+
+
+class Act(StrEnum):
+    """What can befall one request."""
+
+    KEEP = "keep"
+    """Its connection ends; it reaches the broker some time after another of its kind was answered,
+    on a connection of the proxy's."""
+    REPEAT = "repeat"
+    """The broker gets it twice, the second time on a connection of the proxy's."""
+    DELAY = "delay"
+    """It and what is behind it come later."""
+    CUT = "cut"
+    """Its connection ends, and it never reaches the broker."""
+    LOSE = "lose"
+    """The broker does it; the connection ends before it says so."""
+
+
+class Due(NamedTuple):
+    """An act that waits for a request; `passed` once the broker has, or will never have, it."""
+
+    act: Act
+    seconds: float
+    passed: asyncio.Event
 
 
 class Proxy:
@@ -36,8 +76,10 @@ class Proxy:
         self._own_port = 0
         self._gates: dict[int, asyncio.Event] = {}
         self._delays: dict[int, float] = {}
-        self._cuts: defaultdict[int, int] = defaultdict(int)
+        self._due: defaultdict[int, deque[Due]] = defaultdict(deque)
+        self._answered: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
         self._connections: set[asyncio.Task[None]] = set()
+        self._late: set[asyncio.Task[None]] = set()
         self.held = 0
 
     async def __aenter__(self) -> Self:
@@ -49,6 +91,7 @@ class Proxy:
         assert self._server is not None
         self._server.close()
         await self.cut()
+        await _end(self._late)
 
     @property
     def bootstrap(self) -> str:
@@ -80,14 +123,25 @@ class Proxy:
 
     def lose_answer(self, kind: Kind) -> None:
         """The broker does the next request of this kind; the connection ends before it says so."""
-        self._cuts[kind] += 1
+        self.befall(Act.LOSE, kind)
+
+    def befall(self, act: Act, kind: Kind, seconds: float = 0.0) -> asyncio.Event:
+        """Let something befall the next request of a kind, after those that wait for one before.
+
+        `seconds`: how long it is delayed, or how much later it comes (again). What is returned is
+        set once nothing more comes of it.
+        """
+        due = Due(act, seconds, asyncio.Event())
+        self._due[kind].append(due)
+        return due.passed
+
+    def forgive(self) -> None:
+        """Let nothing befall what comes from now on."""
+        self._due.clear()
 
     async def cut(self) -> None:
         """End all connections; what is held back never reaches the broker."""
-        connections = list(self._connections)
-        for connection in connections:
-            connection.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        await _end(self._connections)
 
     # -- one connection
 
@@ -99,7 +153,7 @@ class Proxy:
         try:
             broker, request = await asyncio.open_connection(self._host, self._port)
             writers.append(request)
-            asked: deque[int] = deque()
+            asked: deque[tuple[int, Due | None]] = deque()
             ways = [
                 asyncio.ensure_future(self._requests(client, request, asked)),
                 asyncio.ensure_future(self._answers(broker, reply, asked)),
@@ -107,9 +161,10 @@ class Proxy:
             try:
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for way in ways:
-                    way.cancel()
-                await asyncio.gather(*ways, return_exceptions=True)
+                await _end(ways)
+                for _, due in asked:
+                    if due is not None:
+                        due.passed.set()
         except (OSError, asyncio.CancelledError):
             pass  # the broker is away, or the proxy cuts: for the client it is the same
         finally:
@@ -118,7 +173,10 @@ class Proxy:
                 writer.transport.abort()
 
     async def _requests(
-        self, client: asyncio.StreamReader, request: asyncio.StreamWriter, asked: deque[int]
+        self,
+        client: asyncio.StreamReader,
+        request: asyncio.StreamWriter,
+        asked: deque[tuple[int, Due | None]],
     ) -> None:
         while frame := await _frame(client):
             kind = int.from_bytes(frame[:2])
@@ -127,25 +185,83 @@ class Proxy:
             while kind in self._gates:
                 self.held += 1
                 await self._gates[kind].wait()
-            asked.append(kind)
-            request.write(len(frame).to_bytes(4) + frame)
+            lost = None
+            if self._due[kind]:
+                due = self._due[kind].popleft()
+                match due.act:
+                    case Act.CUT:
+                        due.passed.set()
+                        return
+                    case Act.KEEP:
+                        self._pass_on_late(kind, frame, due)
+                        return
+                    case Act.REPEAT:
+                        self._pass_on_late(kind, frame, due)
+                    case Act.DELAY:
+                        await asyncio.sleep(due.seconds)
+                        due.passed.set()
+                    case Act.LOSE:
+                        lost = due
+            asked.append((kind, lost))
+            request.write(_framed(frame))
             await request.drain()
 
     async def _answers(
-        self, broker: asyncio.StreamReader, reply: asyncio.StreamWriter, asked: deque[int]
+        self,
+        broker: asyncio.StreamReader,
+        reply: asyncio.StreamWriter,
+        asked: deque[tuple[int, Due | None]],
     ) -> None:
         own, proxied = (
             self._host.encode() + port.to_bytes(4) for port in (self._port, self._own_port)
         )
         while frame := await _frame(broker):
-            kind = asked.popleft()
-            if self._cuts[kind]:
-                self._cuts[kind] -= 1
+            kind, lost = asked.popleft()
+            if lost is not None:
+                lost.passed.set()
                 return
             if kind != Kind.FETCH:
                 frame = frame.replace(own, proxied)
-            reply.write(len(frame).to_bytes(4) + frame)
+            reply.write(_framed(frame))
             await reply.drain()
+            self._answered[kind].set()
+
+    # -- what comes late
+
+    def _pass_on_late(self, kind: int, frame: bytes, due: Due) -> None:
+        self._answered[kind].clear()
+        task = asyncio.create_task(self._late_request(kind, frame, due))
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    async def _late_request(self, kind: int, frame: bytes, due: Due) -> None:
+        """Pass a request on, once another of its kind was answered and the act's time is over."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._answered[kind].wait(), _UNTRIED_SECONDS_MAX)
+        await asyncio.sleep(due.seconds)
+        try:
+            async with asyncio.timeout(_LATE_SECONDS_MAX):
+                broker, request = await asyncio.open_connection(self._host, self._port)
+                try:
+                    request.write(_framed(frame))
+                    await _frame(broker)
+                finally:
+                    request.transport.abort()
+        except OSError:  # a time-out is one, too
+            pass
+        finally:
+            due.passed.set()
+
+
+async def _end(tasks: Collection[asyncio.Future[None]]) -> None:
+    ending = list(tasks)
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)
+
+
+def _framed(frame: bytes) -> bytes:
+    return len(frame).to_bytes(4) + frame
 
 
 async def _frame(reader: asyncio.StreamReader) -> bytes:

@@ -82,13 +82,17 @@ class Bench:
         *,
         source: str | None = None,
         number: int = 1,
+        proxy: str = "",
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         **options: Any,
     ) -> tuple[EngineApp, Table]:
-        """An app with a table `rows`; it is not started. Workers differ in their `number`."""
+        """An app with a table `rows`; it is not started. Workers differ in their `number`.
+
+        It reaches Kafka by way of a `proxy`, where there is one.
+        """
         settings = EngineSettings(
             name=self.name,
-            kafka=self.kafka,
+            kafka={"bootstrap_servers": proxy} if proxy else self.kafka,
             data_dir=self.folder / f"data-{number}",
             partitions=PARTITIONS,
             url=f"http://127.0.0.1:{number}",
