@@ -15,7 +15,7 @@ in the order of the requests.
 import asyncio
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from enum import IntEnum, StrEnum
 from typing import NamedTuple, Self
 
@@ -63,7 +63,22 @@ class Due(NamedTuple):
 
     act: Act
     seconds: float
+    behind: tuple[Kind, ...]
     passed: asyncio.Event
+
+
+class _Late:
+    """A request that comes late: once these kinds were answered, one after the other."""
+
+    def __init__(self, behind: Iterable[int]) -> None:
+        self._behind = deque(behind)
+        self.turn = asyncio.Event()
+
+    def answered(self, kind: int) -> None:
+        if self._behind and self._behind[0] == kind:
+            self._behind.popleft()
+        if not self._behind:
+            self.turn.set()
 
 
 class Proxy:
@@ -77,9 +92,8 @@ class Proxy:
         self._gates: dict[int, asyncio.Event] = {}
         self._delays: dict[int, float] = {}
         self._due: defaultdict[int, deque[Due]] = defaultdict(deque)
-        self._answered: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
         self._connections: set[asyncio.Task[None]] = set()
-        self._late: set[asyncio.Task[None]] = set()
+        self._late: dict[asyncio.Task[None], _Late] = {}
         self.held = 0
 
     async def __aenter__(self) -> Self:
@@ -125,13 +139,16 @@ class Proxy:
         """The broker does the next request of this kind; the connection ends before it says so."""
         self.befall(Act.LOSE, kind)
 
-    def befall(self, act: Act, kind: Kind, seconds: float = 0.0) -> asyncio.Event:
+    def befall(
+        self, act: Act, kind: Kind, seconds: float = 0.0, behind: tuple[Kind, ...] = ()
+    ) -> asyncio.Event:
         """Let something befall the next request of a kind, after those that wait for one before.
 
-        `seconds`: how long it is delayed, or how much later it comes (again). What is returned is
-        set once nothing more comes of it.
+        `seconds`: how long it is delayed, or how much later it comes (again); `behind`: the answers
+        after which it does, in this order, instead of one of its kind. What is returned is set once
+        nothing more comes of it.
         """
-        due = Due(act, seconds, asyncio.Event())
+        due = Due(act, seconds, behind or (kind,), asyncio.Event())
         self._due[kind].append(due)
         return due.passed
 
@@ -193,10 +210,10 @@ class Proxy:
                         due.passed.set()
                         return
                     case Act.KEEP:
-                        self._pass_on_late(kind, frame, due)
+                        self._pass_on_late(frame, due)
                         return
                     case Act.REPEAT:
-                        self._pass_on_late(kind, frame, due)
+                        self._pass_on_late(frame, due)
                     case Act.DELAY:
                         await asyncio.sleep(due.seconds)
                         due.passed.set()
@@ -224,20 +241,20 @@ class Proxy:
                 frame = frame.replace(own, proxied)
             reply.write(_framed(frame))
             await reply.drain()
-            self._answered[kind].set()
+            for late in self._late.values():
+                late.answered(kind)
 
     # -- what comes late
 
-    def _pass_on_late(self, kind: int, frame: bytes, due: Due) -> None:
-        self._answered[kind].clear()
-        task = asyncio.create_task(self._late_request(kind, frame, due))
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
+    def _pass_on_late(self, frame: bytes, due: Due) -> None:
+        late = _Late(due.behind)
+        task = asyncio.create_task(self._late_request(frame, due, late))
+        self._late[task] = late
+        task.add_done_callback(self._late.pop)
 
-    async def _late_request(self, kind: int, frame: bytes, due: Due) -> None:
-        """Pass a request on, once another of its kind was answered and the act's time is over."""
+    async def _late_request(self, frame: bytes, due: Due, late: _Late) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._answered[kind].wait(), _UNTRIED_SECONDS_MAX)
+            await asyncio.wait_for(late.turn.wait(), _UNTRIED_SECONDS_MAX)
         await asyncio.sleep(due.seconds)
         try:
             async with asyncio.timeout(_LATE_SECONDS_MAX):
