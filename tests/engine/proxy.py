@@ -49,7 +49,9 @@ class Act(StrEnum):
     """Its connection ends; it reaches the broker some time after another of its kind was answered,
     on a connection of the proxy's."""
     REPEAT = "repeat"
-    """The broker gets it twice, the second time on a connection of the proxy's."""
+    """The broker gets it; its connection ends, and later the broker gets it again, as with `KEEP`.
+
+    On a connection that stands nothing is ever repeated: TCP sees to that."""
     DELAY = "delay"
     """It and what is behind it come later."""
     CUT = "cut"
@@ -180,7 +182,7 @@ class Proxy:
             finally:
                 await _end(ways)
                 for _, due in asked:
-                    if due is not None:
+                    if due is not None and due.act is Act.LOSE:
                         due.passed.set()
         except (OSError, asyncio.CancelledError):
             pass  # the broker is away, or the proxy cuts: for the client it is the same
@@ -214,6 +216,7 @@ class Proxy:
                         return
                     case Act.REPEAT:
                         self._pass_on_late(frame, due)
+                        lost = due
                     case Act.DELAY:
                         await asyncio.sleep(due.seconds)
                         due.passed.set()
@@ -235,7 +238,8 @@ class Proxy:
         while frame := await _frame(broker):
             kind, lost = asked.popleft()
             if lost is not None:
-                lost.passed.set()
+                if lost.act is Act.LOSE:
+                    lost.passed.set()
                 return
             if kind != Kind.FETCH:
                 frame = frame.replace(own, proxied)

@@ -67,6 +67,7 @@ class Seed:
     def __init__(self, plan: Plan, bootstrap: str, folder: Path, broker: Broker | None) -> None:
         self._plan = plan
         self._bootstrap = bootstrap
+        self._workers_bootstrap = bootstrap
         self._folder = folder
         self._broker = broker
         self._faults: list[str] = []
@@ -78,7 +79,7 @@ class Seed:
         self._folder.mkdir(parents=True)
         plan, name = self._plan, f"chaos-{self._folder.name}"
         options = {
-            "bootstrap": self._bootstrap,
+            "bootstrap": self._workers_bootstrap,
             "name": name,
             "guarantee": plan.guarantee,
             "records_at_once": plan.records_at_once,
@@ -127,13 +128,7 @@ class Seed:
 
     async def _befall(self, oracle: OracleProcess, crew: Crew) -> None:
         plan = self._plan
-        for name in plan.workers:
-            crew.workers[name].start()
-            crew.workers[name].wanted = True
-        for name in plan.workers:
-            if not await crew.workers[name].serving(_SERVING_SECONDS_MAX):
-                self._told.append(f"{name} does not serve after {_SERVING_SECONDS_MAX:g} s")
-        self._log("serving")
+        await self._start(crew)
         count = (plan.records - RECORDS_AT_LAST) // len(plan.faults)
         *before, last = plan.faults
         for fault in before:
@@ -154,6 +149,15 @@ class Seed:
         else:
             await writing
             await self._happen(last, crew)
+
+    async def _start(self, crew: Crew) -> None:
+        for name in self._plan.workers:
+            crew.workers[name].start()
+            crew.workers[name].wanted = True
+        for name in self._plan.workers:
+            if not await crew.workers[name].serving(_SERVING_SECONDS_MAX):
+                self._told.append(f"{name} does not serve after {_SERVING_SECONDS_MAX:g} s")
+        self._log("serving")
 
     async def _stop_while_idle(self, oracle: OracleProcess, crew: Crew) -> None:
         """SIGSTOP a worker that has nothing to do; what it wakes up to is the next writing."""
