@@ -44,6 +44,12 @@ _AT_THE_START: Final = {
     Kind.OFFSET_FETCH: 1,
     Kind.FIND_COORDINATOR: 1,
 }
+_OF_TRANSACTIONS: Final = (
+    Kind.END_TXN,
+    Kind.TXN_OFFSET_COMMIT,
+    Kind.ADD_PARTITIONS_TO_TXN,
+    Kind.ADD_OFFSETS_TO_TXN,
+)
 _ACTS: Final = {Act.KEEP: 5, Act.REPEAT: 2, Act.LOSE: 2, Act.CUT: 1, Act.DELAY: 1}
 
 
@@ -63,7 +69,14 @@ def _fault(chance: random.Random, workers: tuple[str, ...]) -> Fault:
     if act is Act.DELAY:
         return Fault(act, point=kind.name, hit=1, seconds=chance.uniform(0.05, _DELAY_SECONDS_MAX))
     hit = 1 if kind in _AT_THE_START else chance.randint(1, _TIMES_MAX)
-    return Fault(act, point=kind.name, hit=hit, seconds=chance.uniform(*_LATE_SECONDS))
+    late = act in (Act.KEEP, Act.REPEAT)
+    return Fault(
+        act,
+        point=kind.name,
+        hit=hit,
+        seconds=chance.uniform(*_LATE_SECONDS),
+        hard=late and kind in _OF_TRANSACTIONS and chance.random() < 0.5,
+    )
 
 
 class NetworkSeed(Seed):
@@ -92,8 +105,12 @@ class NetworkSeed(Seed):
         kind = Kind[fault.point]
         await asyncio.sleep(_FAULT_AFTER_SECONDS)
         self._log(f"begins: {fault}")
+        behind = (kind, Kind.END_TXN, Kind.PRODUCE) if fault.hard else ()
+        if fault.hard and kind is Kind.END_TXN:
+            behind = (kind, Kind.PRODUCE)
         passed = [
-            self._proxy.befall(Act(fault.kind), kind, fault.seconds) for _ in range(fault.hit)
+            self._proxy.befall(Act(fault.kind), kind, fault.seconds, behind)
+            for _ in range(fault.hit)
         ]
         if kind in _AT_THE_START:
             worker = crew.workers[self._plan.workers[0]]
