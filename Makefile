@@ -101,13 +101,14 @@ pictures: $(VENV)/.runtime-stamp
 bench: $(VENV)/.dev-stamp $(BENCH_VENV)/.stamp
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-# chaos: workers and the broker killed, paused, moved, and an oracle over it (SEEDS=100 FIRST=1 GUARANTEE=exactly_once; PART=network, replay)
+# chaos: workers and the broker killed, paused, moved, and an oracle over it (SEEDS=100 FIRST=1 GUARANTEE=exactly_once; PART=network, replay, operators)
 SEEDS ?= 100
 FIRST ?= 1
 PART ?= engine
 .PHONY: chaos
 chaos: $(VENV)/.dev-stamp
 	@if [ "$(PART)" = replay ]; then exec $(BIN)/python -m tests.headroom.replay.million $(ARGS); fi; \
+	if [ "$(PART)" = operators ]; then exec $(BIN)/python -m tests.operators $(ARGS); fi; \
 	$(BIN)/python -m tests.engine.chaos --seeds $(SEEDS) --first $(FIRST) --part $(PART) \
 	  $(if $(GUARANTEE),--guarantee $(GUARANTEE)) $(ARGS)
 

@@ -3,6 +3,7 @@
 OperatorError               the line that is printed says what to do
 ├── SettingsError           a setting is missing or cannot be read
 ├── KafkaUnreachable        no broker answers at the given addresses
+├── KafkaRefuses            Kafka does not take the given credentials
 └── TopicsDiffer            Kafka holds topics that are not what the contract says
 """
 
@@ -20,14 +21,26 @@ class SettingsError(OperatorError):
 
 
 class KafkaUnreachable(OperatorError):
-    """No broker answers at `bootstrap`."""
+    """No broker answers at `bootstrap`, or it lets nobody in: then `why` says so."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, why: str | None = None) -> None:
         super().__init__(
             f"no Kafka answers at {bootstrap}: is it running, and is HEADROOM_KAFKA_BOOTSTRAP "
             "right? (`headroom broker` starts one on this machine)"
+            if why is None
+            else f"Kafka at {bootstrap} does not let this program in: {why}"
         )
         self.bootstrap = bootstrap
+
+
+class KafkaRefuses(OperatorError):
+    """Kafka answers, and does not take the credentials; `detail` is what it says."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"Kafka refuses these credentials ({detail}): correct HEADROOM_KAFKA_SASL_*"
+        )
+        self.detail = detail
 
 
 class TopicsDiffer(OperatorError):

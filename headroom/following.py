@@ -1,89 +1,161 @@
-"""Following a compacted topic: what it says now, and what it says next."""
+"""Following compacted topics: what they say now, and what they say next. The one reader of them.
+
+It reads by position and without a group, in a thread of its own (`headroom.compacted`), and hands
+over in the event loop.
+"""
 
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
-
+from headroom.compacted import Compacted, Records
+from headroom.settings import KafkaSettings
+from processors.engine.client import properties
+from schemas.codec import NotADocument
+from schemas.following import Take
 from schemas.words import Words
 
 log = logging.getLogger("headroom.following")
 
-_WAIT_MS: Final = 1_000
-_PAUSE_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 2.0
+_LETTERS_MAX: Final = 400
 
 
-class Following:
-    """Takes every record of a topic: those that are there, then those that come.
+class Reader:
+    """Follows topics of one Kafka, a `schemas.following.Follow`.
 
-    `take` gets key and value, in the order of each key. `changed` is notified after each look.
+    `access` gives librdkafka's properties, anew for each client: a password may be another one.
     """
 
     def __init__(
         self,
-        kafka: Mapping[str, Any],
-        topic: str,
-        take: Callable[[bytes | None, bytes | None], None],
+        access: Callable[[], Mapping[str, Any]],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._kafka = kafka
-        self._topic = topic
-        self._take = take
-        self._known = False
-        self._changed = asyncio.Condition()
+        self._access = access
+        self._monotonic = monotonic
+
+    @classmethod
+    def of(cls, kafka: KafkaSettings) -> "Reader":
+        """The reader of the Kafka that the settings name."""
+
+        def access() -> Mapping[str, Any]:
+            now = kafka.fresh()
+            return {**properties(now.arguments()), **now.properties()}
+
+        return cls(access)
 
     @contextlib.asynccontextmanager
-    async def followed(self) -> AsyncIterator[None]:
-        """Follow the topic while the block runs."""
-        task = asyncio.create_task(self._follow())
+    async def __call__(
+        self,
+        topic: str,
+        take: Take,
+        *,
+        forget: Callable[[], object],
+        foreign: Callable[[], object] = lambda: None,
+        read_committed: bool = True,
+    ) -> AsyncIterator["Following"]:
+        """Follow a topic while the block runs."""
+        following = Following(topic, take, forget, foreign, self._monotonic)
+        reading = Compacted(
+            self._access,
+            topic,
+            read_committed=read_committed,
+            hand_over=following.hand_over,
+            say=following.say,
+            monotonic=self._monotonic,
+        )
+        thread = threading.Thread(target=reading.run, name=f"follow {topic}", daemon=True)
+        thread.start()
         try:
-            yield
+            yield following
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            reading.stop()
+            following.close()
+            # A call of librdkafka's that hangs ends with the process, and does not hold it back.
+            await asyncio.to_thread(thread.join, _STOP_SECONDS)
+
+
+class Following:
+    """A topic that is being followed: the event loop's side of it."""
+
+    def __init__(
+        self,
+        topic: str,
+        take: Take,
+        forget: Callable[[], object],
+        foreign: Callable[[], object],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._topic = topic
+        self._take = take
+        self._forget = forget
+        self._foreign = foreign
+        self._monotonic = monotonic
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._closed = threading.Event()
+        self._words = Words()
+        self._known = False
+
+    @property
+    def known(self) -> bool:
+        """Whether all that was there at first has been taken."""
+        return self._known
 
     async def until(self, condition: Callable[[], bool] = lambda: True) -> None:
         """Wait until all that was there at first has been taken, and something holds."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._known and condition())
+        while not (self._known and condition()):
+            await self._changed.wait()
 
-    async def _follow(self) -> None:
-        """Read the topic from its beginning, for ever; a Kafka that is away is waited for."""
-        words = Words()
-        while True:
+    def close(self) -> None:
+        """Take nothing more."""
+        self._closed.set()
+
+    # -- called in the thread
+
+    def hand_over(self, records: Records, *, anew: bool, known: bool) -> None:
+        """Have records taken in the event loop, and wait until they are: memory is bounded."""
+        taken = threading.Event()
+
+        def take() -> None:
             try:
-                await self._follow_while_it_lasts()
-            except (KafkaError, OSError) as error:
-                text = f"cannot read {self._topic}: {error!r}; trying again"
-                if (line := words.say(text, int(time.monotonic()))) is not None:
-                    log.warning("%s", line)
-                await asyncio.sleep(_PAUSE_SECONDS)
+                if not self._closed.is_set():
+                    self._take_all(records, anew=anew, known=known)
+            finally:
+                taken.set()
 
-    async def _follow_while_it_lasts(self) -> None:
-        consumer = AIOKafkaConsumer(
-            self._topic,
-            **self._kafka,
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-        )
-        try:
-            await consumer.start()
-            places = consumer.assignment()
-            ends = await consumer.end_offsets(places)
-            while True:
-                # Asked before any record is waited for: a topic may have none.
-                at = {place: await consumer.position(place) for place in places}
-                self._known = self._known or all(at[place] >= end for place, end in ends.items())
-                async with self._changed:
-                    self._changed.notify_all()
-                found = await consumer.getmany(timeout_ms=_WAIT_MS)
-                for records in found.values():
-                    for record in records:
-                        self._take(record.key, record.value)
-        finally:
-            await consumer.stop()
+        # The loop may be over: then nobody waits for anything any more.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(take)
+            while not taken.wait(0.1) and not self._closed.is_set():
+                pass
+
+    def say(self, text: str) -> None:
+        """Say what goes wrong, each kind of it once a minute."""
+        line = self._words.say(text, int(self._monotonic()))
+        if line is not None:
+            log.warning("%s: %s", self._topic, line[:_LETTERS_MAX])
+
+    # -- called in the event loop
+
+    def _take_all(self, records: Records, *, anew: bool, known: bool) -> None:
+        if anew:
+            self._forget()
+        for place, key, value, since in records:
+            try:
+                self._take(key, value, since)
+            except Exception as error:  # noqa: BLE001 - whatever a stranger wrote, the rest goes on
+                self._foreign()
+                at = f"partition {place[0]}, offset {place[1]}"
+                # Of others nobody knows what they quote.
+                why = str(error) if isinstance(error, NotADocument) else type(error).__name__
+                self.say(f"passed by a record that nobody of us wrote ({at}): {why}")
+        self._known = self._known or known
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from schemas.incarnations import Incarnation
+
 KEY_PREFIX: Final = b"topic/"
 
 
@@ -18,13 +20,32 @@ class KnownTopic(msgspec.Struct, frozen=True):
     """A topic as it was read: `id` is Kafka's, in its own text.
 
     `incarnation` counts from 1; the present one holds what lies at `begins` and behind, an offset
-    for each partition. What lies before is of earlier ones.
+    for each partition. What lies before is of `earlier` ones of the same topic, the newest of these
+    first, or of the one before all of them.
     """
 
     name: str
     id: str
     incarnation: int = 1
     begins: tuple[int, ...] = ()
+    earlier: tuple[Incarnation, ...] = ()
+
+    @property
+    def history(self) -> tuple[Incarnation, ...]:
+        """Which incarnations its offsets are of (`schemas.incarnations`); none: the first."""
+        return () if self.incarnation == 1 else (self._present, *self.earlier)
+
+    @property
+    def _present(self) -> Incarnation:
+        return Incarnation(self.incarnation, self.begins)
+
+    def replaced(self, id_: str, partitions: int) -> "KnownTopic":
+        """The same name, and another topic from its very beginning."""
+        return KnownTopic(self.name, id_, self.incarnation + 1, (0,) * partitions)
+
+    def shortened(self, begins: tuple[int, ...]) -> "KnownTopic":
+        """The same topic, another one from these offsets on."""
+        return KnownTopic(self.name, self.id, self.incarnation + 1, begins, self.history)
 
 
 def entry(topic: KnownTopic) -> tuple[bytes, bytes]:
@@ -32,9 +53,6 @@ def entry(topic: KnownTopic) -> tuple[bytes, bytes]:
     return KEY_PREFIX + topic.name.encode(), msgspec.json.encode(topic)
 
 
-def named(topic: str, incarnation: int) -> str:
-    """What a topic is called in identities: `~N` behind its name from the second incarnation on.
-
-    No topic of Kafka's can have a `~` in its name.
-    """
-    return topic if incarnation == 1 else f"{topic}~{incarnation}"
+def no_entry(name: str) -> tuple[bytes, None]:
+    """The record that says that nothing is known of a topic any more: it was dropped."""
+    return KEY_PREFIX + name.encode(), None

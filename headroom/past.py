@@ -12,13 +12,14 @@ from aiokafka.partitioner import murmur2
 
 from headroom.clients import Clients
 from headroom.errors import OperatorError
+from headroom.reading import foreign
 from headroom.settings import Settings
 from headroom.topics import require
 from processors.ledger.users import UserState
 from processors.ledger.views import View
-from schemas.codec import decode, decode_snapshot
+from schemas.codec import NotADocument, decode, decode_snapshot
 from schemas.documents import BalanceSnapshot, UserBalances, UserExposure
-from schemas.times import rfc3339
+from schemas.times import record_time_ns, rfc3339
 from schemas.topics import BALANCES, BALANCES_LATEST
 
 _NS_PER_MS: Final = 1_000_000
@@ -49,7 +50,7 @@ class Past(msgspec.Struct, frozen=True):
 
 async def look_back(settings: Settings, user: str, at_ms: int) -> Past:
     """A user as of a moment, by the time at which frames were received; raises `NotKnown`."""
-    await require(settings.kafka.arguments(), partitions=settings.partitions)
+    await require(settings.kafka, partitions=settings.partitions)
     return await asyncio.to_thread(_look_back, settings, user, at_ms)
 
 
@@ -58,7 +59,8 @@ def _look_back(settings: Settings, user: str, at_ms: int) -> Past:
     at = rfc3339(at_ms * _NS_PER_MS)
     held = clients.times_ms([BALANCES], partitions)
     if held is None or at_ms < held[0]:
-        since = "nothing yet" if held is None else f"nothing before {rfc3339(held[0] * _NS_PER_MS)}"
+        first = "" if held is None else rfc3339(record_time_ns(held[0]))
+        since = f"nothing before {first}" if first else "nothing yet"
         raise NotKnown(f"{BALANCES} tells {since}")
     accounts: dict[tuple[str, str], BalanceSnapshot] = {}
     for snapshot in _snapshots(clients, user, partitions):
@@ -87,10 +89,13 @@ def _snapshots(clients: Clients, user: str, partitions: int) -> list[BalanceSnap
             value = message.value()
             if message.key() != key or value is None:
                 continue
-            if topic == BALANCES:
-                found.append(decode_snapshot(value))
-            else:
-                found += decode(value, UserBalances).accounts
+            try:
+                if topic == BALANCES:
+                    found.append(decode_snapshot(value))
+                else:
+                    found += decode(value, UserBalances).accounts
+            except NotADocument as error:
+                foreign(topic, message.partition(), message.offset(), str(error))
     return found
 
 

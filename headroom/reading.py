@@ -1,5 +1,6 @@
 """Everything that lies in topics, read once and without a group: by position, to where they end."""
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
@@ -8,12 +9,15 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from headroom.errors import OperatorError
-from schemas.times import rfc3339
+from schemas.times import record_time_ns, rfc3339
+from schemas.words import Words
 
 STALLED_SECONDS: Final = 60.0
 _FETCH_BYTES: Final = 4 * 1024 * 1024
 _POLL_MS: Final = 500
-_NS_PER_MS: Final = 1_000_000
+
+log = logging.getLogger("headroom.reading")
+_words: Final = Words()
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -84,7 +88,7 @@ async def records(
             found = await consumer.offsets_for_times(dict.fromkeys(places, 0))
             times = [at.timestamp for at in found.values() if at is not None]
             if times and span.until_ms <= min(times):
-                first = rfc3339(min(times) * _NS_PER_MS)
+                first = rfc3339(record_time_ns(min(times)))
                 raise Outside(f"{topic} holds nothing before {first}")
         if span.since_ms is not None:
             found = await consumer.offsets_for_times(dict.fromkeys(places, span.since_ms))
@@ -105,7 +109,8 @@ async def batches(
 ) -> AsyncIterator[tuple[TopicPartition, list[ConsumerRecord]]]:
     """The records of assigned partitions from an offset to before another, as they come.
 
-    Each batch comes with its partition. Raises `Stalled` where nothing comes for `stalled_seconds`.
+    Each batch comes with its partition. A record that aiokafka cannot read (see `_some`) is told of
+    and passed by. Raises `Stalled` where nothing comes for `stalled_seconds`.
     """
     for place, offset in starts.items():
         consumer.seek(place, offset)
@@ -114,7 +119,7 @@ async def batches(
     heard = monotonic()
     while left:
         before = {place: await consumer.position(place) for place in left}
-        found = await consumer.getmany(*left, timeout_ms=_POLL_MS)
+        found = await _some(consumer, before)
         for place, batch in found.items():
             yield place, [record for record in batch if record.offset < ends[place]]
         after = {place: await consumer.position(place) for place in left}
@@ -125,3 +130,60 @@ async def batches(
             heard = monotonic()
         elif monotonic() - heard > stalled_seconds:
             raise Stalled(f"{len(left)} partitions have no more records, and must have")
+
+
+def foreign(topic: str, partition: int, offset: int, why: str) -> None:
+    """Tell of a record that nobody of us wrote, and that is passed by; each kind once a minute."""
+    text = (
+        f"{topic}: passed by a record that nobody of us wrote "
+        f"(partition {partition}, offset {offset}): {why}"
+    )
+    line = _words.say(text, int(time.monotonic()))
+    if line is not None:
+        log.warning("%s", line)
+
+
+async def _some(
+    consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, list[ConsumerRecord]]:
+    """Records that come next in the partitions at these positions, past what aiokafka cannot read.
+
+    aiokafka 0.14 decodes the names of headers as UTF-8, and raises out of every fetch of a
+    partition where a stranger has written another one, for ever. What it had taken of other
+    partitions by then is lost, and they stand behind it.
+    """
+    try:
+        return await consumer.getmany(*positions, timeout_ms=_POLL_MS)  # type: ignore[no-any-return]
+    except UnicodeDecodeError:
+        for place, at in positions.items():
+            consumer.seek(place, at)
+    for place in positions:
+        try:
+            found = await consumer.getmany(place, timeout_ms=_POLL_MS)
+        except UnicodeDecodeError:
+            return {place: await _up_to_unreadable(consumer, place)}
+        if found:
+            return found  # type: ignore[no-any-return]
+    return {}
+
+
+async def _up_to_unreadable(
+    consumer: AIOKafkaConsumer, place: TopicPartition
+) -> list[ConsumerRecord]:
+    """The records before the one that cannot be read; the next one is that behind it."""
+    found: list[ConsumerRecord] = []
+    passed_by = None
+    while True:
+        try:
+            some = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=1)
+        except UnicodeDecodeError:
+            # It is the next record, wherever that lies: offsets before it may hold none.
+            passed_by = await consumer.position(place)
+            consumer.seek(place, passed_by + 1)
+            continue
+        found += some.get(place, [])
+        if passed_by is not None:
+            foreign(place.topic, place.partition, passed_by, "a header's name is not UTF-8")
+            return found
+        if not some:
+            return found

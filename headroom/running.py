@@ -19,6 +19,8 @@ T = TypeVar("T")
 EXIT_BROKEN = 1
 EXIT_MISTAKE = 2
 _SILENT_SECONDS: Final = 10.0
+# The command that goes on where a log is not what it was, by the error's name (see `_status`).
+_WAYS: Final = {"LogChanged": "headroom resume", "ChangelogCut": "headroom replay"}
 
 
 def run(main: Callable[[asyncio.Event], Awaitable[T]]) -> T:
@@ -75,7 +77,11 @@ def _status(error: Exception) -> int | None:
 
 
 def _leave(error: Exception, status: int) -> None:
-    sys.stderr.write(f"headroom: {' '.join(redacted(str(error)).split())}\n")
+    line = " ".join(redacted(str(error)).split())
+    way = next((_WAYS[one] for kind in type(error).__mro__ if (one := kind.__name__) in _WAYS), "")
+    if way and "see `" not in line:
+        line += f": see `{way}`"
+    sys.stderr.write(f"headroom: {line}\n")
     sys.exit(status)
 
 

@@ -11,9 +11,7 @@ from headroom.errors import OperatorError
 from headroom.generations import FIRST, app_name
 from headroom.printable import printable
 from headroom.settings import Settings
-from schemas.times import rfc3339
-
-_NS_PER_MS = 1_000_000
+from schemas.times import record_time_ns, rfc3339
 
 
 class OwnGroup(OperatorError):
@@ -81,4 +79,4 @@ def _stands(clients: Clients, group: str) -> dict[Place, int]:
 
 
 def _time(time_ms: int) -> str:
-    return rfc3339(time_ms * _NS_PER_MS)
+    return rfc3339(record_time_ns(time_ms))

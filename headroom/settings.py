@@ -24,6 +24,8 @@ _PORT_MAX: Final = 65_535
 _PARTITIONS_MAX: Final = 10_000
 _REPLICATION_FACTOR_MAX: Final = 32_767
 _STALE_SECONDS_MAX: Final = 86_400
+NOT_SERVING_SECONDS: Final = 300.0
+_NOT_SERVING_SECONDS_MAX: Final = 86_400
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _STORES: Final = ("rocksdb", "memory")
 _GUARANTEES: Final = ("exactly_once", "at_least_once")
@@ -43,6 +45,14 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     ssl_cafile: str | None = None
     ssl_certfile: str | None = None
     ssl_keyfile: str | None = None
+    sasl_password_file: str | None = None
+
+    def fresh(self) -> "KafkaSettings":
+        """The same with the password that its file holds now; raises `SettingsError`."""
+        if self.sasl_password_file is None:
+            return self
+        password = _secret_in(self.sasl_password_file, "KAFKA_SASL_PASSWORD", ours=True)
+        return msgspec.structs.replace(self, sasl_password=password)
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of every aiokafka client; SettingsError without an address."""
@@ -111,6 +121,7 @@ class Settings(msgspec.Struct, frozen=True):
     worker_token: Secret | None
     http_advertised_url: str | None
     stale_after_seconds: float
+    not_serving_seconds: float
     store: str
     guarantee: str
     standby_replicas: int
@@ -186,11 +197,7 @@ class Environment:
         if path is None:
             text = self.text(name)
             return None if text is None else Secret(text, ours=ours)
-        try:
-            return Secret(Path(path).read_text(encoding="utf-8").strip(), ours=ours)
-        except (OSError, UnicodeDecodeError) as error:
-            problem = f"cannot be read: {type(error).__name__}"
-            raise SettingsError(f"{_PREFIX}{name}_FILE", problem) from None
+        return _secret_in(path, name, ours=ours)
 
     def bearer(self, name: str) -> Secret | None:
         """A token of our own for a header, without the white space around it.
@@ -227,6 +234,9 @@ def load(variables: Mapping[str, str]) -> Settings:
         stale_after_seconds=environment.number(
             "STALE_AFTER_SECONDS", 60.0, float, 1, _STALE_SECONDS_MAX
         ),
+        not_serving_seconds=environment.number(
+            "NOT_SERVING_SECONDS", NOT_SERVING_SECONDS, float, 10, _NOT_SERVING_SECONDS_MAX
+        ),
         store=environment.choice("STORE", "rocksdb", _STORES),
         guarantee=environment.choice("GUARANTEE", _GUARANTEES[0], _GUARANTEES),
         standby_replicas=environment.number("STANDBY_REPLICAS", 0, int, 0, _STANDBY_REPLICAS_MAX),
@@ -234,6 +244,14 @@ def load(variables: Mapping[str, str]) -> Settings:
         accounts_file=None if accounts is None else Path(accounts),
         hercle_asset_limits=environment.choice("HERCLE_ASSET_LIMITS", "base", ("base", "asset")),
     )
+
+
+def _secret_in(path: str, name: str, *, ours: bool) -> Secret:
+    try:
+        return Secret(Path(path).read_text(encoding="utf-8").strip(), ours=ours)
+    except (OSError, UnicodeDecodeError) as error:
+        problem = f"cannot be read: {type(error).__name__}"
+        raise SettingsError(f"{_PREFIX}{name}_FILE", problem) from None
 
 
 def _kafka(environment: Environment) -> KafkaSettings:
@@ -246,6 +264,7 @@ def _kafka(environment: Environment) -> KafkaSettings:
         ssl_cafile=environment.text("KAFKA_SSL_CAFILE"),
         ssl_certfile=environment.text("KAFKA_SSL_CERTFILE"),
         ssl_keyfile=environment.text("KAFKA_SSL_KEYFILE"),
+        sasl_password_file=environment.text("KAFKA_SASL_PASSWORD_FILE"),
     )
 
 

@@ -2,34 +2,41 @@
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import shutil
 import socket
-import uuid
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from confluent_kafka import KafkaException
 
 from headroom.accounts import Bindings, claim
 from headroom.errors import OperatorError
-from headroom.generations import FIRST, app_name, names_of
+from headroom.folder import give_up_name, name_in, own_folder
+from headroom.following import Reader
+from headroom.generations import FIRST, app_name, names_of, read_book, read_by, tables_of
 from headroom.generations.follow import LiveGeneration
+from headroom.known_topics import KnownTopic
+from headroom.reaching import check_credentials, keep_reaching
 from headroom.registry import registered
 from headroom.settings import Settings
 from headroom.tokens import access_of
-from headroom.topics import require
+from headroom.topics.admin import Admin, admin_of
+from headroom.topics.differences import CONTRACT, require_all
+from headroom.topics.known import settle
+from headroom.topics.watch import Watch
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
+from processors.engine.errors import EngineError, NameTaken, TransactionRefused
+from processors.engine.member import FENCED_INSTANCE_ID
 from processors.garbage import collect_rarely
 from processors.http.waiting import waiting
 from schemas.topics import TOMBSTONE_SECONDS
 
 T = TypeVar("T")
-WORKERS_PER_MACHINE_MAX = 1_000
 
 log = logging.getLogger("headroom.worker")
 
@@ -41,23 +48,36 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
     """
     access = access_of(settings)
     kafka = settings.kafka.arguments()
-    with _listening(settings.http_host, port) as listener, _own_folder(settings) as folder:
-        await require(kafka, partitions=settings.partitions)
+    async with contextlib.AsyncExitStack() as stack:
+        listener = stack.enter_context(_listening(settings.http_host, port))
+        folder = stack.enter_context(own_folder(settings))
+        await check_credentials(kafka)
+        admin = await stack.enter_async_context(admin_of(settings.kafka))
+        await require_all(admin, CONTRACT, partitions=settings.partitions)
+        book = await read_book(kafka, partitions=settings.partitions)
+        # Before anything is done by what the tables say.
+        await _settled(settings, admin, book.live.name, book.topics)
         await claim(settings)
         schema_ids = await registered(settings.registry)
         host, bound = listener.getsockname()[:2]
         url = (settings.http_advertised_url or f"http://{host}:{bound}").rstrip("/")
         collect_rarely()
+        follow = Reader.of(settings.kafka)
         bindings = Bindings()
-        accounts = bindings.following(kafka)
-        async with LiveGeneration(kafka).followed() as following, accounts.followed():
+        async with (
+            LiveGeneration(follow).followed() as following,
+            bindings.followed(follow) as accounts,
+        ):
             await accounts.until()
+            # What was known before this worker was started has been read, and has commits.
+            before = frozenset(book.topics)
             while not stop.is_set():
                 async with waiting(listener, "another generation is being promoted"):
                     name = await _first(following.settled(), stop)
                 if name is None:
                     return
-                engine = _engine(settings, name, folder, following, url)
+                known = await _settled(settings, admin, name, following.topics)
+                engine = _engine(settings, name, folder, following, url, read_before=before)
                 worker = Worker(
                     WorkerSettings(
                         engine,
@@ -65,19 +85,67 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                         owners=bindings.owners,
                         in_assets=settings.in_assets,
                         stale_after_seconds=settings.stale_after_seconds,
+                        not_serving_seconds=settings.not_serving_seconds,
                         access=access,
                         schema_ids=schema_ids,
                         version=metadata.version("headroom"),
+                        incarnations=following.incarnations,
                     ),
                     listener.dup(),
+                    follow=follow,
                 )
                 log.info("starting on %s; questions at %s, tables in %s", name, url, folder)
                 over = asyncio.Event()
                 told = asyncio.create_task(_tell(following.over(name), stop, over, worker))
+                watching = asyncio.create_task(_watch(settings, admin, name, known, worker))
                 try:
                     await worker.run(over, on_serving=lambda: click.echo(f"ready {url}"))
+                except EngineError as error:
+                    if (taken := _name_taken(engine, error)) is None:
+                        raise
+                    give_up_name(folder)
+                    raise taken from error
                 finally:
                     told.cancel()
+                    watching.cancel()
+                before = frozenset(following.topics)
+
+
+async def _settled(
+    settings: Settings, admin: Admin, name: str, known: Mapping[str, KnownTopic]
+) -> dict[str, KnownTopic]:
+    """The topics of a generation, which are what they were."""
+    return await settle(
+        admin,
+        settings.kafka,
+        name,
+        known,
+        partitions=settings.partitions,
+        replication_factor=settings.replication_factor,
+    )
+
+
+async def _watch(
+    settings: Settings, admin: Admin, name: str, known: Mapping[str, KnownTopic], worker: Worker
+) -> None:
+    """Let the worker break as soon as a topic is not what it was: nothing is committed then."""
+    tables = list(tables_of(name))
+    names = sorted(CONTRACT.keys() | read_by(name).keys())
+    watch = Watch(admin, names, known, tables, partitions=settings.partitions)
+    try:
+        await watch.broken()
+    except (OperatorError, EngineError) as error:
+        worker.app.consumer.flight.fail(error)
+
+
+def _name_taken(engine: EngineSettings, error: EngineError) -> NameTaken | None:
+    """The error of a worker whose name another one has, whoever noticed; else None."""
+    if isinstance(error, NameTaken):
+        return error
+    cause = error.cause if isinstance(error, TransactionRefused) else None
+    if isinstance(cause, KafkaException) and cause.args[0].code() == FENCED_INSTANCE_ID:
+        return NameTaken(str(engine.instance))
+    return None
 
 
 async def _first(found: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
@@ -102,9 +170,16 @@ async def _tell(
 
 
 def _engine(
-    settings: Settings, name: str, folder: Path, following: LiveGeneration, url: str
+    settings: Settings,
+    name: str,
+    folder: Path,
+    following: LiveGeneration,
+    url: str,
+    *,
+    read_before: frozenset[str],
 ) -> EngineSettings:
     """The engine's settings for a generation; each has local tables of its own."""
+    instance = name_in(folder)
     # A name can come again; what is left of an earlier one belongs to another changelog.
     known = {f"{one}-{made_ns}" for one, made_ns in following.made_ns.items()}
     generations = folder / "generations"
@@ -118,7 +193,7 @@ def _engine(
         kafka=settings.kafka.arguments(),
         librdkafka=settings.kafka.properties(),
         guarantee="at_least_once" if settings.guarantee == "at_least_once" else "exactly_once",
-        instance=_instance(folder),
+        instance=instance,
         standby_replicas=settings.standby_replicas,
         tombstone_seconds=TOMBSTONE_SECONDS,
         data_dir=tables,
@@ -126,6 +201,8 @@ def _engine(
         url=url,
         replication_factor=settings.replication_factor,
         store="memory" if settings.store == "memory" else "rocksdb",
+        read_before=read_before,
+        reaching=keep_reaching,
     )
 
 
@@ -148,39 +225,3 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
     finally:
         listener.close()
-
-
-def _instance(folder: Path) -> str:
-    """This worker's name in the group: the same for as long as its folder lasts.
-
-    A worker that is started again soon is the same member to Kafka, which then moves nothing.
-    """
-    path = folder / "instance"
-    if not path.exists():
-        path.write_text(f"headroom-{uuid.uuid4().hex}", encoding="ascii")
-    return path.read_text(encoding="ascii")
-
-
-@contextlib.contextmanager
-def _own_folder(settings: Settings) -> Iterator[Path]:
-    """A folder that no other worker on this machine has: the first one that is free.
-
-    So a worker that is started again finds the tables that it left.
-    """
-    for number in range(WORKERS_PER_MACHINE_MAX):
-        folder = settings.data_dir / f"worker-{number}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / "lock").open("ab")
-        except OSError as error:
-            message = f"HEADROOM_DATA_DIR cannot be used: {error.strerror}: {folder}"
-            raise OperatorError(message) from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            yield folder
-            return
-    message = f"{WORKERS_PER_MACHINE_MAX} workers use {settings.data_dir} already"
-    raise OperatorError(message)

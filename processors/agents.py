@@ -1,16 +1,22 @@
 """The Faust agents: they read batches, call the folds, and say what to write and to send."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from processors.compiled import cloud_event
 from processors.engine import Batch, EngineApp, Record, Table
+from processors.engine.errors import ForeignRow
+from processors.foreign import Foreign
 from processors.ledger.assets import Emission, SumLedger
-from processors.ledger.contributions import unbundle
+from processors.ledger.assets import check_row as check_sum
+from processors.ledger.contributions import shares_of, unbundle
 from processors.ledger.doubts import Doubtful
 from processors.ledger.moves import read_order
+from processors.ledger.rows import RowNotRead
 from processors.ledger.user_ledger import Snapshot, UserChange, UserChanges, UserLedger
+from processors.ledger.user_ledger import check_row as check_user
 from processors.ledger.users import Unread
 from processors.ledger.views import NOWHERE, Venues
 from processors.ledger.written import WrittenSnapshots
@@ -22,6 +28,7 @@ from schemas.codec import NotADocument, Told, encode
 from schemas.documents import AssetExposure
 from schemas.headers import PARTS, VALUE_SCHEMA_ID, DeadLetterOrigin, Headers, dead_letter
 from schemas.identity import is_account, user_for
+from schemas.incarnations import Incarnation, named_at, number_at
 from schemas.rejections import Rejected
 from schemas.times import time_ns_of
 from schemas.venues import VENUES
@@ -31,6 +38,8 @@ ASSETS_TABLE: Final = "assets"
 
 _NS_PER_S: Final = 1_000_000_000
 
+T = TypeVar("T")
+
 
 class Agents:
     """The agents and tables of one worker's app.
@@ -38,7 +47,8 @@ class Agents:
     `frames_of` names the accounts, venue by venue, whose frames are read at all; with no venue
     nothing is normalised, and what was before is folded. `owners` names the users of accounts that
     are not their own; it may change while they work. `in_assets` are the venues whose limits of
-    assets are amounts of the assets.
+    assets are amounts of the assets. `incarnations` has, by its name, those of each raw topic that
+    is not the one that it was, the newest first.
     """
 
     def __init__(
@@ -53,25 +63,34 @@ class Agents:
         in_assets: Venues = NOWHERE,
         schema_ids: Mapping[str, bytes] = {},
         version: str = "",
+        incarnations: Mapping[str, Sequence[Incarnation]] = {},
     ) -> None:
         replicas = app.conf.topic_replication_factor
         changelogs = topics.CHANGELOG.settings(replication_factor=replicas)
         self.users: Table = app.Table(
-            USERS_TABLE, source=names.output(topics.BALANCES), extra_topic_configs=changelogs
+            USERS_TABLE,
+            source=names.output(topics.BALANCES),
+            check=partial(_why_not, check_user),
+            extra_topic_configs=changelogs,
         )
         self.assets: Table = app.Table(
-            ASSETS_TABLE, source=names.contributions, extra_topic_configs=changelogs
+            ASSETS_TABLE,
+            source=names.contributions,
+            check=partial(_why_not, check_sum),
+            extra_topic_configs=changelogs,
         )
         self.sums = SumLedger()
         self._snapshots = WrittenSnapshots()
         self.in_assets = in_assets
         self._user_ledger = UserLedger(in_assets=in_assets)
         self._metrics = metrics
+        self.foreign = Foreign(metrics.foreign_records)
         self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)
         self._names = names
         self._owners = owners
         self._version = version
+        self._incarnations = incarnations
         self._schema_id: dict[str, Headers] = {
             topic: [(VALUE_SCHEMA_ID, schema_ids[topic])] if topic in schema_ids else []
             for topic in topics.TOPICS
@@ -91,11 +110,15 @@ class Agents:
         schema_id = self._schema_id[topics.BALANCES]
         async for batch in batches:
             venue, place = self._venues[batch.topic], f"{batch.topic}/{batch.partition}"
+            later, topic = self._incarnations.get(batch.topic), batch.topic
             accounts = self._frames_of[venue]
             normalised = 0
             for record in batch if accounts is None else _of_accounts(venue, batch, accounts):
+                if later:
+                    topic = named_at(batch.topic, later, batch.partition, record.offset)
+                    place = f"{topic}/{batch.partition}"
                 told = tell(
-                    venue, batch.topic, batch.partition, record, self._snapshots.put, self._owners
+                    venue, topic, batch.partition, record, self._snapshots.put, self._owners
                 )
                 if accounts is not None and (isinstance(told, list) or record.key not in accounts):
                     told = of_accounts(told, accounts)
@@ -105,19 +128,21 @@ class Agents:
                 elif isinstance(told, Rejected):
                     self._bury(batch, record, venue, told)
                 else:
-                    normalised += self._send_parts(batch, record, venue, told)
+                    event = f"{place}/{record.offset}"
+                    normalised += self._send_parts(batch, record, venue, event, told)
             self._metrics.normalised.labels(venue).inc(normalised)
 
-    def _send_parts(self, batch: Batch, record: Record, venue: str, parts: list[Part]) -> int:
+    def _send_parts(
+        self, batch: Batch, record: Record, venue: str, event: str, parts: list[Part]
+    ) -> int:
         """Send the outcomes of a frame of several accounts; how many of them are snapshots."""
-        place = f"{batch.topic}/{batch.partition}/{record.offset}"
         normalised = 0
         for part in parts:
             if isinstance(part.outcome, Rejected):
                 self._bury(batch, record, venue, part.outcome, (part.number, part.of))
                 continue
             more = [*self._schema_id[topics.BALANCES], (PARTS, b"%d" % part.of)]
-            self._send_snapshot(batch, part.outcome, f"{place}/{part.number}", more)
+            self._send_snapshot(batch, part.outcome, f"{event}/{part.number}", more)
             normalised += 1
         return normalised
 
@@ -125,11 +150,15 @@ class Agents:
         """Snapshots become users' rows, their documents, and their shares of all users' sums."""
         async for batch in batches:
             if batch.topic in self._orders:
-                orders = [read_order(record.value or b"") for record in batch]
-                self._tell_changes(batch, self._user_ledger.move(orders, self.users.get))
+                orders = self._ours(batch, read_order)
+                with self._rows(self.users, batch):
+                    changes = self._user_ledger.move(orders, self.users.get)
+                self._tell_changes(batch, changes)
                 continue
             snapshots = self._read_snapshots(batch)
-            self._tell_changes(batch, self._user_ledger.fold(snapshots, self.users.get))
+            with self._rows(self.users, batch):
+                changes = self._user_ledger.fold(snapshots, self.users.get)
+            self._tell_changes(batch, changes)
             if snapshots:
                 batch.when_done(partial(self._observe_age, snapshots[-1].received_time))
 
@@ -152,21 +181,38 @@ class Agents:
         self._metrics.socket_to_table.observe(age_ns / _NS_PER_S)
 
     def _read_snapshots(self, batch: Batch) -> list[Snapshot]:
+        return self._ours(batch, self._snapshots.of)
+
+    def _ours(self, batch: Batch, read: Callable[[bytes], T]) -> list[T]:
+        """What a batch's records say.
+
+        Nobody but agents and commands writes there; a stranger's record must not stop us, and the
+        dead letters account for raw records alone.
+        """
         found = []
         for record in batch:
             try:
-                found.append(self._snapshots.of(record.value or b""))
-            except NotADocument:
-                # Nobody but `normalise` writes here; a stranger's record must not stop us,
-                # and the dead letters account for raw records alone.
-                self._metrics.foreign_records.labels(topics.BALANCES).inc()
+                found.append(read(record.value or b""))
+            except NotADocument as error:
+                self.foreign.passed_by(batch.topic, batch.partition, record.offset, str(error))
         return found
+
+    @contextlib.contextmanager
+    def _rows(self, table: Table, batch: Batch) -> Iterator[None]:
+        """A row that is none of ours is no data: the worker stops, and says which it is."""
+        try:
+            yield
+        except RowNotRead as error:
+            raise _foreign_row(table, batch.partition, error) from error
 
     async def fold_assets(self, batches: AsyncIterator[Batch]) -> None:
         """Shares become sums over all users, one document per sum and batch."""
         async for batch in batches:
-            shares = (share for record in batch for share in unbundle(record.value or b""))
-            changes = self.sums.fold(batch.partition, shares, self.assets.get)
+            shares = shares_of(record.value or b"" for record in batch)
+            if shares is None:
+                shares = [one for bundle in self._ours(batch, unbundle) for one in bundle]
+            with self._rows(self.assets, batch):
+                changes = self.sums.fold(batch.partition, shares, self.assets.get)
             for key, row in changes.rows.items():
                 self.assets[key] = row
             for emission in changes.emissions:
@@ -175,7 +221,10 @@ class Agents:
                 self._metrics.stale_contributions.inc(changes.stale)
 
     def _load_sums(self, partition: int) -> None:
-        self.sums.load(partition, self.assets.committed_items(partition))
+        try:
+            self.sums.load(partition, self.assets.committed_items(partition))
+        except RowNotRead as error:
+            raise _foreign_row(self.assets, partition, error) from error
 
     def _bury(
         self,
@@ -186,6 +235,7 @@ class Agents:
         part: tuple[int, int] | None = None,
     ) -> None:
         """Send a record that cannot be read, or a part of it, to the dead letters, as it came."""
+        later = self._incarnations.get(batch.topic, ())
         origin = DeadLetterOrigin(
             topic=batch.topic,
             partition=batch.partition,
@@ -194,6 +244,7 @@ class Agents:
             class_name=NORMALISERS[venue].__module__,
             version=self._version,
             part=part,
+            incarnation=number_at(later, batch.partition, record.offset),
         )
         self._metrics.dead_letters.labels(venue, why.reason).inc()
         batch.send(
@@ -213,7 +264,9 @@ class Agents:
         self, batch: Batch, record: Record, venue: str, account: str, why: Rejected
     ) -> None:
         """Let the account's row know that a frame of it could not be read."""
-        frame = raw_frame(batch.topic, batch.partition, record)
+        later = self._incarnations.get(batch.topic, ())
+        topic = named_at(batch.topic, later, batch.partition, record.offset)
+        frame = raw_frame(topic, batch.partition, record)
         own = user_for(venue, account)
         unread = Unread(
             venue=venue,
@@ -288,6 +341,20 @@ class Agents:
         headers = cloud_event(topic=topic, subject=key, event_id=event_id, time=time)
         headers += self._schema_id[topic]
         return headers
+
+
+def _why_not(check: Callable[[bytes, bytes], None], key: bytes, row: bytes) -> str | None:
+    try:
+        check(key, row)
+    except RowNotRead as error:
+        return str(error)
+    return None
+
+
+def _foreign_row(table: Table, partition: int, error: RowNotRead) -> ForeignRow:
+    return ForeignRow(
+        topic=table.changelog_topic_name, partition=partition, key=error.key, why=str(error)
+    )
 
 
 def _account_of(key: bytes | None) -> str | None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,9 +21,12 @@ from processors.http.server import Server
 from processors.ledger.views import NOWHERE, Venues
 from processors.metrics import AccountCollector, EngineCollector, Metrics
 from processors.names import EVERYTHING, Accounts, Names
+from schemas.following import Follow
+from schemas.incarnations import Incarnation
 from schemas.topics import FEEDS
 
 STOP_SECONDS_MAX: Final = 30.0
+NOT_SERVING_SECONDS: Final = 300.0
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
@@ -31,9 +34,10 @@ class WorkerSettings(msgspec.Struct, frozen=True):
 
     `names` is what its topics are called, `frames_of` whose frames it reads, `owners` who has
     accounts of another name (it may change), `in_assets` at which venues an asset's limit is an
-    amount of it. `access` says who may ask; None: whoever reaches the listener. `schema_ids` are
+    amount of it. Who has not served for `not_serving_seconds` is to be started again (`/livez`).
+    `access` says who may ask; None: whoever reaches the listener. `schema_ids` are
     the values of the header that tells a registry's id of a public topic's schema, by topic.
-    `version` is that of the code, for whoever looks at a dead letter.
+    `version` is that of the code, for whoever looks at a dead letter. `incarnations`: see `Agents`.
     """
 
     engine: EngineSettings
@@ -42,9 +46,11 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     owners: Mapping[str, str] = {}
     in_assets: Venues = NOWHERE
     stale_after_seconds: float = 60.0
+    not_serving_seconds: float = NOT_SERVING_SECONDS
     access: Access | None = None
     schema_ids: Mapping[str, bytes] = {}
     version: str = ""
+    incarnations: Mapping[str, Sequence[Incarnation]] = {}
 
 
 class Pipeline:
@@ -65,6 +71,7 @@ class Pipeline:
             in_assets=settings.in_assets,
             schema_ids=settings.schema_ids,
             version=settings.version,
+            incarnations=settings.incarnations,
         )
 
     async def run(self, until: Callable[[], Coroutine[Any, Any, object]]) -> None:
@@ -105,6 +112,7 @@ class Worker:
     """A worker's parts; `run` starts them.
 
     `listener` is a bound socket: who starts a worker learns of a taken port before Kafka does.
+    `follow` reads what producers say of their connections; its clock is `monotonic`.
     """
 
     def __init__(
@@ -112,6 +120,8 @@ class Worker:
         settings: WorkerSettings,
         listener: socket.socket,
         *,
+        follow: Follow,
+        monotonic: Callable[[], float] = time.monotonic,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         engine = settings.engine
@@ -120,10 +130,12 @@ class Worker:
         self.metrics = self._pipeline.metrics
         self.metrics.registry.register(EngineCollector(self.app))
         self._feeds = Feeds(
-            engine.kafka,
+            follow,
             topic=settings.names.source(FEEDS),
             stale_after_seconds=settings.stale_after_seconds,
             clock_ns=clock_ns,
+            monotonic=monotonic,
+            foreign=self.metrics.foreign_records.labels(FEEDS).inc,
         )
         access = settings.access
         self._ownership = Ownership(self.app, engine.url, None if access is None else access.worker)
@@ -135,7 +147,14 @@ class Worker:
         )
         self.metrics.registry.register(AccountCollector(self._overview.counted))
         questions = Questions(self.agents, self._ownership, self._feeds, self._overview)
-        self._server = Server(self.app, questions, self.metrics, listener, access)
+        self._server = Server(
+            self.app,
+            questions,
+            self.metrics,
+            listener,
+            access,
+            not_serving_seconds=settings.not_serving_seconds,
+        )
 
     async def run(
         self, stop: asyncio.Event, *, on_serving: Callable[[], None] | None = None

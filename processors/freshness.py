@@ -1,7 +1,8 @@
 """How fresh an account is: which connection told its newest snapshot, and how that is now.
 
-Pure: statuses and a time go in. An epoch is one unbroken run of a connection, and every snapshot
-has one; so nothing has to be remembered of an account but where its newest snapshot stands.
+Pure: what was told and the time go in. An epoch is one unbroken run of a connection, and every
+snapshot has one; so nothing has to be remembered of an account but where its newest snapshot
+stands.
 
     the connection of the snapshot's epoch       the account
     is connected, told of and confirmed lately   live, but for what follows
@@ -10,11 +11,17 @@ has one; so nothing has to be remembered of an account but where its newest snap
       vouches only from a later receipt on       unconfirmed, by what made it so
       and the account is in doubt of its own     unconfirmed: unreadable
     has not told or confirmed for long           stale
+    has told nothing since this worker began     unconfirmed: unknown
     is down, or there is none such               as the best connection that speaks for the account
       ... connected, in a later epoch            unconfirmed, by what began that epoch
       ... connected, in an earlier epoch         unconfirmed: superseded
       ... down                                   disconnected or refused
       ... there is none                          disconnected: no_connection
+
+How long ago a status was told is counted by this worker's own monotonic clock, how long before that
+the venue confirmed by the producer's clock alone: it subtracts its own times. So no clock that is
+wrong, or is set meanwhile, makes anything live. What lay there before this worker listened was told
+who knows when, and vouches for nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,11 +40,19 @@ State = Literal["refused", "disconnected", "stale", "unconfirmed", "live"]
 STATES: Final[tuple[State, ...]] = get_args(State)
 """The worst first."""
 RANK: Final = {state: rank for rank, state in enumerate(STATES)}
-TOGETHER_NS: Final = 10 * 1_000_000_000
-"""Producers that tell of the same connection within this time all count; else the newest does."""
-
 _NS_PER_S: Final = 1_000_000_000
 _SECONDS_OF_TIME: Final = slice(11, 19)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A status, and since when at the earliest it is told, in monotonic seconds of this worker.
+
+    Where it is no news it was there before this worker listened: `at` is when it was read.
+    """
+
+    status: FeedStatus
+    at: float
+    is_news: bool = True
 
 
 class AccountFreshness(msgspec.Struct, frozen=True):
@@ -90,15 +105,38 @@ LIVE: Final = Verdict("live")
 class _Connection:
     """A status, and what follows from it at a time, worked out once for all accounts."""
 
-    __slots__ = ("accounts", "from_receipt", "older", "status", "verdict")
+    __slots__ = ("accounts", "from_receipt", "is_news", "older", "silent_ns", "status", "verdict")
 
-    def __init__(self, status: FeedStatus, verdict: Verdict) -> None:
-        self.status = status
-        self.verdict = verdict
+    def __init__(self, told: Told, now: "Now") -> None:
+        self.status = status = told.status
+        self.is_news = told.is_news
+        self.silent_ns = round(max(0.0, now.at - told.at) * _NS_PER_S)
+        self.verdict = self._verdict(now)
         self.accounts = None if status.accounts is None else frozenset(status.accounts)
         before = status.confirmed_from
         self.from_receipt = -1 if before is None else before.receipt
         self.older = _since_begun(status)
+
+    def _verdict(self, now: "Now") -> Verdict:
+        """What the status says of all its accounts."""
+        status, stale_ns = self.status, int(now.stale_after_seconds * _NS_PER_S)
+        if status.state != "connected":
+            return _not_connected(status)
+        if self.silent_ns > stale_ns:
+            since = rfc3339(now.time_ns - self.silent_ns) if self.is_news else status.time
+            reason = f"nothing is told of the connection since {_clock(since)}"
+            return Verdict("stale", Doubt("not_heard", reason, since))
+        if not self.is_news:
+            return _NOT_HEARD
+        if self.silent_ns + self.before_ns(_confirmed_ns(status)) > stale_ns:
+            last = rfc3339(_confirmed_ns(status))
+            reason = f"the venue has confirmed nothing since {_clock(last)}"
+            return Verdict("stale", status.doubt or Doubt("not_heard", reason, last))
+        return LIVE if status.doubt is None else Verdict("unconfirmed", status.doubt)
+
+    def before_ns(self, time_ns: int) -> int:
+        """How long before the status was told that was: both by its producer's clock."""
+        return max(0, time_ns_of(self.status.time) - time_ns)
 
     def judge(self, account: str, receipt: int) -> Verdict:
         """How an account is whose newest snapshot is of this connection's epoch."""
@@ -118,28 +156,34 @@ class _Connection:
         return self.older
 
 
-class Connections:
-    """The connections as they were told of, at a time; `known`: whether all of them are."""
+class Now(msgspec.Struct, frozen=True):
+    """The moment: monotonic seconds and ns since 1970; for how long this worker has listened."""
 
-    def __init__(
-        self,
-        statuses: Iterable[FeedStatus],
-        *,
-        now_ns: int,
-        stale_after_seconds: float,
-        known: bool = True,
-    ) -> None:
-        self._now_ns = now_ns
-        self.known = known
+    at: float
+    time_ns: int
+    listened_seconds: float
+    stale_after_seconds: float
+
+
+class Connections:
+    """The connections as they were told of, at a time; `known`: whether all of them are.
+
+    `settled`: nothing of it will change by itself in a second, as it does where a worker has only
+    just begun to listen.
+    """
+
+    def __init__(self, told: Iterable[Told], now: Now, *, known: bool = True) -> None:
+        self._now = now
+        self.known = self.settled = known
         self._of_epoch: dict[tuple[str, int], _Connection] = {}
         self._of_all: dict[str, list[_Connection]] = {}
         self._of_account: dict[tuple[str, str], list[_Connection]] = {}
-        stale_before_ns = now_ns - int(stale_after_seconds * _NS_PER_S)
-        for status in together(statuses):
-            self._add(_Connection(status, _verdict(status, stale_before_ns)))
+        for one in sorted(told, key=lambda one: (one.at, one.status.time), reverse=True):
+            self._add(_Connection(one, now))
 
     def _add(self, one: _Connection) -> None:
         venue, epoch = one.status.venue, one.status.epoch
+        self.settled = self.settled and one.verdict is not _NOT_HEARD
         if epoch is not None:
             self._of_epoch.setdefault((venue, epoch), one)
         if one.accounts is None:
@@ -183,7 +227,7 @@ class Connections:
             cause=None if doubt is None else doubt.cause,
             reason=None if doubt is None else doubt.reason,
             since=None if doubt is None or doubt.since == _NEVER else doubt.since,
-            age_seconds=self._age_seconds(held),
+            age_seconds=self._age_seconds(held, is_live=verdict is LIVE),
         )
 
     def verdict(self, held: Held) -> Verdict:
@@ -193,16 +237,28 @@ class Connections:
             return Verdict("unconfirmed", held.doubt)
         return verdict
 
-    def _age_seconds(self, held: Held) -> float:
-        """Since when the number is not known to be right: since its connection last said so."""
+    def _age_seconds(self, held: Held, *, is_live: bool) -> float:
+        """Since when the number is not known to be right: since its connection last said so.
+
+        By one clock where its connection was heard: the producer's, and from then on our own. Else
+        the frame's time of receipt, by a producer's clock, is compared with ours. Where it lies
+        ahead of ours the two disagree, and the number counts as old as this worker's knowledge.
+        """
+        one = self._of_epoch.get((held.venue, held.epoch)) if self.known else None
         last_ns = time_ns_of(held.received_time)
-        one = self._of_epoch.get((held.venue, held.epoch))
-        if one is not None and self.known and _vouches(one, held):
-            confirmed_ns = _confirmed_ns(one.status)
-            if held.doubt is not None:
-                confirmed_ns = min(confirmed_ns, time_ns_of(held.doubt.since))
-            last_ns = max(last_ns, confirmed_ns)
-        return round(max(0, self._now_ns - last_ns) / _NS_PER_S, 3)
+        if one is not None and _vouches(one, held):
+            last_ns = _last_right_ns(one, held, last_ns, is_live=is_live)
+        by_two_ns = self._now.time_ns - last_ns
+        if one is None:
+            listened_ns = round(self._now.listened_seconds * _NS_PER_S)
+            age_ns = by_two_ns if by_two_ns >= 0 else listened_ns
+        else:
+            age_ns = one.silent_ns + one.before_ns(last_ns)
+            # A frame may be behind the last status, but not by more than has passed since.
+            was_set = last_ns > time_ns_of(one.status.time) + one.silent_ns
+            if not is_live and (was_set or not one.is_news):
+                age_ns = max(age_ns, by_two_ns)
+        return round(age_ns / _NS_PER_S, 3)
 
 
 def held_of(state: UserState) -> list[Held]:
@@ -242,43 +298,25 @@ def user_freshness(state: UserState, at: Connections) -> Freshness:
     )
 
 
-def together(statuses: Iterable[FeedStatus]) -> list[FeedStatus]:
-    """Of each connection the statuses that count, the newest first.
-
-    Where two producers keep one connection up at once both do; of one that follows another, the
-    later does.
-    """
-    newest_ns: dict[tuple[str, str], int] = {}
-    told = [(time_ns_of(one.time), one) for one in statuses]
-    told.sort(key=lambda pair: pair[0], reverse=True)
-    for told_ns, status in told:
-        newest_ns.setdefault((status.venue, status.connection), told_ns)
-    return [
-        status
-        for told_ns, status in told
-        if newest_ns[status.venue, status.connection] - told_ns <= TOGETHER_NS
-    ]
-
-
 # -- what a status says of all its accounts
 
 
-def _verdict(status: FeedStatus, stale_before_ns: int) -> Verdict:
-    since = status.since or status.time
-    if status.state != "connected":
-        cause: Cause = "key_refused" if status.state == "refused" else "connection_lost"
-        lost = "the venue refuses the key" if status.state == "refused" else "not connected"
-        doubt = status.doubt or Doubt(cause, f"{lost} since {_clock(since)}", since)
-        return Verdict(status.state, doubt)
-    told_ns, confirmed_ns = time_ns_of(status.time), _confirmed_ns(status)
-    if told_ns < stale_before_ns:
-        reason = f"nothing is told of the connection since {_clock(status.time)}"
-        return Verdict("stale", Doubt("not_heard", reason, status.time))
-    if confirmed_ns < stale_before_ns:
-        last = rfc3339(confirmed_ns)
-        reason = f"the venue has confirmed nothing since {_clock(last)}"
-        return Verdict("stale", status.doubt or Doubt("not_heard", reason, last))
-    return LIVE if status.doubt is None else Verdict("unconfirmed", status.doubt)
+def _not_connected(status: FeedStatus) -> Verdict:
+    since, is_refused = status.since or status.time, status.state == "refused"
+    cause: Cause = "key_refused" if is_refused else "connection_lost"
+    lost = "the venue refuses the key" if is_refused else "not connected"
+    doubt = status.doubt or Doubt(cause, f"{lost} since {_clock(since)}", since)
+    return Verdict("refused" if is_refused else "disconnected", doubt)
+
+
+def _last_right_ns(one: _Connection, held: Held, received_ns: int, *, is_live: bool) -> int:
+    """When an account was last right for which a connection vouches, by the producer's clock."""
+    confirmed_ns = _confirmed_ns(one.status)
+    if held.doubt is not None:
+        confirmed_ns = min(confirmed_ns, time_ns_of(held.doubt.since))
+    # A frame behind the status: how long behind it nobody knows, if the clock was set meanwhile.
+    is_behind = is_live and received_ns > time_ns_of(one.status.time)
+    return confirmed_ns if is_behind else max(received_ns, confirmed_ns)
 
 
 def _confirmed_ns(status: FeedStatus) -> int:
@@ -321,6 +359,10 @@ def _clock(time: str) -> str:
 
 # Nobody knows since when.
 _NEVER: Final = rfc3339(0)
+_NOT_HEARD: Final = Verdict(
+    "unconfirmed",
+    Doubt("unknown", "this worker has heard nothing of its connection since it started", _NEVER),
+)
 _UNKNOWN: Final = Verdict(
     "unconfirmed",
     Doubt("unknown", "this worker has yet to read how the connections are", _NEVER),

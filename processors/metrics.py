@@ -114,6 +114,11 @@ class EngineCollector(Collector):
             "1 when tables are restored and owned.",
             value=1 if self._app.serving else 0,
         )
+        yield GaugeMetricFamily(
+            "headroom_not_serving_seconds",
+            "For how long nothing was served: no group, no partitions, or no tables. 0 is well.",
+            value=self._app.not_serving_seconds(),
+        )
         lags = GaugeMetricFamily(
             "headroom_lag_records",
             "Records of a source partition that are not done yet.",

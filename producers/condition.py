@@ -1,16 +1,29 @@
 """How a line is, as its producer tells the workers: its state, what it vouches for, since when.
 
-Only the clock comes from outside. What happens to the line is told by method; `status` says what
+Only the clocks come from outside. What happens to the line is told by method; `status` says what
 all of it amounts to at this moment.
+
+Whoever reads a status subtracts its times from each other. So they are true to each other, also
+where the clock was set meanwhile: how long ago something was is counted by one that nobody sets.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Final, Literal, NamedTuple
 
 from schemas.feeds import Cause, ConfirmedFrom, Doubt, FeedStatus
 from schemas.times import rfc3339
 
 State = Literal["connected", "disconnected", "refused"]
+_NS_PER_S: Final = 1_000_000_000
+# What a clock is put right by in small steps; more, and it was set.
+_SET_NS: Final = _NS_PER_S
+
+
+class _Moment(NamedTuple):
+    """A moment by both clocks: ns since 1970 and monotonic seconds."""
+
+    time_ns: int
+    at: float
 
 
 class Condition:
@@ -30,6 +43,7 @@ class Condition:
         vouches_when_heard: bool,
         accounts: Sequence[str] | None,
         clock_ns: Callable[[], int],
+        monotonic: Callable[[], float],
     ) -> None:
         self._venue = venue
         self._connection = connection
@@ -37,15 +51,16 @@ class Condition:
         self._vouches_when_heard = vouches_when_heard
         self._accounts = accounts
         self._clock_ns = clock_ns
+        self._monotonic = monotonic
         self._state: State = "disconnected"
         self._since = self._now()
         self._doubt: Doubt | None = self._doubted("connection_lost", "not connected yet")
         self._confirmed_from: ConfirmedFrom | None = None
-        self._confirmed_ns = 0
+        self._confirmed: _Moment | None = None
+        self._heard: _Moment | None = None
+        self._frame: _Moment | None = None
         self.epoch = 0
         self.receipt = 0
-        self.heard_ns = 0
-        self.frame_ns = 0
         self.frames = 0
         self.gaps = 0
 
@@ -62,7 +77,12 @@ class Condition:
 
     def heard(self) -> None:
         """Something came from the venue, if only a pong."""
-        self.heard_ns = self._clock_ns()
+        self._heard = self._moment()
+
+    @property
+    def heard_ns(self) -> int:
+        """When something came last, 0 before that; as the clock was then."""
+        return 0 if self._heard is None else self._heard.time_ns
 
     def begin_epoch(self, epoch: int, cause: Cause, reason: str) -> None:
         """A new run: nothing that was told before it is vouched for."""
@@ -73,7 +93,7 @@ class Condition:
         """A frame of the present run."""
         self.frames += 1
         self.receipt += 1
-        self.frame_ns = received_ns
+        self._frame = _Moment(received_ns, self._monotonic())
 
     def established(self) -> None:
         """The venue has accepted us."""
@@ -106,43 +126,41 @@ class Condition:
 
     def confirmed(self, accounts: Sequence[str]) -> None:
         """The venue has told the present balances of these accounts."""
-        self._confirmed_ns = self._clock_ns()
+        self._confirmed = self._moment()
         self._accounts = accounts
         if self.is_connected:
             self._doubt = None
 
     def status(self, *, reconnects: int) -> FeedStatus:
         """How the line is at this moment."""
-        accounts = self._accounts
+        accounts, now = self._accounts, self._moment()
         return FeedStatus(
             venue=self._venue,
             connection=self._connection,
             state=self._state,
             epoch=self.epoch or None,
-            last_heard=_time(self.heard_ns),
-            last_frame=_time(self.frame_ns),
+            last_heard=_time(self._heard, now),
+            last_frame=_time(self._frame, now),
             frames=self.frames,
             gaps=self.gaps,
             reconnects=reconnects,
-            time=self._now(),
+            time=rfc3339(now.time_ns),
             since=self._since,
             doubt=self._doubt,
             confirmed_from=self._confirmed_from,
             accounts=None if accounts is None else list(accounts),
-            last_confirmed=_time(self._last_confirmed_ns()),
+            last_confirmed=_time(self._last_confirmed(), now),
             instance=self._instance,
         )
 
-    def _last_confirmed_ns(self) -> int:
-        if not self._vouches_when_heard:
-            return self._confirmed_ns
-        if self.is_connected:
-            self._confirmed_ns = self.heard_ns
-        return self._confirmed_ns
+    def _last_confirmed(self) -> _Moment | None:
+        if self._vouches_when_heard and self.is_connected:
+            self._confirmed = self._heard
+        return self._confirmed
 
     def _become(self, state: State, doubt: Doubt | None) -> None:
         if self.is_connected:
-            self._last_confirmed_ns()
+            self._last_confirmed()
         if state != self._state:
             self._state, self._since = state, self._now()
         self._doubt = doubt
@@ -153,6 +171,14 @@ class Condition:
     def _now(self) -> str:
         return rfc3339(self._clock_ns())
 
+    def _moment(self) -> _Moment:
+        return _Moment(self._clock_ns(), self._monotonic())
 
-def _time(time_ns: int) -> str | None:
-    return rfc3339(time_ns) if time_ns else None
+
+def _time(moment: _Moment | None, now: _Moment) -> str | None:
+    """When that was, by the clock as it is now."""
+    if moment is None:
+        return None
+    passed_ns = round((now.at - moment.at) * _NS_PER_S)
+    was_set = abs(now.time_ns - moment.time_ns - passed_ns) > _SET_NS
+    return rfc3339(now.time_ns - passed_ns if was_set else moment.time_ns)

@@ -8,12 +8,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from producers.kafka import partitions_of, unreachable
+from schemas.feeds import EPOCH_MAX
 from schemas.headers import read_receipt
 
 # The last record of a partition may be of an older epoch than its neighbour (several connections
 # at one venue), or have no readable epoch at all: so a few more are looked at.
 _LOOK_BACK_RECORDS: Final = 64
 _READ_SECONDS: Final = 30.0
+_POLL_MS: Final = 200
 
 
 class EpochSource:
@@ -83,9 +85,34 @@ async def _read_to(consumer: Any, ends: dict[TopicPartition, int]) -> int:  # no
         left -= {tp for tp in left if await consumer.position(tp) >= ends[tp]}
         if not left:
             break
-        batches = await consumer.getmany(*left, timeout_ms=200)
-        for records in batches.values():
-            for record in records:
-                receipt = read_receipt(record.headers, offset=record.offset, appended_ns=0)
-                greatest = max(greatest, receipt.epoch)
+        for record in await _some(consumer, {tp: ends[tp] for tp in left}):
+            receipt = read_receipt(record.headers, offset=record.offset, appended_ns=0)
+            # A stranger's is no reason to count on from where no number is left.
+            greatest = max(greatest, receipt.epoch if receipt.epoch <= EPOCH_MAX else 0)
     return greatest
+
+
+async def _some(consumer: Any, left: dict[TopicPartition, int]) -> list[Any]:  # noqa: ANN401 - untyped
+    """Records that come next, up to these ends, without one that aiokafka does not read.
+
+    aiokafka 0.14 decodes the names of headers as UTF-8, and raises out of every fetch of a
+    partition where a stranger has written another one, for ever. What it had taken of other
+    partitions by then is lost, and they stand behind it.
+    """
+    begun = {tp: await consumer.position(tp) for tp in left}
+    try:
+        batches = await consumer.getmany(*left, timeout_ms=_POLL_MS)
+        return [record for records in batches.values() for record in records]
+    except UnicodeDecodeError:
+        for tp, at in begun.items():
+            consumer.seek(tp, at)
+    found: list[Any] = []
+    for tp, end in left.items():
+        try:
+            while await consumer.position(tp) < end:
+                some = await consumer.getmany(tp, timeout_ms=_POLL_MS, max_records=1)
+                found += some.get(tp, [])
+        except UnicodeDecodeError:
+            # The next record, wherever it lies: before it there may be transactions' markers.
+            consumer.seek(tp, await consumer.position(tp) + 1)
+    return found

@@ -6,6 +6,8 @@ A lost venue is none of these: the producer connects again, for ever. The tree::
     ├── ConfigurationError   a setting cannot be right: correct it
     ├── WrongKey             the venue refuses the API key, again and again: give the right one
     ├── KafkaUnreachable     no broker answers at the start: start it, or correct the address
+    ├── KafkaRefuses         Kafka does not take the credentials: give the right ones
+    ├── CodecMissing         a topic is compressed by what cannot be read here: install it
     ├── TopicMissing         a topic that is written to is not there: `headroom topics apply`
     └── SendFailed           Kafka did not take a record: see the broker, start again
 """
@@ -50,6 +52,27 @@ class KafkaUnreachable(ProducerError):
             "start it, or correct HEADROOM_KAFKA_BOOTSTRAP"
         )
         self.bootstrap = bootstrap
+        self.detail = detail
+
+
+class KafkaRefuses(ProducerError):
+    """Kafka does not take the credentials, at the start or since they were changed there."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"Kafka refuses these credentials ({detail}); "
+            "set the right ones in HEADROOM_KAFKA_SASL_* and start again"
+        )
+        self.detail = detail
+
+
+class CodecMissing(ProducerError):
+    """Records are compressed by a codec that is not installed; `detail` names it."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"what Kafka holds cannot be read ({detail}); install the package `cramjam`"
+        )
         self.detail = detail
 
 

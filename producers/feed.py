@@ -66,6 +66,7 @@ class Feed:
             vouches_when_heard=line.vouches_when_heard,
             accounts=None if line.vouches_when_heard else accounts or (),
             clock_ns=world.clock_ns,
+            monotonic=world.monotonic,
         )
         self._received_ns = 0
         self._established_at: float | None = None

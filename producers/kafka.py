@@ -1,16 +1,15 @@
 """Whether there is a Kafka and a topic, and how to say that there is none."""
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import collect_hosts
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnsupportedCodecError
 
-from producers.errors import KafkaUnreachable, TopicMissing
+from producers.errors import CodecMissing, KafkaUnreachable, ProducerError, TopicMissing
 from producers.outcomes import excerpt
 
 _CONNECT_SECONDS: Final = 5.0
@@ -19,6 +18,9 @@ _ASK_TIMES: Final = 10
 _ASK_PAUSE_SECONDS: Final = 0.2
 _START_SECONDS: Final = 15.0
 _STOP_SECONDS: Final = 10.0
+
+Reaching = Callable[[Any, Callable[[Exception], object]], None]
+"""Keeps one of aiokafka's clients reaching Kafka; tells of credentials that Kafka refuses."""
 
 
 async def reach(kafka: Mapping[str, Any]) -> None:
@@ -81,13 +83,25 @@ async def stop(client: Any, *, seconds: float = _STOP_SECONDS) -> None:  # noqa:
 
     That is reached only after a failure: what was acknowledged is safe, the rest already lost.
     """
-    with contextlib.suppress(TimeoutError):
+    try:
         async with asyncio.timeout(seconds):
             await client.stop()
+    except TimeoutError:
+        pass
+    except asyncio.CancelledError:
+        # One that cannot reach Kafka raises what it told its own tasks.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
 
 
-def unreachable(kafka: Mapping[str, Any], error: BaseException) -> KafkaUnreachable:
-    """The error of a start that found no broker, with the address that was tried."""
+def unreachable(kafka: Mapping[str, Any], error: BaseException) -> ProducerError:
+    """The error of a start that found no broker, with the address that was tried.
+
+    One that found it and cannot read what it holds is another.
+    """
+    if isinstance(error, UnsupportedCodecError):
+        return CodecMissing(_detail(error))
     servers = kafka["bootstrap_servers"]
     bootstrap = servers if isinstance(servers, str) else ",".join(map(str, servers))
     return KafkaUnreachable(bootstrap, _detail(error))

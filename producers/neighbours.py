@@ -8,8 +8,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.codec import NotADocument, decode
-from schemas.feeds import FeedStatus
+from schemas.feeds import FeedStatus, status_of
 
 SILENT_SECONDS: Final = 5.0
 """Who tells every second and has not for so long does not tell any more."""
@@ -33,17 +32,21 @@ class Neighbours:
         self._instance = instance
         self._known: dict[bytes, dict[str, _Known]] = {}
 
+    def forget(self) -> None:
+        """Nobody has told anything."""
+        self._known.clear()
+
     def take(self, key: bytes, value: bytes | None, now: float) -> None:
-        """Take one record of the topic; another venue's, and what is no status, is passed over."""
+        """Take one record of the topic; another venue's is passed over.
+
+        Raises `NotADocument` where nobody of us wrote it.
+        """
         if not key.startswith(self._prefix):
             return
         if value is None:
             self._known.pop(key, None)
             return
-        try:
-            status = decode(value, FeedStatus)
-        except NotADocument:
-            return
+        status = status_of(key, value)
         told = self._known.setdefault(key, {})
         before = told.get(status.instance)
         is_connected = status.state == "connected"

@@ -9,8 +9,8 @@ from typing import Any, Final, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from producers.errors import SendFailed
-from producers.kafka import start, stop
+from producers.errors import KafkaRefuses, ProducerError, SendFailed
+from producers.kafka import Reaching, start, stop
 from producers.outcomes import excerpt
 from schemas.headers import RawHeaders
 from schemas.topics import RECORD_BYTES_MAX
@@ -32,8 +32,9 @@ class Publisher:
     """Writes frames to one raw topic: an async context manager, which connects on entering.
 
     `kafka` are aiokafka's own client arguments. A record that Kafka does not take is a broken
-    world: `failed` gets a SendFailed, which `publish` and `flush` raise from then on. A spool on
-    disk comes between `publish` and the sending later: callers would not see the difference.
+    world: `failed` gets a SendFailed, which `publish` and `flush` raise from then on, or a
+    KafkaRefuses once `reaching` has found the credentials refused. A spool on disk comes between
+    `publish` and the sending later: callers would not see the difference.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class Publisher:
         topic: str,
         *,
         acknowledged: Callable[[], object] = lambda: None,
+        reaching: Reaching | None = None,
     ) -> None:
+        self._reaching = reaching
         self._kafka = kafka
         self._topic = topic
         self._on_acknowledged = acknowledged
@@ -64,6 +67,8 @@ class Publisher:
             linger_ms=0,
             request_timeout_ms=PATIENCE_MS,
         )
+        if self._reaching is not None:
+            self._reaching(self._producer.client, self.refuse)
         await start(self._producer, self._kafka)
         return self
 
@@ -106,6 +111,10 @@ class Publisher:
             await self._woken()
         self._raise_if_failed()
 
+    def refuse(self, error: Exception) -> None:
+        """Kafka does not take the credentials any more: nothing more can be sent."""
+        self._fail(KafkaRefuses(excerpt(str(error))))
+
     async def _room_for(self, size: int) -> None:
         self._raise_if_failed()
         while self._records and (
@@ -138,11 +147,14 @@ class Publisher:
 
     def _break(self, error: BaseException) -> SendFailed:
         failure = SendFailed(self._topic, excerpt(str(error) or type(error).__name__))
+        self._fail(failure)
+        return failure
+
+    def _fail(self, failure: ProducerError) -> None:
         if not self.failed.done():
             self.failed.set_exception(failure)
             # Asked for here, so that a failure that is raised elsewhere is not reported as lost.
             self.failed.exception()
-        return failure
 
     def _raise_if_failed(self) -> None:
         if self.failed.done():

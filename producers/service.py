@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
-from typing import Any, Final, TypedDict, Unpack
+from typing import Any, Final, NotRequired, TypedDict, Unpack
 
 import msgspec
 from aiokafka.errors import KafkaError
@@ -15,18 +15,19 @@ from prometheus_client import CollectorRegistry
 from producers.epochs import EpochSource, greatest_epoch
 from producers.errors import WrongKey
 from producers.feed import Feed
-from producers.following import followed
-from producers.kafka import partitions_of, reach
+from producers.kafka import Reaching, partitions_of, reach, unreachable
 from producers.line import Lines, World
 from producers.logs import quiet_libraries
 from producers.metrics import ProducerMetrics
 from producers.neighbours import Neighbours
 from producers.publisher import Publisher
 from producers.statuses import Reporter, StatusSettings, StatusWriter
+from schemas.following import Follow, Followed
 from schemas.venues import Venue
 
 _STATUSES: Final = StatusSettings()
 _MIND_SECONDS: Final = 1.0
+_READ_SECONDS: Final = 60.0
 
 
 class ProducerReport(msgspec.Struct, frozen=True):
@@ -44,7 +45,8 @@ class ProducerReport(msgspec.Struct, frozen=True):
 class Surroundings(TypedDict):
     """What a producer takes from outside: when to stop, clocks, chance, sleep, metrics, log.
 
-    `clock_ns` is time since 1970, `monotonic` in seconds.
+    `clock_ns` is time since 1970, `monotonic` in seconds. `reaching` keeps what writes reaching a
+    Kafka that moves.
     """
 
     stop: asyncio.Event
@@ -54,42 +56,49 @@ class Surroundings(TypedDict):
     sleep: Callable[[float], Awaitable[object]]
     registry: CollectorRegistry
     log: logging.Logger
+    reaching: NotRequired[Reaching]
 
 
 async def produce(
     lines: Lines,
     kafka: Mapping[str, Any],
     *,
+    follow: Follow,
     statuses: StatusSettings = _STATUSES,
     **around: Unpack[Surroundings],
 ) -> ProducerReport:
     """Carry a venue's balance frames to their raw topic until `stop` is set, then flush.
 
-    `kafka` are aiokafka's own client arguments. `statuses` is where and how often it is told how
-    the connections are. A lost venue is tried again for ever; raises ProducerError (see
-    `producers.errors`) where that cannot help. A key given up ends its own line only; WrongKey is
-    raised when no line is left.
+    `kafka` are aiokafka's own client arguments, `follow` reads what other producers tell.
+    `statuses` is where and how often it is told how the connections are. A lost venue is tried
+    again for ever; raises ProducerError (see `producers.errors`) where that cannot help. A key
+    given up ends its own line only; WrongKey is raised when no line is left.
     """
     venue = lines.venue
     quiet_libraries()
     metrics = ProducerMetrics.of(around["registry"])
     await reach(kafka)
     greatest = await greatest_epoch(kafka, venue.raw_topic, sleep=around["sleep"])
-    told = await partitions_of(kafka, statuses.topic, sleep=around["sleep"])
+    await partitions_of(kafka, statuses.topic, sleep=around["sleep"])
     await partitions_of(kafka, statuses.public_topic, sleep=around["sleep"])
     instance = f"{around['rng'].getrandbits(64):016x}"
     neighbours = Neighbours(lines.lines[0].venue.name, instance)
     epochs = EpochSource(greatest, around["clock_ns"])
     acknowledged = metrics.frames_published.labels(venue.name).inc
 
-    def take(key: bytes, value: bytes | None) -> None:
-        neighbours.take(key, value, around["monotonic"]())
+    reaching = around.get("reaching")
+
+    def take(key: bytes | None, value: bytes | None, _: float | None) -> None:
+        neighbours.take(key or b"", value, around["monotonic"]())
 
     async with (
-        followed(kafka, statuses.topic, told, take, around["log"]),
-        Publisher(kafka, venue.raw_topic, acknowledged=acknowledged) as publisher,
-        StatusWriter(kafka, statuses) as writer,
+        follow(statuses.topic, take, forget=neighbours.forget, read_committed=False) as following,
+        Publisher(
+            kafka, venue.raw_topic, acknowledged=acknowledged, reaching=reaching
+        ) as publisher,
+        StatusWriter(kafka, statuses, reaching=reaching, refused=publisher.refuse) as writer,
     ):
+        await _known(following, kafka)
         # Nobody's epoch is used again, though the raw topic may have lost what was told under it.
         epochs.observe(neighbours.greatest_epoch)
         reporter = Reporter(
@@ -123,6 +132,18 @@ async def produce(
             minding.cancel()
             await asyncio.gather(minding, return_exceptions=True)
         return _report(venue, feeds, publisher.acknowledged, refused)
+
+
+async def _known(following: Followed, kafka: Mapping[str, Any]) -> None:
+    """Wait for what others told before; raises KafkaUnreachable.
+
+    Later a Kafka that is away is waited for: what others tell is of use, but no reason to stop.
+    """
+    try:
+        async with asyncio.timeout(_READ_SECONDS):
+            await following.until()
+    except TimeoutError as error:
+        raise unreachable(kafka, error) from error
 
 
 async def _mind(

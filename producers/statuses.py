@@ -18,7 +18,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from producers.kafka import start, stop
+from producers.kafka import Reaching, start, stop
 from producers.outcomes import excerpt
 from schemas.codec import encode
 from schemas.feeds import FeedStatus
@@ -47,10 +47,19 @@ class StatusWriter:
     """Writes statuses to Kafka: an async context manager, which connects on entering.
 
     It has a connection of its own. The frames' is idempotent and gives nothing up: a status that
-    cannot be written would stand there for ever, or end the frames with it.
+    cannot be written would stand there for ever, or end the frames with it. `refused` is told where
+    Kafka does not take the credentials any more.
     """
 
-    def __init__(self, kafka: Mapping[str, Any], settings: StatusSettings) -> None:
+    def __init__(
+        self,
+        kafka: Mapping[str, Any],
+        settings: StatusSettings,
+        *,
+        reaching: Reaching | None = None,
+        refused: Callable[[Exception], object] = lambda _: None,
+    ) -> None:
+        self._reaching, self._refused = reaching, refused
         self._kafka = kafka
         self._settings = settings
         self._public: dict[bytes, FeedStatus] = {}
@@ -64,6 +73,8 @@ class StatusWriter:
             linger_ms=0,
             request_timeout_ms=int(_REQUEST_SECONDS * 1_000),
         )
+        if self._reaching is not None:
+            self._reaching(self._producer.client, self._refused)
         await start(self._producer, self._kafka)
         return self
 
@@ -104,7 +115,8 @@ class StatusWriter:
         before = self._public.get(key)
         if before is None or _lasting(before) != _lasting(status):
             return True
-        since_ns = time_ns_of(status.time) - time_ns_of(before.time)
+        # Either way: the clock may have been set back.
+        since_ns = abs(time_ns_of(status.time) - time_ns_of(before.time))
         return since_ns >= self._settings.public_seconds * _NS_PER_S
 
 

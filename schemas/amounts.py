@@ -6,7 +6,7 @@ be lost is an error and not a surprise.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Annotated, Final
 
@@ -15,10 +15,18 @@ from schemas.forms import Form
 WHOLE_DIGITS_MAX: Final = 38
 FRACTION_DIGITS_MAX: Final = 38
 UTILISATION_PLACES: Final = 6
+# A sign and a point.
+LETTERS_MAX: Final = WHOLE_DIGITS_MAX + FRACTION_DIGITS_MAX + 2
 
 AMOUNT: Final = Form(r"^-?[0-9]+(\.[0-9]+)?$", "A plain decimal as text: no exponent, no rounding.")
 Amount = Annotated[str, AMOUNT.meta]
 """What a document carries. A sum may have more digits than one amount of a venue."""
+
+
+def are_short(amounts: Iterable[str | None], letters_max: int = LETTERS_MAX) -> bool:
+    """Whether amounts that have the form have no more digits than a venue's can have."""
+    return all(amount is None or len(amount) <= letters_max for amount in amounts)
+
 
 # `fullmatch` and ASCII classes: `$` would let a newline pass, `\d` the digits of every script.
 _PLAIN: Final = re.compile(r"-?([0-9]{1,38})(?:\.([0-9]{1,38}))?")

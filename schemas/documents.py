@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from schemas.amounts import AMOUNT, Amount
+from schemas.amounts import AMOUNT, Amount, are_short
 from schemas.forms import Form, Texts
 
 Version = Annotated[int, msgspec.Meta(ge=1, description="Grows, and never goes back.")]
@@ -89,7 +89,8 @@ class BalanceSnapshot(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
                 amounts.update((balance.exposure.current, balance.exposure.max))
         if self.exposure is not None:
             amounts.update((self.exposure.current, self.exposure.max))
-        return AMOUNT.fits(amounts) and TIME.fits({self.venue_time, self.received_time})
+        times: Texts = {self.venue_time, self.received_time}
+        return AMOUNT.fits(amounts) and TIME.fits(times) and are_short(amounts)
 
 
 class Balance(msgspec.Struct, frozen=True, gc=False):

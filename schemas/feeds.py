@@ -5,11 +5,13 @@ has every snapshot that came over it. A connection vouches for the accounts whos
 of its epoch and lies at or behind `confirmed_from.receipt`.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
+from schemas.codec import NotADocument, decode
 from schemas.documents import Source, Time
+from schemas.times import time_ns_of
 
 Cause = Literal[
     "reconnected",
@@ -76,6 +78,27 @@ class FeedStatus(msgspec.Struct, frozen=True):
     accounts: list[str] | None = None
     last_confirmed: Time | None = None
     instance: str = ""
+
+
+EPOCH_MAX: Final = 2**62
+"""Epochs come from clocks: none is greater than this before the year 2116."""
+
+
+def status_of(key: bytes, value: bytes) -> FeedStatus:
+    """The status of a record of `headroom-feeds.v1`; raises `NotADocument` where it is none."""
+    status = decode(value, FeedStatus)
+    if key != f"{status.venue}/{status.connection}".encode():
+        raise NotADocument("it is another connection's")
+    if not 0 <= (status.epoch or 0) <= EPOCH_MAX:
+        raise NotADocument("its epoch is of no clock")
+    times = (status.time, status.since, status.last_heard, status.last_frame, status.last_confirmed)
+    try:
+        for time in times:
+            if time is not None:
+                time_ns_of(time)
+    except ValueError as error:
+        raise NotADocument("a time is none") from error
+    return status
 
 
 class UnconfirmedAccount(msgspec.Struct, frozen=True):

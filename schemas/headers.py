@@ -28,6 +28,10 @@ PARTS: Final = "headroom.parts"
 """On an outcome of a raw record that tells of several accounts: how many outcomes it has."""
 PART: Final = "headroom.part"
 """On a dead letter of such a record: which of them it is, from 0; a snapshot's `ce_id` says it."""
+INCARNATION: Final = "headroom.incarnation"
+"""On a dead letter: which incarnation of its raw topic it is of, where that is not the first."""
+ERRORS: Final = "__connect.errors."
+_OF_DEAD_LETTERS: Final = frozenset({"headroom.reason", VERSION, PARTS, PART, INCARNATION})
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 _SPEC_VERSION: Final = ("ce_specversion", b"1.0")
 _SOURCE: Final = ("ce_source", b"/headroom")
@@ -127,6 +131,7 @@ class DeadLetterOrigin(msgspec.Struct, frozen=True, gc=False):
     """The record that could not be read, and the code that could not read it.
 
     `part` says which of how many accounts of the record it was, from 0; None: there is one.
+    `incarnation` is the topic's (`schemas.incarnations`).
     """
 
     topic: str
@@ -136,16 +141,21 @@ class DeadLetterOrigin(msgspec.Struct, frozen=True, gc=False):
     class_name: str
     version: str = ""
     part: tuple[int, int] | None = None
+    incarnation: int = 1
 
 
 def dead_letter(
     origin: DeadLetterOrigin, *, reason: str, detail: str, own: Iterable[tuple[str, bytes]]
 ) -> Headers:
-    """The headers of a dead letter: the record's own, then why and where it failed."""
+    """The headers of a dead letter: the record's own, then why and where it failed.
+
+    Own ones that are called as these are go: a stranger's would say which record failed, and why.
+    """
     version = [(VERSION, origin.version.encode())] if origin.version else []
     part = [] if origin.part is None else part_headers(*origin.part)
+    later = [] if origin.incarnation == 1 else [(INCARNATION, b"%d" % origin.incarnation)]
     return [
-        *own,
+        *(header for header in own if not is_of_dead_letters(header[0])),
         ("__connect.errors.topic", origin.topic.encode()),
         ("__connect.errors.partition", b"%d" % origin.partition),
         ("__connect.errors.offset", b"%d" % origin.offset),
@@ -156,7 +166,13 @@ def dead_letter(
         ("headroom.reason", reason.encode()),
         *version,
         *part,
+        *later,
     ]
+
+
+def is_of_dead_letters(name: str) -> bool:
+    """Whether a header of this name is one that a dead letter has, and no raw record."""
+    return name.startswith(ERRORS) or name in _OF_DEAD_LETTERS
 
 
 def part_headers(number: int, of: int) -> Headers:

@@ -18,6 +18,10 @@ _SECONDS_REMEMBERED: Final = 4_096
 # A 19-digit timestamp counts nanoseconds, a 16-digit one microseconds, and so on down.
 _UNITS: Final = ((10**17, 1), (10**14, 1_000), (10**11, 1_000_000), (0, _NS_PER_S))
 
+# Of records' times: in milliseconds the first of these is the year 5138.
+_RECORD_UNITS: Final = ((10**17, 1), (10**14, 1_000), (0, 1_000_000))
+_NS_MAX: Final = 2**63 - 1
+
 
 def rfc3339(time_ns: int) -> str:
     """Nanoseconds since 1970 as `2024-03-13T22:00:25.302228171Z`; ValueError beyond year 9999."""
@@ -26,6 +30,18 @@ def rfc3339(time_ns: int) -> str:
         message = f"time out of range: {time_ns} ns"
         raise ValueError(message)
     return f"{_text_of_seconds(seconds)}.{nanoseconds:09d}Z"
+
+
+def record_time_ns(timestamp: int) -> int:
+    """Nanoseconds since 1970 of a Kafka record's time, whatever a stranger took it for.
+
+    It is in milliseconds. One that is so great that it must be micro- or nanoseconds counts as
+    such; one before 1970 is 1970, one beyond what 64 bits of nanoseconds hold (2262) is their last.
+    """
+    for threshold, factor_ns in _RECORD_UNITS:
+        if timestamp >= threshold:
+            return min(timestamp * factor_ns, _NS_MAX)
+    return 0
 
 
 def time_ns_of(text: str) -> int:

@@ -24,7 +24,8 @@ TOMBSTONE_SECONDS: Final = 24 * 60 * 60
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 # Each connection tells every second, and whoever starts reads it all.
 _STATUSES_MS: Final = 10 * 60 * 1000
-_KEPT_MS: Final = 30 * _DAY_MS
+KEPT_MS: Final = 30 * _DAY_MS
+"""How long a topic that is not compacted keeps its records."""
 
 BALANCES: Final = "balances.v1"
 BALANCES_LATEST: Final = "balances.latest.v1"
@@ -79,13 +80,21 @@ class Topic(msgspec.Struct, frozen=True):
             # With acks=all a record is on this many replicas before anyone builds on it; one may
             # be down without stopping the writers.
             "min.insync.replicas": str(max(1, replication_factor - 1)),
+            # A replica that is behind must not become the one that counts: it has lost records.
+            "unclean.leader.election.enable": "false",
+            # Times are those at which records were sent; retention and `--from` go by them.
+            "message.timestamp.type": "CreateTime",
         }
         if self.cleanup == "delete":
-            settings["retention.ms"] = str(_KEPT_MS)
+            settings["retention.ms"] = str(KEPT_MS)
+            # A cluster's own limit by bytes would take records before their time.
+            settings["retention.bytes"] = "-1"
             return settings
         # A deleted user's data is gone from a compacted topic within this much time: it is
         # compacted a day after it was written at the latest, its tombstone goes a day later.
         settings["max.compaction.lag.ms"] = str(self.compacted_ms)
+        # Not later than that, whatever a cluster would have.
+        settings["min.compaction.lag.ms"] = "0"
         settings["delete.retention.ms"] = str(TOMBSTONE_SECONDS * 1000)
         settings["segment.ms"] = str(self.compacted_ms)
         return settings

@@ -11,6 +11,7 @@ import msgspec
 from benchmarks.job import Options, options_from_argument, venue_of
 from processors.agents import USERS_TABLE, Agents
 from processors.engine import Batch, EngineApp, EngineSettings, Record
+from processors.foreign import Foreign
 from processors.garbage import collect_rarely
 from processors.ledger.user_ledger import UserChange, UserLedger
 from processors.ledger.written import WrittenSnapshots
@@ -25,6 +26,7 @@ class Job(Agents):
 
     def __init__(self, app: EngineApp, options: Options) -> None:
         self._metrics = Metrics()
+        self.foreign = Foreign(self._metrics.foreign_records)
         self._clock_ns = time.time_ns
         self._names = Names.behind(options.prefix)
         self._version = ""

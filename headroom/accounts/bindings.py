@@ -1,14 +1,17 @@
 """Which accounts belong to users of other names, as it is recorded in Kafka."""
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import msgspec
 
-from headroom.following import Following
-from headroom.reading import records
-from schemas.identity import accounts_of, user_for
+from headroom.reading import foreign, records
+from schemas.codec import NotADocument, decode
+from schemas.following import Follow, Followed
+from schemas.identity import accounts_of, is_user, user_for
 from schemas.topics import ACCOUNTS
+from schemas.venues import VENUES
 
 
 class Binding(msgspec.Struct, frozen=True):
@@ -32,11 +35,18 @@ class Bindings:
         self.all: dict[str, Binding] = {}
         self.owners: dict[str, str] = {}
 
+    def forget(self) -> None:
+        """Nothing was recorded."""
+        self.all.clear()
+        self.owners.clear()
+
     def take(self, key: bytes | None, value: bytes | None) -> None:
-        """Take one record of the topic."""
+        """Take one record of the topic; raises `NotADocument` where nobody of us wrote it."""
         if key is None or value is None:
-            return
-        found = msgspec.json.decode(value, type=Binding)
+            raise NotADocument("it binds nothing")
+        found = decode(value, Binding)
+        if key != found.own.encode() or found.venue not in VENUES or not is_user(found.user):
+            raise NotADocument("it binds no account")
         self.all[found.own] = found
         if found.user == found.own:
             self.owners.pop(found.own, None)
@@ -62,14 +72,21 @@ class Bindings:
         """Accounts that were moved, and are their own users again."""
         return frozenset(self.all.keys() - self.owners.keys())
 
-    def following(self, kafka: Mapping[str, Any]) -> Following:
-        """Keeps them up to date."""
-        return Following(kafka, ACCOUNTS, self.take)
+    def followed(self, follow: Follow) -> AbstractAsyncContextManager[Followed]:
+        """Keep them up to date while the block runs."""
+
+        def take(key: bytes | None, value: bytes | None, _: float | None) -> None:
+            self.take(key, value)
+
+        return follow(ACCOUNTS, take, forget=self.forget)
 
 
 async def read_bindings(kafka: Mapping[str, Any], *, partitions: int) -> Bindings:
     """The bindings as they are now; raises KafkaError, `Stalled`."""
     found = Bindings()
     async for record in records(kafka, ACCOUNTS, partitions=partitions):
-        found.take(record.key, record.value)
+        try:
+            found.take(record.key, record.value)
+        except NotADocument as error:
+            foreign(record.topic, record.partition, record.offset, str(error))
     return found

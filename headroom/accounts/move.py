@@ -30,7 +30,7 @@ class NoMove(OperatorError):
 async def run_list(settings: Settings) -> None:
     """Print every account that belongs to a user of another name."""
     kafka = settings.kafka.arguments()
-    await require(kafka, partitions=settings.partitions)
+    await require(settings.kafka, partitions=settings.partitions)
     found = await read_bindings(kafka, partitions=settings.partitions)
     for own, user in sorted(found.owners.items()):
         sys.stdout.write(f"{printable(own)}  {printable(user)}\n")
@@ -48,7 +48,7 @@ async def run_move(settings: Settings, account: str, user: str) -> None:
     if problem is not None:
         raise NoMove(problem)
     kafka = settings.kafka.arguments()
-    await require(kafka, partitions=settings.partitions)
+    await require(settings.kafka, partitions=settings.partitions)
     async with ordering(kafka) as producer:
         found = await read_bindings(kafka, partitions=settings.partitions)
         known = found.all.get(account)

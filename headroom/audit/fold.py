@@ -60,7 +60,7 @@ class Fold:
 
 def is_newer(snapshot: Snapshot, stored: Snapshot) -> bool:
     """Say whether a snapshot takes the place of the stored one."""
-    if snapshot["source"] == stored["source"]:
+    if snapshot["source"] == stored["source"] and _order(snapshot) == _order(stored):
         return False
     fresh, known = _order(snapshot), _order(stored)
     if fresh[:2] == known[:2] and _content(snapshot) == _content(stored):

@@ -2,11 +2,12 @@
 
 from typing import Final
 
+from headroom.audit.incarnations import named, split
 from headroom.audit.world import RAW, Record, World
 from schemas.topics import BALANCES, DEAD_LETTERS
 
 Identity = tuple[str, int, int]
-"""A raw record: topic, partition, offset."""
+"""A raw record: topic (and its incarnation from the second on), partition, offset."""
 Key = tuple[Identity, int | None]
 """An outcome: its raw record, and the account's number where the record tells of several."""
 
@@ -17,6 +18,7 @@ ADDED: Final = (
     "headroom.version",
     "headroom.generation",
     "headroom.part",
+    "headroom.incarnation",
     PARTS,
 )
 """What a dead letter has beside its raw record's headers and those of Kafka Connect."""
@@ -29,20 +31,26 @@ def event_key(record: Record) -> Key | None:
 
 def letter_key(record: Record) -> Key | None:
     """Read the headers of a dead letter."""
-    where = [record.header(ERRORS + part) for part in ("topic", "partition", "offset")]
-    part = record.header("headroom.part")
-    return parse_key("/".join([str(one) for one in where] + ([] if part is None else [part])))
+    topic, *where = [str(record.header(ERRORS + part)) for part in ("topic", "partition", "offset")]
+    part, later = record.header("headroom.part"), record.header("headroom.incarnation")
+    if later is not None:
+        topic = f"{topic}~{later}"
+    return parse_key("/".join([topic, *where] + ([] if part is None else [part])))
 
 
 def parse_key(text: str | None) -> Key | None:
-    """Read `TOPIC/PARTITION/OFFSET` of a raw topic, or `TOPIC/PARTITION/OFFSET/PART`."""
-    topic, *numbers = (text or "").split("/")
-    if not topic.endswith(tuple(RAW)) or len(numbers) not in (2, 3):
+    """Read `TOPIC/PARTITION/OFFSET` of a raw topic, or `TOPIC/PARTITION/OFFSET/PART`.
+
+    The topic is `TOPIC~N` from its second incarnation on.
+    """
+    name, *numbers = (text or "").split("/")
+    topic = split(name)
+    if topic is None or not topic[0].endswith(tuple(RAW)) or len(numbers) not in (2, 3):
         return None
     if not all(number.isascii() and number.isdigit() for number in numbers):
         return None
     partition, offset, *part = map(int, numbers)
-    return (topic, partition, offset), part[0] if part else None
+    return (named(*topic), partition, offset), part[0] if part else None
 
 
 class Corrections:

@@ -8,6 +8,7 @@ import msgspec
 from headroom.audit.findings import Findings
 from headroom.audit.fold import Fold
 from headroom.audit.frames import Reading, read_parts
+from headroom.audit.incarnations import incarnation_of, split
 from headroom.audit.numbers import without_sign_of_zero
 from headroom.audit.origins import (
     ADDED,
@@ -70,7 +71,8 @@ class Outcomes(msgspec.Struct):
 def check_outcomes(world: World, findings: Findings) -> Outcomes:
     """Check I2 and the order of balances, folding them on the way."""
     outcomes = Outcomes(
-        {record.identity: (venue, record) for venue, record in world.raw()}, Corrections(world)
+        {world.identity(record): (venue, record) for venue, record in world.raw()},
+        Corrections(world),
     )
     # A correction makes tables count on from what the public has seen before.
     outcomes.fold.counts_on = bool(outcomes.corrections)
@@ -163,7 +165,7 @@ def _check_snapshot(
     if reading.reason is not None:
         findings.add("I2", raw.place, f"was normalised, must be a dead letter: {reading.reason}")
         return
-    expected = expected_snapshot(venue, raw, reading)
+    expected = expected_snapshot(venue, raw, key[0], reading)
     if document.get("user") in world.owners.get(expected["user"], ()):
         expected["user"] = document["user"]
     if not is_time(expected["received_time"]):
@@ -182,8 +184,18 @@ def _check_snapshot(
 
 
 def _check_origin(world: World, record: Record, identity: Identity, findings: Findings) -> None:
-    """Find an outcome of a record that nobody has seen, unless retention took that."""
-    if identity[2] >= world.starts.get(identity[:2], 0):
+    """Find an outcome of a record that nobody has seen, unless that was taken away.
+
+    Retention takes records, and so does whoever makes a topic again or cuts its end off.
+    """
+    topic, number = split(identity[0]) or (identity[0], 1)
+    identity = topic, *identity[1:]
+    now = incarnation_of(world.incarnations, *identity)
+    if number < now:
+        return
+    if number > now:
+        findings.add("I2", record.place, f"{topic} has no incarnation {number} there")
+    elif identity[2] >= world.starts.get(identity[:2], 0):
         findings.add("I2", record.place, f"its raw record {identity} is not there")
 
 
@@ -207,7 +219,9 @@ def _part(
     return readings[part or 0]
 
 
-def expected_snapshot(venue: str, raw: Record, reading: Reading) -> dict[str, Any]:
+def expected_snapshot(
+    venue: str, raw: Record, identity: Identity, reading: Reading
+) -> dict[str, Any]:
     """Put together the whole snapshot that a raw record must lead to."""
     epoch, receipt = order_of(raw) or (0, raw.offset)
     return {
@@ -216,7 +230,7 @@ def expected_snapshot(venue: str, raw: Record, reading: Reading) -> dict[str, An
         "epoch": epoch,
         "receipt": receipt,
         "received_time": raw.header("received_time"),
-        "source": {"topic": raw.topic, "partition": raw.partition, "offset": raw.offset},
+        "source": dict(zip(("topic", "partition", "offset"), identity, strict=True)),
         **reading.snapshot,
     }
 

@@ -18,7 +18,7 @@ def check_raw(world: World, findings: Findings) -> tuple[int, int]:
     """Check I1; returns how many frames were sent and how many of them are not in raw."""
     for venue, records in _by_venue(world).items():
         _check_receipts(venue, records, findings, is_cut=world.is_cut(records))
-        _check_retries(records, findings)
+        _check_retries(world, records, findings)
     return _check_journals(world, findings)
 
 
@@ -28,9 +28,9 @@ def order_of(record: Record) -> tuple[int, int] | None:
     return None if epoch is None or receipt is None else (epoch, receipt)
 
 
-def _check_retries(records: list[Record], findings: Findings) -> None:
+def _check_retries(world: World, records: list[Record], findings: Findings) -> None:
     """What was sent again is what could not be read, byte for byte, and once."""
-    by_place = {record.place: record for record in records}
+    by_place = {"/".join(map(str, world.identity(record))): record for record in records}
     again: dict[str, Record] = {}
     for record in records:
         origin = record.header(RETRY_OF)

@@ -10,8 +10,10 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from headroom.audit.incarnations import read_book
 from headroom.audit.world import READ, Record, Sent, World
 from headroom.reading import STALLED_SECONDS, batches, reader, written_ends
+from schemas.topics import GENERATIONS
 
 
 async def read_world(
@@ -33,7 +35,9 @@ async def read_world(
     sent = await asyncio.to_thread(lambda: list(read_journals(journals)))
     records: dict[str, list[Record]] = {name: [] for name in READ}
     others: list[Record] = []
+    book: list[Record] = []
     wanted = {f"{topic_prefix}{name}": kept for name, kept in records.items()}
+    wanted[f"{topic_prefix}{GENERATIONS}"] = book
     there = await _partitions(kafka)
     targets = {name: kept for name, kept in wanted.items() if name in there}
     if canaries:
@@ -48,7 +52,10 @@ async def read_world(
         ends = await written_ends(kafka, partitions)
         async with reader(kafka, read_committed=read_committed) as consumer:
             starts = await _read(consumer, ends, targets, stalled_seconds)
-    return World(records, starts, sent, canaries, others)
+    if canaries:
+        others += book
+    incarnations = read_book((record.key, record.value) for record in book)
+    return World(records, starts, sent, canaries, others, incarnations=incarnations)
 
 
 async def _partitions(kafka: Mapping[str, Any]) -> dict[str, list[TopicPartition]]:

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from headroom.audit.incarnations import Incarnations, incarnation_of, named
 from schemas import topics
 from schemas.venues import VENUES
 
@@ -69,6 +70,7 @@ class World(msgspec.Struct, frozen=True):
     records of topics that are not the contract's: only canaries are looked for in them. `owners`
     names the users that accounts of others have had, the present one last. `in_assets` are the
     venues whose limits of assets are amounts of the assets, not of the account's base currency.
+    `incarnations` are those of raw topics that were made again or lost their ends.
     """
 
     records: dict[str, list[Record]]
@@ -78,6 +80,7 @@ class World(msgspec.Struct, frozen=True):
     others: Sequence[Record] = ()
     owners: Mapping[str, Sequence[str]] = {}
     in_assets: Collection[str] = ()
+    incarnations: Incarnations = {}
 
     def of(self, topic: str) -> list[Record]:
         """The records of one topic of the contract, none where it does not exist."""
@@ -89,7 +92,17 @@ class World(msgspec.Struct, frozen=True):
             for record in self.of(topic):
                 yield venue, record
 
+    def identity(self, record: Record) -> tuple[str, int, int]:
+        """What identifies a raw record: its place, with the topic's incarnation in its name."""
+        number = incarnation_of(self.incarnations, *record.identity)
+        return named(record.topic, number), record.partition, record.offset
+
     def is_cut(self, records: Sequence[Record]) -> bool:
-        """Say whether retention took the beginning of the topic that these records lie in."""
+        """Say whether retention took the beginning of the topic that these records lie in.
+
+        So it is, too, where the topic is not the first one of its name.
+        """
         names = {record.topic for record in records}
-        return any(start > 0 and topic in names for (topic, _), start in self.starts.items())
+        return bool(names & self.incarnations.keys()) or any(
+            start > 0 and topic in names for (topic, _), start in self.starts.items()
+        )

@@ -13,6 +13,7 @@ from headroom.cli.deadletters import deadletters
 from headroom.cli.local import broker, demo
 from headroom.cli.query import query
 from headroom.cli.replay import replay, seek
+from headroom.cli.resume import resume
 from headroom.cli.topics import topics
 from headroom.cli.venues import produce, sandbox
 from headroom.cli.worker import token, watch, work
@@ -61,6 +62,7 @@ for command in (
     token,
     query,
     replay,
+    resume,
     seek,
     deadletters,
     accounts,

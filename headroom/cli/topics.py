@@ -1,7 +1,7 @@
 """The contract's topics: made, mended, compared."""
 
+import asyncio
 import sys
-from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING
 
 import click
@@ -20,34 +20,44 @@ def topics() -> None:
 
 @topics.command("apply")
 def topics_apply() -> None:
-    """Create what is missing, set what differs."""
-    from headroom.topics import apply
+    """Create what is missing, set what differs; exit status 2 where something is left."""
+    from headroom.topics import Difference
+    from headroom.topics.survey import apply
 
-    for difference in _against_kafka(apply):
+    def told(difference: Difference) -> None:
         created = difference.setting is None
         click.echo(f"created: {difference.topic}" if created else f"mended: {difference}")
+
+    settings = load_settings()
+    run(
+        lambda _: apply(
+            settings.kafka,
+            partitions=settings.partitions,
+            replication_factor=settings.replication_factor,
+            mended=told,
+        )
+    )
     click.echo("topics are as the contract says")
 
 
 @topics.command("check")
 def topics_check() -> None:
-    """Name what differs; exit status 1 where anything does."""
-    from headroom.topics import check
+    """Name what differs; exit status 1 where any topic does.
 
-    found = _against_kafka(check)
-    for difference in found:
-        click.echo(str(difference))
-    sys.exit(1 if found else 0)
+    What of the brokers themselves may break a promise is named too, and changes no status.
+    """
+    from headroom.topics.survey import brokers, check
 
-
-def _against_kafka(
-    compare: Callable[..., Coroutine[None, None, "list[Difference]"]],
-) -> "list[Difference]":
     settings = load_settings()
-    return run(
-        lambda _: compare(
-            settings.kafka.arguments(),
-            partitions=settings.partitions,
-            replication_factor=settings.replication_factor,
+
+    async def look(_: asyncio.Event) -> "tuple[list[Difference], list[str]]":
+        factor = settings.replication_factor
+        found = await check(
+            settings.kafka, partitions=settings.partitions, replication_factor=factor
         )
-    )
+        return found, await brokers(settings.kafka, replication_factor=factor)
+
+    found, notes = run(look)
+    for line in (*found, *notes):
+        click.echo(str(line))
+    sys.exit(1 if found else 0)

@@ -1,18 +1,24 @@
 """One dead letter, as it lies in Kafka: the frame, and why nobody could read it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 import msgspec
 
 from headroom.errors import OperatorError
-from schemas.headers import PART, PARTS, RETRY_OF, VERSION
-from schemas.times import rfc3339
+from schemas.headers import (
+    ERRORS,
+    INCARNATION,
+    PART,
+    PARTS,
+    RETRY_OF,
+    VERSION,
+    is_of_dead_letters,
+)
+from schemas.incarnations import named, parted
+from schemas.times import record_time_ns, rfc3339
 
-_ERRORS: Final = "__connect.errors."
-_ADDED: Final = ("headroom.reason", VERSION, PART, PARTS)
-_NS_PER_MS: Final = 1_000_000
 _PLACE: Final = re.compile(r"([^/]+)/([0-9]{1,19})/([0-9]{1,19})(?:/([0-9]{1,7}))?")
 _WHOLE: Final = -1
 
@@ -20,22 +26,25 @@ _WHOLE: Final = -1
 class Place(msgspec.Struct, frozen=True, order=True):
     """Where a record lies; as text `TOPIC/PARTITION/OFFSET`.
 
-    One of several accounts that the record tells of has its number behind that, `…/OFFSET/2`.
+    One of several accounts that the record tells of has its number behind that, `…/OFFSET/2`. From
+    the topic's second incarnation on its text is `TOPIC~N/…`, as in all identities.
     """
 
     topic: str
     partition: int
     offset: int
     part: int = _WHOLE
+    incarnation: int = 1
 
     def __str__(self) -> str:
-        place = f"{self.topic}/{self.partition}/{self.offset}"
+        topic = named(self.topic, self.incarnation)
+        place = f"{topic}/{self.partition}/{self.offset}"
         return place if self.part == _WHOLE else f"{place}/{self.part}"
 
     @property
     def record(self) -> "Place":
         """Where the whole record lies."""
-        return Place(self.topic, self.partition, self.offset)
+        return msgspec.structs.replace(self, part=_WHOLE)
 
 
 class NoPlace(OperatorError):
@@ -52,7 +61,8 @@ def place_of(text: str) -> Place:
     if found is None:
         raise NoPlace(text)
     part = _WHOLE if found[4] is None else int(found[4])
-    return Place(found[1], int(found[2]), int(found[3]), part)
+    topic, incarnation = parted(found[1])
+    return Place(topic, int(found[2]), int(found[3]), part, incarnation)
 
 
 class Record(Protocol):
@@ -60,7 +70,7 @@ class Record(Protocol):
 
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
     timestamp: int
 
 
@@ -81,7 +91,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     version: str
     key: bytes | None
     frame: bytes
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
     appended_time: str
     retry_of: str | None
     parts: int = 1
@@ -92,33 +102,42 @@ class DeadLetter(msgspec.Struct, frozen=True):
         return "" if self.key is None else self.key.decode("utf-8", "replace")
 
 
-def read(record: Record) -> DeadLetter | None:
-    """The dead letter of a record; None where nobody of us wrote it."""
-    told = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+def read_origin(headers: Iterable[tuple[str, bytes | None]]) -> Place | None:
+    """Whose dead letter it is, by its headers; None where nobody of us wrote it."""
+    told = {name: (value or b"").decode("utf-8", "replace") for name, value in headers}
     try:
-        place = (told[_ERRORS + name] for name in ("topic", "partition", "offset"))
-        origin = place_of("/".join([*place, *([told[PART]] if PART in told else [])]))
-        parts = int(told.get(PARTS, "1"))
-        reason, detail = told["headroom.reason"], told[_ERRORS + "exception.message"]
+        topic, *place = (told[ERRORS + name] for name in ("topic", "partition", "offset"))
+        part = [told[PART]] if PART in told else []
+        topic = named(topic, int(told.get(INCARNATION, "1")))
+        return place_of("/".join([topic, *place, *part]))
     except (KeyError, ValueError, NoPlace):
         return None
-    own = tuple(
-        (name, value)
-        for name, value in record.headers
-        if not name.startswith(_ERRORS) and name not in _ADDED
-    )
+
+
+def read(record: Record) -> DeadLetter | None:
+    """The dead letter of a record; None where nobody of us wrote it."""
+    told = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
+    origin = read_origin(record.headers)
+    try:
+        parts = int(told.get(PARTS, "1"))
+        reason, detail = told["headroom.reason"], told[ERRORS + "exception.message"]
+    except (KeyError, ValueError):
+        return None
+    if origin is None:
+        return None
+    own = tuple(header for header in record.headers if not is_of_dead_letters(header[0]))
     return DeadLetter(
         origin=origin,
         # A frame without headers lies in its venue's topic all the same.
         venue=told.get("venue") or origin.topic.removeprefix("raw.").partition(".")[0],
         reason=reason,
         detail=detail,
-        code=told.get(_ERRORS + "class.name", ""),
+        code=told.get(ERRORS + "class.name", ""),
         version=told.get(VERSION, ""),
         key=record.key,
         frame=record.value or b"",
         headers=own,
-        appended_time=rfc3339(max(0, record.timestamp) * _NS_PER_MS),
+        appended_time=rfc3339(record_time_ns(record.timestamp)),
         retry_of=told.get(RETRY_OF),
         parts=parts,
     )

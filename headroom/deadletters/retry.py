@@ -16,6 +16,7 @@ from headroom.deadletters.letter import DeadLetter, Place
 from headroom.deadletters.wanted import retried
 from headroom.errors import OperatorError
 from schemas.headers import RETRY_OF
+from schemas.incarnations import Incarnation, number_at
 from schemas.topics import RECORD_BYTES_MAX, RETRIES
 from schemas.venues import VENUES
 
@@ -43,10 +44,16 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 async def send_again(
-    kafka: Mapping[str, Any], letters: Sequence[DeadLetter], *, partitions: int, again: bool = False
+    kafka: Mapping[str, Any],
+    letters: Sequence[DeadLetter],
+    *,
+    partitions: int,
+    again: bool = False,
+    incarnations: Mapping[str, Sequence[Incarnation]] = {},
 ) -> list[Sent]:
     """Send dead letters again; those that were sent before only with `again`.
 
+    `incarnations` are those of the raw topics, by which the new places are named.
     Raises `NotRaw`, `RetriedElsewhere`, KafkaError. Whatever is raised, each letter was sent whole
     or not at all.
     """
@@ -63,7 +70,8 @@ async def send_again(
         left = [frame for frame in frames if str(frame[0]) not in done]
         for begin in range(0, len(left), _AT_ONCE):
             async with producer.transaction():
-                found += [await _send(producer, *each) for each in left[begin : begin + _AT_ONCE]]
+                for origin, letter in left[begin : begin + _AT_ONCE]:
+                    found.append(await _send(producer, origin, letter, incarnations))
     except ProducerFenced:
         raise RetriedElsewhere("somebody else retries dead letters at this moment") from None
     finally:
@@ -79,7 +87,12 @@ def _check_origins(letters: Sequence[DeadLetter]) -> None:
             raise NotRaw(f"{letter.origin} names no raw topic: nothing was sent")
 
 
-async def _send(producer: AIOKafkaProducer, origin: Place, letter: DeadLetter) -> Sent:
+async def _send(
+    producer: AIOKafkaProducer,
+    origin: Place,
+    letter: DeadLetter,
+    incarnations: Mapping[str, Sequence[Incarnation]],
+) -> Sent:
     headers = [header for header in letter.headers if header[0] != RETRY_OF]
     placed = await producer.send_and_wait(
         origin.topic,
@@ -89,6 +102,8 @@ async def _send(producer: AIOKafkaProducer, origin: Place, letter: DeadLetter) -
         partition=origin.partition,
         headers=[*headers, (RETRY_OF, str(origin).encode())],
     )
-    place = Place(placed.topic, placed.partition, placed.offset)
+    history = incarnations.get(placed.topic, ())
+    number = number_at(history, placed.partition, placed.offset)
+    place = Place(placed.topic, placed.partition, placed.offset, incarnation=number)
     await producer.send_and_wait(RETRIES, str(place).encode(), key=str(origin).encode())
     return Sent(origin, place)

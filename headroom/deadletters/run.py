@@ -13,6 +13,7 @@ from headroom.deadletters.letter import DeadLetter, Place
 from headroom.deadletters.retry import send_again
 from headroom.deadletters.wanted import Wanted, letters, retried
 from headroom.errors import OperatorError
+from headroom.generations import read_book
 from headroom.settings import Settings
 from headroom.topics import require
 
@@ -65,7 +66,7 @@ async def run_export(settings: Settings, wanted: Wanted, path: Path) -> None:
 
 async def run_retry(settings: Settings, wanted: Wanted, *, again: bool, dry_run: bool) -> None:
     """Send all that are meant to raw again; raises `NotThere`."""
-    await require(settings.kafka.arguments(), partitions=settings.partitions)
+    await require(settings.kafka, partitions=settings.partitions)
     found = await _found(settings, wanted)
     if dry_run:
         done = {} if again else await _sent_again(settings)
@@ -74,7 +75,14 @@ async def run_retry(settings: Settings, wanted: Wanted, *, again: bool, dry_run:
         _print([f"would send {len(frames) - before} again, {before} had been already"])
         return
     kafka = settings.kafka.arguments()
-    sent = await send_again(kafka, found, partitions=settings.partitions, again=again)
+    book = await read_book(kafka, partitions=settings.partitions)
+    sent = await send_again(
+        kafka,
+        found,
+        partitions=settings.partitions,
+        again=again,
+        incarnations=book.incarnations,
+    )
     _print(f"{each.origin}  now {each.place}" for each in sent if each.place is not None)
     before = sum(1 for each in sent if each.place is None)
     sys.stderr.write(f"{len(sent) - before} sent again, {before} had been already\n")
@@ -87,7 +95,7 @@ def _letters(settings: Settings, wanted: Wanted) -> AsyncIterator[DeadLetter]:
 async def _sent_again(settings: Settings) -> dict[str, str]:
     """The first question of each command: that Kafka is as it should be, and what was retried."""
     kafka = settings.kafka.arguments()
-    await require(kafka, partitions=settings.partitions)
+    await require(settings.kafka, partitions=settings.partitions)
     return await retried(kafka, partitions=settings.partitions)
 
 

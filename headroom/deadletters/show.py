@@ -24,16 +24,16 @@ def counts(found: Mapping[tuple[str, str], int]) -> Iterator[str]:
 def line(letter: DeadLetter, retried: Mapping[str, str]) -> str:
     """One letter on a line."""
     place = retried.get(str(letter.origin.record))
-    again = "" if place is None else f"  sent again: {place}"
+    again = "" if place is None else f"  sent again: {printable(place)}"
     return (
-        f"{letter.origin}  {letter.appended_time}  {letter.reason:<15} "
+        f"{printable(str(letter.origin))}  {letter.appended_time}  {printable(letter.reason):<15} "
         f"{printable(letter.account) or '-'}  {printable(letter.detail)}{again}"
     )
 
 
 def whole(letter: DeadLetter, retried: Mapping[str, str]) -> Iterator[str]:
     """All that is known of a letter, its bytes as text and as they are."""
-    yield f"raw record   {letter.origin.record}"
+    yield f"raw record   {printable(str(letter.origin.record))}"
     if letter.parts > 1:
         yield f"part         {letter.origin.part} of {letter.parts} accounts, from 0"
     yield f"venue        {printable(letter.venue)}"
@@ -45,8 +45,10 @@ def whole(letter: DeadLetter, retried: Mapping[str, str]) -> Iterator[str]:
     if letter.retry_of is not None:
         yield f"retry of     {printable(letter.retry_of)}"
     if str(letter.origin.record) in retried:
-        yield f"sent again   {retried[str(letter.origin.record)]}"
-    yield from (f"header       {name}: {_text(value)}" for name, value in letter.headers)
+        yield f"sent again   {printable(retried[str(letter.origin.record)])}"
+    yield from (
+        f"header       {printable(name)}: {_text(value or b'')}" for name, value in letter.headers
+    )
     yield from _pointed(letter)
     yield from ("", f"{len(letter.frame)} bytes as text:", _text(letter.frame))
     yield from ("", "and as they are:", *_hex(letter.frame))
@@ -70,7 +72,10 @@ def exported(letter: DeadLetter, retried: Mapping[str, str]) -> dict[str, Any]:
         "buried": letter.appended_time,
         "retry_of": letter.retry_of,
         "sent_again": retried.get(str(letter.origin.record)),
-        "headers": {name: value.decode("utf-8", "replace") for name, value in letter.headers},
+        "headers": {
+            name: None if value is None else value.decode("utf-8", "replace")
+            for name, value in letter.headers
+        },
         **frame,
     }
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from headroom.deadletters.letter import DeadLetter, Place, read
-from headroom.reading import Span, records
+from headroom.deadletters.letter import DeadLetter, NoPlace, Place, place_of, read
+from headroom.reading import Span, foreign, records
+from schemas.codec import NotADocument
 from schemas.topics import DEAD_LETTERS, RETRIES
 
 
@@ -42,7 +43,9 @@ async def letters(
     seen: set[Place] = set()
     async for record in records(kafka, DEAD_LETTERS, partitions=partitions, span=wanted.span):
         letter = read(record)
-        if letter is not None and wanted.takes(letter) and letter.origin not in seen:
+        if letter is None:
+            foreign(record.topic, record.partition, record.offset, "its headers name no raw record")
+        elif wanted.takes(letter) and letter.origin not in seen:
             seen.add(letter.origin)
             yield letter
 
@@ -51,6 +54,15 @@ async def retried(kafka: Mapping[str, Any], *, partitions: int) -> dict[str, str
     """Where each frame that was sent again lies now in raw, by the place of its raw record."""
     found = {}
     async for record in records(kafka, RETRIES, partitions=partitions):
-        if record.key and record.value:
-            found[record.key.decode()] = record.value.decode()
+        try:
+            found[str(_place(record.key))] = str(_place(record.value))
+        except NotADocument as error:
+            foreign(record.topic, record.partition, record.offset, str(error))
     return found
+
+
+def _place(text: bytes | None) -> Place:
+    try:
+        return place_of((text or b"").decode())
+    except (UnicodeDecodeError, NoPlace) as error:
+        raise NotADocument("it names no place") from error

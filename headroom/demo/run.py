@@ -17,7 +17,8 @@ from headroom.demo.observe import Observer
 from headroom.demo.system import Demo, DemoOptions, tell
 from headroom.kafka import KafkaNode
 from headroom.live import Worker
-from headroom.topics import apply
+from headroom.settings import KafkaSettings
+from headroom.topics.survey import apply
 from schemas.topics import PARTITIONS_DEFAULT
 
 
@@ -47,7 +48,8 @@ async def run_demo(options: DemoOptions, stop: asyncio.Event) -> int:
         tell("starting Apache Kafka …")
         async with KafkaNode(data_dir=folder / "kafka") as node:
             kafka = {"bootstrap_servers": node.bootstrap}
-            await apply(kafka, partitions=PARTITIONS_DEFAULT, replication_factor=1)
+            settings = KafkaSettings(node.bootstrap)
+            await apply(settings, partitions=PARTITIONS_DEFAULT, replication_factor=1)
             demo = Demo(options, folder, node.bootstrap)
             async with (
                 demo.running(),

@@ -10,6 +10,8 @@ from headroom.generations.kind import (
     check_name,
     kept_of,
     names_of,
+    read_by,
+    tables_of,
     topics_of,
 )
 
@@ -24,6 +26,8 @@ __all__ = [
     "kept_of",
     "names_of",
     "read_book",
+    "read_by",
+    "tables_of",
     "topics_of",
     "write",
 ]

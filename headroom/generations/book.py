@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from headroom.errors import OperatorError
 from headroom.generations.kind import Generation, Live
-from headroom.reading import records
-from schemas.codec import encode
+from headroom.known_topics import KEY_PREFIX, KnownTopic
+from headroom.reading import foreign, records
+from schemas.codec import NotADocument, decode, encode
+from schemas.incarnations import Incarnation
 from schemas.topics import GENERATIONS
 
 LIVE_KEY: Final = b"live"
 _GENERATION: Final = b"generation/"
+# Entries of the same topic that others read.
+_OTHERS: Final = KEY_PREFIX
 
 
 class Unknown(OperatorError):
@@ -26,17 +29,42 @@ class Book:
     def __init__(self) -> None:
         self.live = Live()
         self.generations: dict[str, Generation] = {}
+        self.topics: dict[str, KnownTopic] = {}
+
+    def forget(self) -> None:
+        """Nothing was said."""
+        self.live = Live()
+        self.generations.clear()
+        self.topics.clear()
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
-        """Take one record of the topic."""
+        """Take one record of the topic; raises `NotADocument` where nobody of us wrote it."""
         if key == LIVE_KEY and value is not None:
-            self.live = msgspec.json.decode(value, type=Live)
+            self.live = decode(value, Live)
         elif key is not None and key.startswith(_GENERATION):
             if value is None:
-                self.generations.pop(key.removeprefix(_GENERATION).decode(), None)
+                name = key.removeprefix(_GENERATION).decode("utf-8", "replace")
+                self.generations.pop(name, None)
             else:
-                found = msgspec.json.decode(value, type=Generation)
+                found = decode(value, Generation)
+                if key != entry_key(found.name):
+                    raise NotADocument("it is the entry of another generation")
                 self.generations[found.name] = found
+        elif key is not None and key.startswith(KEY_PREFIX):
+            if value is None:
+                self.topics.pop(key.removeprefix(KEY_PREFIX).decode("utf-8", "replace"), None)
+            else:
+                topic = decode(value, KnownTopic)
+                if key != KEY_PREFIX + topic.name.encode():
+                    raise NotADocument("it is the entry of another topic")
+                self.topics[topic.name] = topic
+        else:
+            raise NotADocument("nothing is called so")
+
+    @property
+    def incarnations(self) -> dict[str, tuple[Incarnation, ...]]:
+        """Which incarnations raw topics' offsets are of, where that is not the first."""
+        return {name: one.history for name, one in self.topics.items() if one.history}
 
     def find(self, name: str) -> Generation:
         """The generation of this name; raises `Unknown`.
@@ -56,19 +84,27 @@ async def read_book(kafka: Mapping[str, Any], *, partitions: int) -> Book:
         record async for record in records(kafka, GENERATIONS, partitions=partitions)
     ]
     for record in found:
-        book.take(record.key, record.value)
+        try:
+            book.take(record.key, record.value)
+        except NotADocument as error:
+            foreign(record.topic, record.partition, record.offset, str(error))
     return book
 
 
 def entry(said: Generation | Live) -> tuple[bytes, bytes]:
     """The record that says this: key and value."""
-    key = LIVE_KEY if isinstance(said, Live) else _GENERATION + said.name.encode()
+    key = LIVE_KEY if isinstance(said, Live) else entry_key(said.name)
     return key, encode(said)
+
+
+def entry_key(name: str) -> bytes:
+    """The key of a generation's entry."""
+    return _GENERATION + name.encode()
 
 
 def no_entry(name: str) -> tuple[bytes, None]:
     """The record that says that there is no such generation any more."""
-    return _GENERATION + name.encode(), None
+    return entry_key(name), None
 
 
 async def write(kafka: Mapping[str, Any], *written: tuple[bytes, bytes | None]) -> None:

@@ -2,11 +2,12 @@
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
 
-from headroom.following import Following
 from headroom.generations.book import Book
+from headroom.known_topics import KnownTopic
+from schemas.following import Follow, Followed
+from schemas.incarnations import Incarnation
 from schemas.topics import GENERATIONS
 
 log = logging.getLogger("headroom.generations")
@@ -15,15 +16,20 @@ log = logging.getLogger("headroom.generations")
 class LiveGeneration:
     """Which generation is live, kept up to date while `followed` runs."""
 
-    def __init__(self, kafka: Mapping[str, Any]) -> None:
+    def __init__(self, follow: Follow) -> None:
+        self._follow = follow
         self._book = Book()
-        self._following = Following(kafka, GENERATIONS, self._book.take)
+        self._following: Followed
 
     @contextlib.asynccontextmanager
     async def followed(self) -> AsyncIterator["LiveGeneration"]:
         """Follow the book while the block runs."""
-        async with self._following.followed():
+        async with self._follow(GENERATIONS, self._take, forget=self._book.forget) as following:
+            self._following = following
             yield self
+
+    def _take(self, key: bytes | None, value: bytes | None, _: float | None) -> None:
+        self._book.take(key, value)
 
     async def settled(self) -> str:
         """Wait until no promotion is under way; which generation is live then."""
@@ -40,6 +46,16 @@ class LiveGeneration:
         )
 
     @property
+    def incarnations(self) -> Mapping[str, Sequence[Incarnation]]:
+        """Which incarnations raw topics' offsets are of, as of now."""
+        return self._book.incarnations
+
+    @property
     def made_ns(self) -> Mapping[str, int]:
         """When each generation that is recorded was made."""
         return {name: one.made_ns for name, one in self._book.generations.items()}
+
+    @property
+    def topics(self) -> Mapping[str, KnownTopic]:
+        """The topics that were read, as they were."""
+        return self._book.topics

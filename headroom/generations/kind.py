@@ -9,6 +9,7 @@ from headroom.errors import OperatorError
 from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.names import Accounts, Names
 from schemas import topics
+from schemas.incarnations import Incarnation, number_at, parted
 from schemas.topics import Topic
 from schemas.venues import VENUES
 
@@ -42,6 +43,7 @@ class Generation(msgspec.Struct, frozen=True):
     the frames from `starts` to before `ends`; `carried` accounts were taken from the tables of the
     generation `origin` as they were. Of what came of frames before `told_from` (None: `starts`) its
     own topics tell nothing: it was live then. `rate` is how many frames a second it took.
+    `incarnations` are those of the raw topics that its offsets are of, as `Agents` takes them.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Generation(msgspec.Struct, frozen=True):
     told_from: Mapped | None = None
     carried: int = 0
     rate: float = 0.0
+    incarnations: dict[str, tuple[Incarnation, ...]] = {}
 
     @property
     def frames_of(self) -> dict[str, Accounts]:
@@ -72,16 +75,34 @@ class Generation(msgspec.Struct, frozen=True):
         return self.accounts == everything and not any(starts)
 
     def tells(self, topic: str, partition: int, offset: int) -> bool:
-        """Whether its own topics tell what came of a place in raw, accounts aside."""
+        """Whether its own topics tell what came of a place in raw, accounts aside.
+
+        The topic is named as in identities.
+        """
+        topic, found = self.known_as(topic, partition, offset)
         begins = self.told_from or self.starts
+        if found:
+            return False
         if topic not in begins or partition >= len(begins[topic]):
             return False
         return begins[topic][partition] <= offset < self.ends[topic][partition]
 
     def is_behind(self, topic: str, partition: int, offset: int) -> bool:
-        """Whether a place in raw lies behind what it was made of."""
+        """Whether a place in raw, as identities name it, lies behind what it was made of."""
+        topic, found = self.known_as(topic, partition, offset)
+        if found:
+            return found > 0
         known = topic in self.ends and partition < len(self.ends[topic])
         return not known or offset >= self.ends[topic][partition]
+
+    def known_as(self, name: str, partition: int, offset: int) -> tuple[str, int]:
+        """The raw topic that an identity names, and how the record is to the one that was read.
+
+        0: it lies there at this offset. Below 0: it is of an earlier incarnation, and gone; above
+        0: of a later one.
+        """
+        topic, number = parted(name)
+        return topic, number - number_at(self.incarnations.get(topic, ()), partition, offset)
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -116,8 +137,25 @@ def changelog(name: str, table: str) -> str:
 
 def kept_of(name: str, names: Names) -> list[str]:
     """Where its agents keep what they go on from, and what is compared, under these names."""
-    tables = [changelog(name, table) for table in (USERS_TABLE, ASSETS_TABLE)]
-    return [*names.folded, names.output(topics.DEAD_LETTERS), *tables]
+    return [*names.folded, names.output(topics.DEAD_LETTERS), *tables_of(name)]
+
+
+def tables_of(name: str) -> dict[str, Topic]:
+    """The changelogs of a generation's tables."""
+    return {changelog(name, table): topics.CHANGELOG for table in (USERS_TABLE, ASSETS_TABLE)}
+
+
+def read_by(name: str) -> dict[str, Topic]:
+    """Every topic that the workers of a live generation read or keep tables in.
+
+    Statuses, the book and the bindings are not among them: they are followed, not worked through.
+    """
+    names = names_of(name, live=True)
+    read = [*(venue.raw_topic for venue in VENUES.values()), topics.MOVES, topics.BALANCES]
+    found = {names.source(topic): topics.TOPICS[topic] for topic in read}
+    found[names.contributions] = topics.TOPICS[topics.CONTRIBUTIONS]
+    found[names.adoptions] = topics.TOPICS[topics.ADOPTIONS]
+    return found | tables_of(name)
 
 
 def topics_of(name: str) -> dict[str, Topic]:
@@ -127,6 +165,4 @@ def topics_of(name: str) -> dict[str, Topic]:
     if name != FIRST:
         found[names.contributions] = topics.TOPICS[topics.CONTRIBUTIONS]
         found[names.adoptions] = topics.TOPICS[topics.ADOPTIONS]
-    for table in (USERS_TABLE, ASSETS_TABLE):
-        found[changelog(name, table)] = topics.CHANGELOG
-    return found
+    return found | tables_of(name)

@@ -55,6 +55,8 @@ def server_properties(*, log_dir: Path, port: int, controller_port: int) -> str:
         # 128 MiB of heap by default; 16 MiB holds the keys of 600,000 records.
         "log.cleaner.dedupe.buffer.size": 16 * MIB,
         "log.cleaner.io.buffer.size": MIB,
+        # Where a group stands is known for as long as topics keep their records.
+        "offsets.retention.minutes": 30 * 24 * 60,
         # Every open segment maps two of these: small ones keep hundreds of partitions cheap.
         "log.index.size.max.bytes": 2 * MIB,
         "num.network.threads": 2,

@@ -11,13 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from headroom.asking import NotYet, get, session
 from headroom.live.scene import (
     LIMITS_SHOWN,
+    HeardStatus,
     Scene,
     doubts_of,
     used_of,
     venues_of,
     with_accounts,
 )
-from schemas.feeds import FeedStatus
 from schemas.secrets import Secret
 
 _LATENCY: Final = "headroom_socket_to_table_seconds_bucket"
@@ -59,7 +59,7 @@ class Worker:
         )
         try:
             feeds = await self._document("/v1/feeds")
-            statuses = msgspec.convert(feeds["feeds"], list[FeedStatus])
+            statuses = msgspec.convert(feeds["feeds"], list[HeardStatus])
             venues = venues_of(statuses, now_ns=self._clock_ns())
             scene = msgspec.structs.replace(scene, venues=venues)
             overview = await self._document(f"/v1/overview?limit={LIMITS_SHOWN}")

@@ -32,6 +32,12 @@ class Venue(msgspec.Struct, frozen=True):
     accounts: Mapping[State, int] = {}
 
 
+class HeardStatus(FeedStatus, frozen=True):
+    """A connection as a worker tells it, and how long ago it heard of it; null: not yet."""
+
+    silent_seconds: float | None = None
+
+
 class NotLive(msgspec.Struct, frozen=True):
     """An account that is not live, whose it is, and why."""
 
@@ -89,25 +95,37 @@ def with_pace(scene: Scene, last: Scene | None) -> Scene:
     return msgspec.structs.replace(scene, normalised_per_second=count / seconds)
 
 
-def venues_of(statuses: Iterable[FeedStatus], *, now_ns: int) -> list[Venue]:
-    """The venues of all connections, by name."""
-    by_name: dict[str, list[FeedStatus]] = {}
+def venues_of(statuses: Iterable[HeardStatus], *, now_ns: int) -> list[Venue]:
+    """The venues of all connections, by name.
+
+    `now_ns` is compared with a producer's clock only where the worker has not heard of it yet.
+    """
+    by_name: dict[str, list[HeardStatus]] = {}
     for status in statuses:
         by_name.setdefault(status.venue, []).append(status)
     return [_venue(name, found, now_ns) for name, found in sorted(by_name.items())]
 
 
-def _venue(name: str, statuses: list[FeedStatus], now_ns: int) -> Venue:
-    heard = [time_ns_of(each.last_heard) for each in statuses if each.last_heard is not None]
+def _venue(name: str, statuses: list[HeardStatus], now_ns: int) -> Venue:
+    heard = [found for each in statuses if (found := _heard_seconds(each, now_ns)) is not None]
     return Venue(
         name=name,
         connected=sum(each.state == "connected" for each in statuses),
         connections=len(statuses),
-        heard_seconds=max(0.0, (now_ns - max(heard)) / _NS_PER_S) if heard else None,
+        heard_seconds=min(heard, default=None),
         frames=sum(each.frames for each in statuses),
         reconnects=sum(each.reconnects for each in statuses),
         refused=sum(each.state == "refused" for each in statuses),
     )
+
+
+def _heard_seconds(status: HeardStatus, now_ns: int) -> float | None:
+    if status.last_heard is None:
+        return None
+    heard_ns = time_ns_of(status.last_heard)
+    if status.silent_seconds is None:
+        return max(0.0, (now_ns - heard_ns) / _NS_PER_S)
+    return status.silent_seconds + max(0, time_ns_of(status.time) - heard_ns) / _NS_PER_S
 
 
 def with_accounts(venues: Iterable[Venue], document: Mapping[str, Any]) -> list[Venue]:

@@ -9,11 +9,10 @@ from headroom.clients import Clients, Place
 from headroom.generations import Mapped
 from headroom.reading import Outside
 from schemas.identity import accounts_of
-from schemas.times import rfc3339
+from schemas.times import record_time_ns, rfc3339
 from schemas.venues import VENUES
 
 RAW_TOPICS: Final = tuple(venue.raw_topic for venue in VENUES.values())
-_NS_PER_MS: Final = 1_000_000
 
 
 class Offset(msgspec.Struct, frozen=True):
@@ -91,7 +90,7 @@ def _bound(
     if bound is None:
         return default
     if isinstance(bound, int):
-        first, last = (rfc3339(ms * _NS_PER_MS) for ms in held)
+        first, last = (rfc3339(record_time_ns(ms)) for ms in held)
         if not held[0] <= bound <= held[1]:
             raise Outside(f"raw holds frames from {first} to {last} only")
         found = clients.at(RAW_TOPICS, partitions, bound)

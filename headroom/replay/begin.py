@@ -16,6 +16,7 @@ from headroom.generations import (
     Generation,
     app_name,
     names_of,
+    tables_of,
     topics_of,
     write,
 )
@@ -37,6 +38,10 @@ class IsLive(OperatorError):
 
 class OtherwiseAsked(OperatorError):
     """A generation of this name was begun with other options."""
+
+
+class OtherRaw(OperatorError):
+    """Raw topics were made again, or lost their ends, since a generation was begun."""
 
 
 class LiveBehind(OperatorError):
@@ -61,6 +66,7 @@ def planned(
         starts=starts,
         ends=ends,
         origin=book.live.name,
+        incarnations=book.incarnations,
     )
 
 
@@ -69,19 +75,41 @@ def known(book: Book, name: str, asked: Asked) -> Generation | None:
     if name in (FIRST, book.live.name, book.live.promoting):
         raise IsLive(f"{name} is the live generation, or was the first: choose another name")
     found = book.generations.get(name)
+    if found is not None:
+        same_raw(book, found)
     if found is not None and not asked.is_everything:
         problem = f"the generation {name} was begun before: go on without options, or drop it"
         raise OtherwiseAsked(problem)
     return found
 
 
+def same_raw(book: Book, generation: Generation) -> None:
+    """That raw topics are those that a generation was made of; raises `OtherRaw`."""
+    if generation.incarnations != book.incarnations:
+        problem = "raw topics are not those that it was made of (`headroom resume`)"
+        raise OtherRaw(f"the generation {generation.name}: {problem}; drop it, and make another")
+
+
 async def begin(settings: Settings, generation: Generation) -> None:
     """Write a generation down, and make its topics."""
-    kafka = settings.kafka.arguments()
-    await write(kafka, entry(generation))
+    await write(settings.kafka.arguments(), entry(generation))
     await create(
-        kafka,
+        settings.kafka,
         topics_of(generation.name),
+        partitions=settings.partitions,
+        replication_factor=settings.replication_factor,
+    )
+
+
+async def readable(settings: Settings, live: str) -> None:
+    """Let the changelogs of the live generation be there, if with nothing in them.
+
+    Where they were lost a replay is the way on, which compares with what there is. No worker takes
+    them for what they were: by their identities they are not.
+    """
+    await create(
+        settings.kafka,
+        tables_of(live),
         partitions=settings.partitions,
         replication_factor=settings.replication_factor,
     )

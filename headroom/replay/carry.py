@@ -10,14 +10,15 @@ from typing import Any, Final
 import msgspec
 
 from headroom.clients import Clients
+from headroom.errors import OperatorError
 from headroom.generations.kind import Generation, changelog, names_of
-from headroom.replay.rows import last_rows
+from headroom.replay.rows import live_rows, user_of
 from processors.agents import USERS_TABLE
 from processors.ledger.contributions import bundles, keyed
 from processors.ledger.doubts import Doubtful, doubts
 from processors.ledger.users import Unread, UserState
 from processors.ledger.views import NOWHERE, Venues, View
-from schemas.codec import decode, encode
+from schemas.codec import NotADocument, encode
 from schemas.documents import BalanceSnapshot
 from schemas.headers import Headers, cloud_event
 from schemas.topics import BALANCES_LATEST, EXPOSURE_USER, UNCONFIRMED
@@ -27,6 +28,10 @@ _USERS_AT_ONCE: Final = 2_000
 
 Out = tuple[str, int | None, bytes, bytes | None, Headers]
 """One record to write: topic, partition (None: that of the key), key, value, headers."""
+
+
+class CannotCarry(OperatorError):
+    """A row that was to be carried is none of ours: what it was is not to be guessed."""
 
 
 class Carried(msgspec.Struct):
@@ -68,7 +73,10 @@ def reader(generation: Generation) -> Callable[[BalanceSnapshot | Unread], bool]
         if ids is not None and snapshot.account.encode() not in ids:
             return False
         source = snapshot.source
-        starts = generation.starts.get(source.topic, [])
+        topic, found = generation.known_as(source.topic, source.partition, source.offset)
+        if found:
+            return found > 0
+        starts = generation.starts.get(topic, [])
         return source.partition < len(starts) and source.offset >= starts[source.partition]
 
     return reads
@@ -154,8 +162,14 @@ def _states(
     topic, reads = changelog(generation.origin, USERS_TABLE), reader(generation)
     ends = clients.ends([topic], partitions)
     for partition in range(partitions):
-        for row in last_rows(clients, topic, ends, [partition]).values():
-            state = carried_state(decode(row, UserState), reads)
+        rows = live_rows(clients, generation.origin, USERS_TABLE, ends, [partition])
+        for (_, key), row in rows.items():
+            try:
+                user = user_of(key, row)
+            except NotADocument as error:
+                why = f"{topic}[{partition}] holds a row that nobody of us wrote: {error}"
+                raise CannotCarry(f"{why} (a replay of all accounts needs none)") from None
+            state = carried_state(user, reads)
             if state is not None:
                 yield partition, state
 

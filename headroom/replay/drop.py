@@ -6,6 +6,7 @@ import sys
 
 from confluent_kafka import KafkaError, KafkaException
 
+from headroom import known_topics
 from headroom.clients import CALL_SECONDS, Clients
 from headroom.generations import app_name, check_name, read_book, topics_of, write
 from headroom.generations.book import no_entry
@@ -22,7 +23,7 @@ async def run_drop(settings: Settings, name: str) -> None:
     """
     check_name(name)
     kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
-    await require(kafka, partitions=settings.partitions)
+    await require(settings.kafka, partitions=settings.partitions)
     book = await read_book(kafka, partitions=settings.partitions)
     if name in (book.live.name, book.live.promoting):
         raise IsLive(f"{name} is the live generation, or about to be: it cannot be dropped")
@@ -30,8 +31,10 @@ async def run_drop(settings: Settings, name: str) -> None:
     with workplace(settings.data_dir, name, clients) as place:
         dropped = await asyncio.to_thread(_drop, clients, name)
         place.clear()
+        # A name can come again, and is another topic then.
+        gone = [known_topics.no_entry(topic) for topic in topics_of(name) if topic in book.topics]
         # The entry goes last: as long as it is there, the rest can be found.
-        await write(kafka, no_entry(name))
+        await write(kafka, *gone, no_entry(name))
     shutil.rmtree(place.root, ignore_errors=True)
     sys.stdout.write(f"{name} is dropped: {dropped} topics\n")
 

@@ -23,22 +23,27 @@ from headroom.generations import (
     check_name,
     names_of,
     read_book,
+    read_by,
     topics_of,
     write,
 )
 from headroom.generations.book import entry
+from headroom.generations.kind import changelog
 from headroom.replay import show
 from headroom.replay.alone import Stopped, alone
 from headroom.replay.asked import RAW_TOPICS, mapped, placed
-from headroom.replay.begin import IsLive
+from headroom.replay.begin import IsLive, readable, same_raw
 from headroom.replay.compare import Comparison
 from headroom.replay.place import workplace
 from headroom.replay.plan import vanishes
 from headroom.replay.publish import publish
 from headroom.replay.rebuild import Job, rebuild
 from headroom.replay.rows import Pair, Tables, User
+from headroom.replay.told import has_lost
 from headroom.settings import Settings
 from headroom.topics import create, require
+from headroom.topics.known import unchanged
+from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.names import EVERYTHING
 
 _NAMED_MAX: Final = 5
@@ -58,7 +63,7 @@ async def run_promote(
     """Make a generation the live one; nothing is changed where it is refused."""
     check_name(name)
     kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
-    await require(kafka, partitions=settings.partitions)
+    await require(settings.kafka, partitions=settings.partitions)
     book = await read_book(kafka, partitions=settings.partitions)
     if name == book.live.name:
         await _stay(settings, book)
@@ -69,6 +74,8 @@ async def run_promote(
         workplace(settings.data_dir, name, clients) as place,
         workplace(settings.data_dir / "draining", old, clients, alone=False) as drain,
     ):
+        await unchanged(settings.kafka, book, read_by(name))
+        await readable(settings, old)
         promotion = _Promotion(settings, clients, book, generation, stop)
         if not allow_missing:
             await promotion.nobody_vanishes()
@@ -102,6 +109,7 @@ def _promotable(book: Book, name: str) -> Generation:
     if generation.state != "complete":
         problem = f"the generation {name} is not complete: `headroom replay --generation {name}`"
         raise NotComplete(f"{problem} goes on with it")
+    same_raw(book, generation)
     if book.live.promoting not in (None, name):
         problem = f"{book.live.promoting} is being promoted: finish that, or promote"
         raise NotComplete(f"{problem} {book.live.name} to give it up")
@@ -158,9 +166,17 @@ class _Promotion:
         done = await asyncio.to_thread(
             self._clients.committed, app_name(self._old), names.folded, self._partitions
         )
-        if any(done.get(place, 0) < end for place, end in ends.items()):
-            job = Job(self._old, names, {}, {}, "", 0, {})
+        behind = any(done.get(place, 0) < end for place, end in ends.items())
+        # Tables that were lost cannot be gone on from; the new ones were made of the same frames.
+        if behind and not await asyncio.to_thread(self._has_lost):
+            job = Job(self._old, names, {}, {}, "", 0, {}, {})
             await self._work(job, "finish " + self._old, folder, instance)
+
+    def _has_lost(self) -> bool:
+        return any(
+            has_lost(self._clients, table, changelog(self._old, table), self._partitions)
+            for table in (USERS_TABLE, ASSETS_TABLE)
+        )
 
     async def catch_up(self, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path
         """Read the frames that the old generation has read since, so that both stand the same."""
@@ -169,7 +185,7 @@ class _Promotion:
             self._clients.committed, app_name(self._old), RAW_TOPICS, self._partitions
         )
         await create(
-            self._settings.kafka.arguments(),
+            self._settings.kafka,
             topics_of(name),
             partitions=self._partitions,
             replication_factor=self._settings.replication_factor,
@@ -179,7 +195,8 @@ class _Promotion:
         await asyncio.to_thread(self._put_back, starts)
         total = sum(until.values()) - sum(starts.values())
         names = names_of(name, live=False)
-        job = Job(name, names, EVERYTHING, until, generation.code, total, starts)
+        raw = generation.incarnations
+        job = Job(name, names, EVERYTHING, until, generation.code, total, starts, raw)
         await self._work(job, "catch up " + name, folder, instance)
         self._generation = msgspec.structs.replace(generation, ends=mapped(until))
 
@@ -203,11 +220,14 @@ class _Promotion:
         """Write what differs, and who is live; what differed."""
         kafka = self._settings.kafka.arguments()
         bindings = await read_bindings(kafka, partitions=self._partitions)
+        # The first worker of the generation must find the topics that were compared here.
+        new = await unchanged(self._settings.kafka, self._book, read_by(self._generation.name))
         return await asyncio.to_thread(
             lambda: publish(
                 self._clients,
                 self._book,
                 self._generation,
+                new,
                 partitions=self._partitions,
                 moved=bindings.moved,
                 in_assets=self._settings.in_assets,

@@ -11,10 +11,12 @@ from typing import Any, Final
 import msgspec
 from confluent_kafka import TopicPartition
 
+from headroom import known_topics
 from headroom.clients import Clients
 from headroom.generations import Book, Generation, Live, app_name, names_of
 from headroom.generations.book import entry
 from headroom.generations.kind import changelog
+from headroom.known_topics import KnownTopic
 from headroom.replay.carry import Out, put
 from headroom.replay.compare import Comparison, compare
 from headroom.replay.plan import sum_records, user_records
@@ -22,6 +24,7 @@ from headroom.replay.records import RECORD_TOPICS, Telling
 from headroom.replay.rows import Tables
 from processors.agents import USERS_TABLE
 from processors.engine.client import LEFT_ROWS
+from processors.engine.headers import headers_of
 from processors.ledger.views import Venues
 from schemas.headers import GENERATION
 from schemas.times import rfc3339
@@ -36,6 +39,7 @@ def publish(
     clients: Clients,
     book: Book,
     generation: Generation,
+    new: list[KnownTopic],
     *,
     partitions: int,
     moved: frozenset[str],
@@ -43,7 +47,7 @@ def publish(
 ) -> Comparison:
     """Make a generation the live one that stands at the same frames as the live one; what differed.
 
-    `moved` and `in_assets`: see `compare`.
+    `new` are topics of its that the book does not know yet. `moved` and `in_assets`: see `compare`.
     """
     old, group = book.live.name, app_name(generation.name)
     comparison = compare(
@@ -58,8 +62,8 @@ def publish(
     tables = Tables(clients, generation.name, old, partitions=partitions, in_assets=in_assets)
     for out in _differing(tables, generation.name, partitions):
         put(producer, out)
-    for said in _said(book, generation):
-        put(producer, (GENERATIONS, None, *entry(said), []))
+    for written in (*map(known_topics.entry, new), *map(entry, _said(book, generation))):
+        put(producer, (GENERATIONS, None, *written, []))
     rows = _rows(clients, generation.name, partitions)
     producer.send_offsets_to_transaction(
         [
@@ -96,7 +100,7 @@ def _correct(
         for said, message in telling.said(topics[topic], range(partitions)):
             if said.identity not in identities:
                 continue
-            headers = [*(message.headers() or ()), (GENERATION, generation.name.encode())]
+            headers = [*headers_of(message), (GENERATION, generation.name.encode())]
             put(producer, (topic, None, message.key(), message.value(), headers))
             waiting += 1
             if waiting % _CORRECTIONS_AT_ONCE == 0:
@@ -128,5 +132,6 @@ def _said(book: Book, generation: Generation) -> list[Generation | Live]:
         starts={topic: [0] * len(offsets) for topic, offsets in stands.items()},
         ends=stands,
     )
-    demoted = msgspec.structs.replace(old, ends=stands, told_from=stands)
+    raw = generation.incarnations
+    demoted = msgspec.structs.replace(old, ends=stands, told_from=stands, incarnations=raw)
     return [generation, demoted, Live(generation.name)]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +12,15 @@ from faust.types import TP
 
 from headroom.accounts.bindings import Bindings
 from headroom.clients import Clients, Place
+from headroom.following import Reader
 from headroom.generations import Generation, app_name, kept_of, names_of
+from headroom.reaching import keep_reaching
 from headroom.replay.asked import RAW_TOPICS, placed
 from headroom.settings import Settings
 from processors.app import Pipeline, WorkerSettings
 from processors.engine import EngineSettings
 from processors.names import Accounts, Names
+from schemas.incarnations import Incarnation
 from schemas.topics import TOMBSTONE_SECONDS
 
 _LOOK_SECONDS: Final = 0.25
@@ -45,6 +48,7 @@ class Job(msgspec.Struct, frozen=True):
     """What a run of the agents is to do.
 
     `names` is where it tells what, `frames_of` whose frames it reads, `until` to where in raw.
+    `incarnations` are those of the raw topics.
     """
 
     generation: str
@@ -54,6 +58,7 @@ class Job(msgspec.Struct, frozen=True):
     version: str
     total: int
     start: dict[Place, int]
+    incarnations: Mapping[str, Sequence[Incarnation]]
 
 
 def job_of(generation: Generation) -> Job:
@@ -67,6 +72,7 @@ def job_of(generation: Generation) -> Job:
         generation.code,
         sum(ends.values()) - sum(starts.values()),
         starts,
+        generation.incarnations,
     )
 
 
@@ -92,7 +98,7 @@ class _Run:
     def __init__(self, settings: Settings, job: Job, folder: Path, instance: str) -> None:
         self._job = job
         self._partitions = settings.partitions
-        self._kafka = settings.kafka.arguments()
+        self._follow = Reader.of(settings.kafka)
         self._clients = Clients(settings.kafka)
         engine = EngineSettings(
             name=app_name(job.generation),
@@ -111,6 +117,7 @@ class _Run:
             read_last=frozenset([job.names.contributions]),
             records_at_once=_RECORDS_AT_ONCE,
             transaction_records=_TRANSACTION_RECORDS,
+            reaching=keep_reaching,
         )
         # Who has an account now is who had it, for all that is read.
         self._bindings = Bindings()
@@ -121,6 +128,7 @@ class _Run:
             owners=self._bindings.owners,
             in_assets=settings.in_assets,
             version=job.version,
+            incarnations=job.incarnations,
         )
         self._pipeline = Pipeline(worker)
         self._pipeline.app.leaves = True
@@ -134,8 +142,7 @@ class _Run:
             nonlocal done
             done = await self._watched(show, stop)
 
-        accounts = self._bindings.following(self._kafka)
-        async with accounts.followed():
+        async with self._bindings.followed(self._follow) as accounts:
             await accounts.until()
             await self._pipeline.run(watch)
         return done and await self._settled(stop)

@@ -13,16 +13,21 @@ import msgspec
 
 from headroom.clients import Clients, Place
 from headroom.generations.kind import Generation
+from processors.engine.headers import headers_of
 from processors.normalise import NORMALISERS, RawFrame
+from schemas.codec import NotADocument, decode_by
 from schemas.documents import Source
-from schemas.headers import PART, Receipt
+from schemas.headers import INCARNATION, PART, Receipt
 from schemas.identity import user_for
+from schemas.incarnations import named
 from schemas.topics import BALANCES, DEAD_LETTERS
 from schemas.venues import VENUES
 
 _RECORDS_AT_ONCE: Final = 500_000
 _NO_RECEIPT: Final = Receipt(0, 0, "")
 _DIGEST_BYTES: Final = 16
+# As offsets have: 64 bits.
+_DIGITS_MAX: Final = 19
 _MASK: Final = (1 << 8 * _DIGEST_BYTES) - 1
 
 
@@ -39,7 +44,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
         """The account's id."""
         if self.account_id is not None:
             return self.account_id
-        return msgspec.json.decode(self.value, type=_OfAccount).account.encode()
+        return _of_account(self.value).account.encode()
 
     def digest(self) -> int:
         """A number for identity and value; equal only where both are."""
@@ -51,6 +56,18 @@ class _OfAccount(msgspec.Struct):
     user: str
     venue: str
     account: str
+
+
+_DECODER: Final = msgspec.json.Decoder(_OfAccount)
+_NOBODY: Final = _OfAccount("", "", "")
+
+
+def _of_account(value: bytes) -> _OfAccount:
+    """Whose snapshot it is; nobody's where it is none."""
+    try:
+        return decode_by(value, _DECODER)
+    except NotADocument:
+        return _NOBODY
 
 
 class Unlike(msgspec.Struct, frozen=True):
@@ -193,8 +210,8 @@ class _Digest:
 
 def _snapshot(message: Any) -> Said | None:  # noqa: ANN401 - librdkafka has no types
     """A record of `balances.v1`: its identity is the raw record's place, and which part it is."""
-    ids = [value for name, value in message.headers() or () if name == "ce_id"]
-    identity = ids[0].decode() if ids else ""
+    ids = [value for name, value in headers_of(message) if name == "ce_id"]
+    identity = (ids[0] or b"").decode("utf-8", "replace") if ids else ""
     user: str = (message.key() or b"").decode("utf-8", "replace")
     source = _source(identity)
     return None if source is None else Said(user, source, identity, message.value() or b"")
@@ -202,7 +219,7 @@ def _snapshot(message: Any) -> Said | None:  # noqa: ANN401 - librdkafka has no 
 
 def _without_user(said: Said, moved: frozenset[str]) -> Said:
     """A snapshot as that of its account, if the account has moved."""
-    of = msgspec.json.decode(said.value, type=_OfAccount)
+    of = _of_account(said.value)
     own = user_for(of.venue, of.account)
     if own not in moved:
         return said
@@ -213,10 +230,15 @@ def _without_user(said: Said, moved: frozenset[str]) -> Said:
 
 def _letter(message: Any) -> Said | None:  # noqa: ANN401 - as above
     """A dead letter: what it is compared by is the account, as far as that is known."""
-    told = dict(message.headers() or [])
-    place = [told.get(f"__connect.errors.{part}", b"") for part in ("topic", "partition", "offset")]
-    part = [told[PART]] if PART in told else []
-    identity = b"/".join([*place, *part]).decode("utf-8", "replace")
+    told = {name: value or b"" for name, value in headers_of(message)}
+    topic, *place = (
+        told.get(f"__connect.errors.{part}", b"").decode("utf-8", "replace")
+        for part in ("topic", "partition", "offset")
+    )
+    if (later := told.get(INCARNATION, b"")).isdigit():
+        topic = named(topic, int(later))
+    part = [told[PART].decode("utf-8", "replace")] if PART in told else []
+    identity = "/".join([topic, *place, *part])
     source = _source(identity)
     if source is None or venue_of(source[0]) not in VENUES:
         return None
@@ -243,9 +265,13 @@ def venue_of(raw_topic: str) -> str:
 def _source(identity: str) -> tuple[str, int, int] | None:
     """The raw record of an identity: `TOPIC/PARTITION/OFFSET`, or `/PART` behind that."""
     topic, *numbers = identity.split("/")
-    if len(numbers) not in (2, 3) or not all(number.isdecimal() for number in numbers):
+    if len(numbers) not in (2, 3) or not all(map(_is_number, numbers)):
         return None
     return topic, int(numbers[0]), int(numbers[1])
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
 
 
 def _portions(

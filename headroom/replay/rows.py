@@ -4,21 +4,27 @@ Rows hold all that the public documents are made of, so that rows of the same by
 looking at.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import blake2b
 from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from headroom.clients import Clients, Place
 from headroom.generations.kind import changelog
+from headroom.replay.told import Rows, lost, told_rows
 from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.ledger.assets import Head
 from processors.ledger.users import UserState
 from processors.ledger.views import NOWHERE, Venues, View
-from schemas.codec import decode
+from schemas.codec import NotADocument, decode, decode_by
 from schemas.documents import AssetExposure, BaseExposure, UserBalances, UserExposure
 
+log = logging.getLogger("headroom.replay")
+
 T = TypeVar("T")
+_HEAD_KEY: Final = msgspec.json.Decoder(tuple[str, str])
 SumDocument = AssetExposure | BaseExposure
 
 
@@ -42,9 +48,6 @@ class User(msgspec.Struct, frozen=True):
 # Of these rows it has to be counted how many accounts are in doubt.
 _UNREAD: Final = b'"unread":{'
 
-Rows = dict[tuple[int, bytes], bytes]
-"""Rows by partition and key."""
-
 
 def last_rows(
     clients: Clients,
@@ -66,6 +69,24 @@ def last_rows(
         else:
             found[place] = value
     return found
+
+
+def live_rows(
+    clients: Clients,
+    live: str,
+    table: str,
+    ends: Mapping[Place, int],
+    partitions: Iterable[int],
+    *,
+    wanted: Callable[[bytes], bool] = lambda _: True,
+) -> Rows:
+    """The same of a live generation's table; as the public was told where the changelog is lost."""
+    topic, numbers = changelog(live, table), list(partitions)
+    gone = lost(clients, topic, ends, numbers)
+    left = [one for one in numbers if one not in gone]
+    found = last_rows(clients, topic, ends, left, wanted=wanted) if left else {}
+    count = sum(1 for of, _ in ends if of == topic)
+    return found | (told_rows(clients, table, gone, count) if gone else {})
 
 
 class Tables:
@@ -102,30 +123,38 @@ class Tables:
             if pair.here == pair.there and _UNREAD not in (pair.here or b""):
                 yield None
             else:
-                here, there = self._user(pair.here), self._user(pair.there)
-                yield Pair(pair.key, pair.partition, here, there)
+                here, there = self._user(pair, pair.here), self._user(pair, pair.there)
+                # A stranger's row is told of, and says nothing.
+                found = here is not None or there is not None
+                yield Pair(pair.key, pair.partition, here, there) if found else None
 
     def sums(self) -> Iterator[Pair[SumDocument]]:
         """Every sum, as it was last published."""
         for pair in self._pairs(ASSETS_TABLE, list(range(self._partitions)), wanted=_is_head):
             kind = msgspec.json.decode(pair.key)[0]
             type_ = AssetExposure if kind == "asset" else BaseExposure
-            here, there = _sum(pair.here, type_), _sum(pair.there, type_)
-            yield Pair(pair.key, pair.partition, here, there)
+            here, there = _sum(pair, pair.here, type_), _sum(pair, pair.there, type_)
+            if here is not None or there is not None:
+                yield Pair(pair.key, pair.partition, here, there)
 
-    def _user(self, row: bytes | None) -> User | None:
-        if row is None:
+    def _user(self, pair: Pair[bytes], row: bytes | None) -> User | None:
+        try:
+            state = None if row is None else user_of(pair.key, row)
+        except NotADocument as error:
+            _passed_by(USERS_TABLE, pair, error)
             return None
-        view = View(decode(row, UserState), self._in_assets)
+        if state is None:
+            return None
+        view = View(state, self._in_assets)
         return User(view.state, view.balances(), view.exposure())
 
     def _pairs(
         self, table: str, partitions: list[int], **wanted: Callable[[bytes], bool]
     ) -> Iterator[Pair[bytes]]:
-        here, there = (
-            last_rows(self._clients, changelog(name, table), self._ends, partitions, **wanted)
-            for name in self._generations
-        )
+        name, live = self._generations
+        topic = changelog(name, table)
+        here = last_rows(self._clients, topic, self._ends, partitions, **wanted)
+        there = live_rows(self._clients, live, table, self._ends, partitions, **wanted)
         for place in sorted(here.keys() | there.keys()):
             partition, key = place
             yield Pair(key, partition, here.get(place), there.get(place))
@@ -133,14 +162,35 @@ class Tables:
 
 def _is_head(key: bytes) -> bool:
     """Whether a row is a sum's own; those of the users below it have three parts."""
-    return len(msgspec.json.decode(key)) == 2  # noqa: PLR2004 - kind and name
+    try:
+        kind, _ = decode_by(key, _HEAD_KEY)
+    except NotADocument:
+        return False
+    return kind in ("asset", "base")
 
 
-def _sum(head: bytes | None, kind: type[SumDocument]) -> SumDocument | None:
+def user_of(key: bytes, row: bytes) -> UserState:
+    """The row of a user; raises `NotADocument` where it is none that we wrote."""
+    state = decode(row, UserState)
+    if state.user.encode() != key:
+        raise NotADocument("it is another user's")
+    return state
+
+
+def _sum(pair: Pair[bytes], head: bytes | None, kind: type[SumDocument]) -> SumDocument | None:
     if head is None:
         return None
-    document = msgspec.json.decode(head, type=Head).document
-    return decode(bytes(document), kind)
+    try:
+        return decode(bytes(decode(head, Head).document), kind)
+    except NotADocument as error:
+        _passed_by(ASSETS_TABLE, pair, error)
+        return None
+
+
+def _passed_by(table: str, pair: Pair[bytes], why: NotADocument) -> None:
+    name = blake2b(pair.key, digest_size=8).hexdigest()
+    place = f"key {name} by blake2b-64, partition {pair.partition}"
+    log.warning("%s: passed by a row that nobody of us wrote (%s): %s", table, place, why)
 
 
 def same(here: msgspec.Struct | None, there: msgspec.Struct | None, *, versions: bool) -> bool:

@@ -8,17 +8,18 @@ from rich.console import Console
 
 from headroom.accounts.bindings import read_bindings
 from headroom.clients import Clients
-from headroom.generations import Generation, read_book
+from headroom.generations import Generation, read_book, read_by
 from headroom.generations.kind import check_name
 from headroom.replay import show
 from headroom.replay.asked import Asked
-from headroom.replay.begin import advance, begin, known, planned, prepare
+from headroom.replay.begin import advance, begin, known, planned, prepare, readable
 from headroom.replay.carry import count
 from headroom.replay.compare import SHOWN_MAX, Comparison, compare
 from headroom.replay.place import Workplace, workplace
 from headroom.replay.rebuild import Pace, job_of, rebuild
 from headroom.settings import Settings
 from headroom.topics import require
+from headroom.topics.known import unchanged
 from processors.garbage import collect_rarely
 
 RATE_GUESSED = 15_000.0
@@ -32,12 +33,14 @@ async def run_replay(
     """Make a generation, or go on with it, and compare it with the live one."""
     check_name(name)
     kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
-    await require(kafka, partitions=settings.partitions)
+    await require(settings.kafka, partitions=settings.partitions)
     known(await read_book(kafka, partitions=settings.partitions), name, asked)
     with workplace(settings.data_dir, name, clients) as place:
         # Again: who worked on it a moment ago has come further.
         book = await read_book(kafka, partitions=settings.partitions)
         generation = known(book, name, asked)
+        await unchanged(settings.kafka, book, read_by(name))
+        await readable(settings, book.live.name)
         if generation is None:
             bindings = await read_bindings(kafka, partitions=settings.partitions)
             generation = await asyncio.to_thread(
@@ -62,7 +65,7 @@ async def run_dry(settings: Settings, name: str, asked: Asked) -> None:
     """Say what would be read, and how long it may take; nothing is touched."""
     check_name(name)
     kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
-    await require(kafka, partitions=settings.partitions)
+    await require(settings.kafka, partitions=settings.partitions)
     book = await read_book(kafka, partitions=settings.partitions)
     if known(book, name, asked) is not None:
         sys.stdout.write(f"{name} was begun before: it would go on where it was\n")

@@ -11,6 +11,8 @@ import click
 from prometheus_client import CollectorRegistry
 
 from headroom.cli.options import load_settings
+from headroom.following import Reader
+from headroom.reaching import check_credentials, keep_reaching
 from headroom.running import run
 from headroom.settings import Environment
 from headroom.venue.module import Module
@@ -23,11 +25,13 @@ def producer(module: Module) -> click.Command:
     """The command that runs a venue's producer; its help is what the venue says of its lines."""
 
     def command() -> None:
-        kafka = load_settings().kafka.arguments()
+        kafka = load_settings().kafka
+        arguments, follow = kafka.arguments(), Reader.of(kafka)
         lines = module.lines(Environment(os.environ))
 
         async def carry(stop: asyncio.Event) -> None:
-            log.info("%s", await produce(lines, kafka, **_surroundings(stop)))
+            await check_credentials(arguments)
+            log.info("%s", await produce(lines, arguments, follow=follow, **_surroundings(stop)))
 
         run(carry)
 
@@ -44,4 +48,5 @@ def _surroundings(stop: asyncio.Event) -> Surroundings:
         "sleep": asyncio.sleep,
         "registry": CollectorRegistry(),
         "log": log,
+        "reaching": keep_reaching,
     }

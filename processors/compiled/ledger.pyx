@@ -88,6 +88,8 @@ cdef int _judge(Account stored, Account account) noexcept:
     if (
         stored.offset == account.offset
         and stored.partition == account.partition
+        and stored.epoch == account.epoch
+        and stored.receipt == account.receipt
         and compare(&stored.topic, &account.topic) == 0
     ):
         return REDELIVERED

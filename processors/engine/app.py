@@ -15,6 +15,8 @@ from processors.engine.agent import Agent
 from processors.engine.assignor import PartitionAssignor
 from processors.engine.client import properties
 from processors.engine.exactly_once import TRANSACTION_RECORDS
+from processors.engine.member import Reaching
+from processors.engine.stall import NotServing
 from processors.engine.store import MemoryStore, PartitionStore, RocksStore
 from processors.engine.stream import BatchSchema, BatchStream
 from processors.engine.table import Table
@@ -50,7 +52,11 @@ class EngineSettings(msgspec.Struct, frozen=True):
     `transaction_records` is committed at once. More of both is faster, and later.
 
     `read_until` names partitions of sources that are read up to before an offset and no further.
-    `read_last` names sources that are read once the others have been at their ends.
+    `read_last` names sources that are read once the others have been at their ends. `read_before`
+    names sources that had commits when other sources had: that one has none at all is an error.
+
+    `reaching` keeps aiokafka's client reaching a Kafka that moves; it tells of credentials that are
+    refused.
     """
 
     name: str
@@ -71,6 +77,8 @@ class EngineSettings(msgspec.Struct, frozen=True):
     stalled_after_seconds: float = STALLED_SECONDS
     read_until: Mapping[tuple[str, int], int] = {}
     read_last: frozenset[str] = frozenset()
+    read_before: frozenset[str] = frozenset()
+    reaching: Reaching | None = None
 
     def __repr__(self) -> str:
         """Without what reaches Kafka, which may hold a password."""
@@ -99,12 +107,15 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.transaction_records = settings.transaction_records
         self.read_until = settings.read_until
         self.read_last = settings.read_last
+        self.read_before = settings.read_before
+        self.reaching = settings.reaching
         # Whether to leave the group at once when stopping, also with an `instance`: for who does
         # not come back.
         self.leaves = False
         self.tombstones_ms = int(settings.tombstone_seconds * 1000)
         self.clock_ms = clock_ms
         self.stalled_after_seconds = settings.stalled_after_seconds
+        self._not_serving = NotServing(time.monotonic())
         self._engine = settings
         super().__init__(
             settings.name,
@@ -146,6 +157,17 @@ class EngineApp(faust.App):  # type: ignore[misc]
     def serving(self) -> bool:
         """Whether the tables are complete and nobody is moving them."""
         return bool(self.tables.serving)
+
+    def not_serving_seconds(self) -> float:
+        """For how long it has not served: no group, no partitions, or tables that do not come.
+
+        Counted from the first question that found it so; asked by liveness probes.
+        """
+        return self._not_serving.look(
+            time.monotonic(),
+            serving=self.serving and self.consumer.in_group(),
+            progress=self.tables.restored_records,
+        )
 
     def owner(self, table: Table, key: bytes) -> tuple[int, str | None]:
         """The partition of a key, and the URL of the worker that holds it (None: nobody yet)."""

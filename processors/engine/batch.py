@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from faust.types import TP
 
-Headers = Sequence[tuple[str, bytes]]
+from processors.engine.headers import Headers, headers_of
 
 
 class Message(Protocol):
@@ -31,7 +31,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     @property
     def headers(self) -> Headers:
         """Made when they are asked for: many agents never do."""
-        return self.message.headers() or ()
+        return headers_of(self.message)
 
     @property
     def timestamp_ms(self) -> int:

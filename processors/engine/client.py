@@ -45,8 +45,14 @@ def properties(kafka: Mapping[str, Any]) -> dict[str, Any]:
     servers = found["bootstrap.servers"]
     if not isinstance(servers, str):
         found["bootstrap.servers"] = ",".join(servers)
-    # Small requests are what latency is made of: never wait for an acknowledgement to fill one.
-    return {**found, "socket.nagle.disable": True, "socket.keepalive.enable": True}
+    return {
+        **found,
+        # Small requests are what latency is made of: never wait for an acknowledgement to fill one.
+        "socket.nagle.disable": True,
+        "socket.keepalive.enable": True,
+        # Brokers that come back elsewhere are looked for behind the bootstrap addresses (KIP-899).
+        "metadata.recovery.strategy": "rebootstrap",
+    }
 
 
 _PASSING: Final = frozenset(
@@ -80,6 +86,19 @@ _UNKNOWN: Final = frozenset(
         KafkaError.UNKNOWN_TOPIC_OR_PART,
     }
 )
+# What says that no broker answers: waiting is all that helps, however long that is.
+_AWAY: Final = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - its public name
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._WAIT_COORD,  # noqa: SLF001
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.REQUEST_TIMED_OUT,
+    }
+)
 _UNKNOWN_SECONDS_MAX: Final = 10.0
 _AGAIN_SECONDS: Final = 0.2
 _SILENT_SECONDS: Final = 10.0
@@ -90,11 +109,14 @@ def passes(error: Any) -> bool:  # noqa: ANN401 - librdkafka has no types
     return bool(error.retriable()) or error.code() in _PASSING
 
 
-def patiently(call: Callable[[], T], *, seconds: float) -> T:
+def patiently(
+    call: Callable[[], T], *, seconds: float, waits: Callable[[], bool] | None = None
+) -> T:
     """Call, again and again, while what fails goes away by itself: a broker that is away.
 
     For threads: it sleeps. Raises the KafkaException of a call that fails for good, or of the
-    last one after `seconds`.
+    last one after `seconds`. With `waits` a Kafka that does not answer is waited for without an
+    end, for as long as that says so.
     """
     begun = time.monotonic()
     while True:
@@ -106,16 +128,32 @@ def patiently(call: Callable[[], T], *, seconds: float) -> T:
                 limit = min(seconds, _UNKNOWN_SECONDS_MAX)
             elif not passes(error.args[0]):
                 raise
-            if time.monotonic() - begun > limit:
+            away = waits is not None and error.args[0].code() in _AWAY
+            if waits is not None and not waits():
+                raise
+            if not away and time.monotonic() - begun > limit:
                 raise
             log.info("asking again: %s", error.args[0])
             time.sleep(_AGAIN_SECONDS)
 
 
+# With `auto.offset.reset=error`: nobody reads on from somewhere else in silence.
+_OUT_OF_RANGE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION})  # noqa: SLF001
+
+
+class OutOfRange(FetchFailed):
+    """The position of a partition lies outside of what it holds."""
+
+    def __init__(self, tp: TP, cause: Any) -> None:  # noqa: ANN401 - librdkafka has no types
+        super().__init__(KafkaException(cause))
+        self.tp = tp
+
+
 def by_partition(messages: Iterable[Any]) -> tuple[dict[TP, list[Any]], dict[TP, int]]:
     """What a consumer gave: the records of each partition, and where a partition had no more.
 
-    Raises `FetchFailed` for an error that does not go away by itself.
+    Raises `FetchFailed` for an error that does not go away by itself, `OutOfRange` where a
+    position lies outside of its partition.
     """
     found: dict[TP, list[Any]] = {}
     ends: dict[TP, int] = {}
@@ -126,6 +164,8 @@ def by_partition(messages: Iterable[Any]) -> tuple[dict[TP, list[Any]], dict[TP,
         if error is not None:
             if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                 ends[TP(message.topic(), message.partition())] = message.offset()
+            elif error.code() in _OUT_OF_RANGE:
+                raise OutOfRange(TP(message.topic(), message.partition()), error)
             elif not passes(error):
                 raise FetchFailed(KafkaException(error))
             continue

@@ -27,10 +27,11 @@ from mode import Service
 from processors.engine.at_least_once import AtLeastOnce
 from processors.engine.batch import Batch
 from processors.engine.client import LEFT_ROWS
-from processors.engine.errors import GroupRefused, TopicsMissing
+from processors.engine.errors import CredentialsRefused, GroupRefused, NameTaken, TopicsMissing
 from processors.engine.exactly_once import ExactlyOnce
 from processors.engine.fetcher import Fetched, Fetcher
 from processors.engine.flight import Flight
+from processors.engine.member import Member, new_member
 from processors.engine.sender import group_metadata
 from processors.engine.stall import Stall
 from processors.engine.unused import MessageByMessage
@@ -40,7 +41,6 @@ _CONNECT_POLL_SECONDS: Final = 0.2
 TOPICS_WAIT_SECONDS: Final = 10.0
 _TOPICS_POLL_SECONDS: Final = 0.05
 _IDLE_SECONDS: Final = 1.0
-_NEVER_MS: Final = 2**31 - 1
 _COMMIT_SECONDS_MAX: Final = 5.0
 _STOP_SECONDS: Final = 15.0
 
@@ -70,13 +70,16 @@ class Consumer(MessageByMessage):
     def __post_init__(self) -> None:
         self._client: Any = None
         self._member: bytes | None = None
+        self._group_member: Member | None = None
         self._stall = Stall(self.app.stalled_after_seconds)
+        self._lags: dict[TP, int] = {}
         self.fetcher = Fetcher(
             self.app.librdkafka,
             group=self.app.conf.id,
             until=self.app.read_until,
             last=self.app.read_last,
             ahead=self.app.records_at_once,
+            read_before=self.app.read_before,
         )
         self.flight: Flight = self._new_flight()
 
@@ -102,12 +105,13 @@ class Consumer(MessageByMessage):
         """Connect. The group is joined later, when the conductor subscribes."""
         self.fetcher.open()
         self._client = await self._connect()
+        self._group_member = Member(self._client, self.app.instance)
 
     async def _connect(self) -> Any:  # noqa: ANN401 - aiokafka has no types
         """A member that reaches Kafka, which may be away for a while; else KafkaConnectionError."""
         deadline = time.monotonic() + CONNECT_SECONDS
         while True:
-            client = self._new_client()
+            client = new_member(self.app, self._refused)
             try:
                 await client.start()
             except KafkaConnectionError as error:
@@ -119,25 +123,8 @@ class Consumer(MessageByMessage):
             else:
                 return client
 
-    def _new_client(self) -> Any:  # noqa: ANN401 - as above
-        conf = self.app.conf
-        return aiokafka.AIOKafkaConsumer(
-            **self.app.kafka,
-            group_id=conf.id,
-            group_instance_id=self.app.instance,
-            client_id=conf.broker_client_id,
-            partition_assignment_strategy=[self.app.assignor],
-            enable_auto_commit=False,
-            # It may fetch once before it is told to pause.
-            fetch_max_bytes=1,
-            max_partition_fetch_bytes=1,
-            # aiokafka takes a member that fetches nothing for a hung one and leaves the group, for
-            # ever. `stalled` sees the hung ones.
-            max_poll_interval_ms=_NEVER_MS,
-            session_timeout_ms=int(conf.broker_session_timeout * 1000),
-            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
-            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
-        )
+    def _refused(self, error: Exception) -> None:
+        self.flight.fail(CredentialsRefused(error))
 
     async def on_stop(self) -> None:
         """Finish what is in flight, commit, leave the group."""
@@ -197,11 +184,22 @@ class Consumer(MessageByMessage):
         found = await coordinator.fetch_committed_offsets([TopicPartition(*tp) for tp in stable])
         return {TP(*place) for place, said in found.items() if said.metadata.startswith(LEFT_ROWS)}
 
-    async def start_fetching(self, sources: Iterable[TP], left_rows: Iterable[TP]) -> None:
-        """Read these partitions from the group's commits on, which never go back."""
-        positions = await self.fetcher.start(sources)
-        self.flight.progress.check(positions)
-        self.flight.start(positions, left_rows)
+    async def start_fetching(
+        self, sources: Iterable[TP], left_rows: Iterable[TP], *, tables_hold: bool
+    ) -> bool:
+        """Read these partitions from the group's commits on, which never go back.
+
+        `tables_hold`: a changelog of the app has records. What is read from its beginning has that
+        committed before any agent works: a commit that is missing later is known to be lost.
+        False where the group did not take that: it has to be asked again.
+        """
+        begun = await self.fetcher.start(sources, tables_hold=tables_hold)
+        self.flight.progress.check(begun.positions)
+        first = {tp: begun.positions[tp] for tp in begun.uncommitted}
+        if first and not await self.flight.begin_at(first):
+            return False
+        self.flight.start(begun.positions, left_rows)
+        return True
 
     async def stop_fetching(self) -> None:
         """Read nothing until partitions are assigned, and commit nothing of what was read.
@@ -327,13 +325,17 @@ class Consumer(MessageByMessage):
         """Stop the worker where the group cannot be had: aiokafka tells only who fetches."""
         while not self.should_stop:
             await self.sleep(_IDLE_SECONDS)
-            if self._client is not None:
+            if (member := self._group_member) is not None:
                 try:
-                    self._client._coordinator.check_errors()  # noqa: SLF001 - no public way
+                    member.check()
                 except KafkaError as error:
-                    self.flight.fail(GroupRefused(self.app.conf.id, error))
-                except AttributeError:
-                    continue  # no group yet
+                    refused = GroupRefused(self.app.conf.id, error)
+                    self.flight.fail(NameTaken(self.app.instance) if member.replaced else refused)
+
+    def in_group(self) -> bool:
+        """Whether the group has answered within a session."""
+        member, session_seconds = self._group_member, self.app.conf.broker_session_timeout
+        return member is not None and time.monotonic() - member.heard_at <= session_seconds
 
     def rejoin(self) -> None:
         """Ask the group for another assignment."""
@@ -350,18 +352,27 @@ class Consumer(MessageByMessage):
         """Nothing to seek: `start_fetching` begins at the group's commits."""
 
     def lag(self) -> dict[TP, int]:
-        """How many records of each assigned source are not done, as far as known."""
-        lags: dict[TP, int] = {}
-        for tp in self.assignment():
+        """How many records of each source are not done, as far as known.
+
+        Without an assignment these are the last that were known: nobody should think that there is
+        nothing to do.
+        """
+        assigned = self.assignment()
+        if assigned:
+            self._lags = {tp: lag for tp, lag in self._lags.items() if tp in assigned}
+        for tp in assigned:
             reached = self.flight.progress.reached(tp)
             end = None if reached is None else self.fetcher.end(tp)
             if reached is not None and end is not None:
-                lags[tp] = max(0, end - reached)
-        return lags
+                self._lags[tp] = max(0, end - reached)
+        return dict(self._lags)
 
     def stalled(self) -> list[TP]:
-        """The partitions that lag and have not moved for too long; asked by liveness probes."""
-        lags = self.lag()
+        """The partitions that lag and have not moved for too long; asked by liveness probes.
+
+        While the group does not answer Kafka is away, and no agent is to blame.
+        """
+        lags = self.lag() if self.in_group() else {}
         reached = {tp: self.flight.progress.reached(tp) for tp in lags}
         return self._stall.look(time.monotonic(), lags, reached)
 

@@ -11,16 +11,21 @@
     │   ├── LogShortened        a topic ends before where it was read up to
     │   └── TopicReplaced       a topic was deleted and made again, or another one has its name
     ├── TransactionHangs        Kafka does not end a transaction in a changelog
-    ├── ChangelogCut            a local table knows more than its changelog: data was deleted there
+    ├── ChangelogCut            a changelog is not the whole of its table: data was deleted there
+    ├── ForeignRow              a changelog holds a row that nobody of us wrote
     ├── StoreUnusable           a local table cannot be opened or read
     ├── TopicsMissing           topics that the agents read do not exist
     ├── ChangelogShared         somebody else wrote to a changelog of ours
     ├── GroupRefused            the consumer group cannot be joined
+    ├── NameTaken               another worker goes by this one's name
+    ├── CredentialsRefused      Kafka does not take the credentials any more
     ├── StopTimedOut            the app did not stop in time
     └── DrainTimedOut           work in flight did not finish before its partitions were taken away
 
 Bad data is a value and is the agent's own affair; whatever an agent raises stops the worker too.
 """
+
+from hashlib import blake2b
 
 
 class EngineError(Exception):
@@ -124,12 +129,15 @@ class LogShortened(LogChanged):
 class TopicReplaced(LogChanged):
     """A topic has another identity (KIP-516) than the one that was read.
 
-    `known` is what was read; `found` is None where there is no such topic any more.
+    `known` is what was read; `found` is None where there is no such topic any more. `way` is the
+    command that goes on from there: `headroom replay` where the topic held tables.
     """
 
-    def __init__(self, *, topic: str, known: str, found: str | None) -> None:
+    def __init__(
+        self, *, topic: str, known: str, found: str | None, way: str = "headroom resume"
+    ) -> None:
         now = "is gone" if found is None else f"is another topic now ({found})"
-        super().__init__(f"{topic} {now}: the one that was read was {known}")
+        super().__init__(f"{topic} {now}: the one that was read was {known}: see `{way}`")
         self.topic = topic
         self.known = known
         self.found = found
@@ -153,26 +161,41 @@ class TransactionHangs(EngineError):
 
 
 class ChangelogCut(EngineError):
-    """A changelog ends before what its local table already holds.
+    """A changelog is not the whole of its table any more: cut, deleted, replaced, or about to be.
 
-    Somebody deleted the topic or its records. Serving on would take missing rows for empty ones:
-    find out what happened, then remove the local table or replay.
+    Serving on would take missing rows for empty ones: find out what happened, and make the tables
+    anew from raw (a replay). `partition` is None where it is the topic's.
     """
 
-    def __init__(self, *, topic: str, partition: int, held: int | None, end: int) -> None:
-        known = (
-            "what it was written from has been read before"
-            if held is None
-            else f"the local table holds it up to {held}"
-        )
+    def __init__(self, topic: str, partition: int | None, reason: str) -> None:
+        place = topic if partition is None else f"{topic}[{partition}]"
+        super().__init__(f"the changelog {place} cannot be relied on: {reason}")
+        self.topic = topic
+        self.partition = partition
+        self.reason = reason
+
+
+class ForeignRow(EngineError):
+    """A changelog, or the local table that was made of it, holds a row that is none of ours.
+
+    Somebody else wrote over what was there, and what that was is not to be guessed: the replay
+    makes the table anew. The key is told as a hash: it may name a user. `offset` is None where the
+    row was found in the local table.
+    """
+
+    def __init__(
+        self, *, topic: str, partition: int, key: bytes, why: str, offset: int | None = None
+    ) -> None:
+        place = f"{topic}[{partition}]" + ("" if offset is None else f" at offset {offset}")
+        name = blake2b(key, digest_size=8).hexdigest()
         super().__init__(
-            f"{topic}[{partition}] ends at offset {end}, but {known}: the changelog was deleted "
-            "or cut"
+            f"{place} holds a row that is none of ours (key {name} by blake2b-64): {why}; "
+            "nothing is guessed: see `headroom replay`"
         )
         self.topic = topic
         self.partition = partition
-        self.held = held
-        self.end = end
+        self.key = key
+        self.offset = offset
 
 
 class StoreUnusable(EngineError):
@@ -220,6 +243,30 @@ class GroupRefused(EngineError):
     def __init__(self, group: str, cause: BaseException) -> None:
         super().__init__(f"cannot be a member of group {group}: {cause!r}")
         self.group = group
+        self.cause = cause
+
+
+class NameTaken(EngineError):
+    """Another worker has this one's name in the group, and has replaced it there.
+
+    Two machines or folders that are copies of each other: the next start has to take a new name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"another worker goes by the name of this one ({name}): its folder was copied, or two "
+            "machines share their name"
+        )
+        self.name = name
+
+
+class CredentialsRefused(EngineError):
+    """Kafka does not take the credentials: they were changed there while this worker ran."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(
+            f"Kafka refuses these credentials ({cause}): set the right ones and start again"
+        )
         self.cause = cause
 
 

@@ -6,8 +6,6 @@ costs the broker a marker in every partition that it touched.
 
 Where the group gave a partition to somebody else in between, Kafka refuses the offsets (KIP-447)
 and the transaction never was: everything in flight is dropped, and the group asked again.
-
-Where a connection broke while a transaction was open, the next one begins under another epoch.
 """
 
 import asyncio
@@ -15,7 +13,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -96,6 +94,7 @@ class ExactlyOnce(Flight):
         self._at_once = asyncio.Event()
         self._ended = 0.0
         self._refusals = 0
+        # How many times the producer's epoch was renewed for a connection that broke.
         self.renewed_count = 0
 
     # -- from the agents
@@ -114,6 +113,26 @@ class ExactlyOnce(Flight):
         if self.progress.committable(self._assigned()):
             self._wanted.set()
         return True
+
+    async def begin_at(self, offsets: "Mapping[TP, int]") -> bool:
+        """Commit where partitions begin that have no commit, in a transaction of offsets alone."""
+        async with self._handing_over:
+            try:
+                self._sender.begin()
+                self._committed_as = self._group()
+                await self._sender.commit(offsets, self._committed_as)
+                await self._sure()
+            except KafkaException as error:
+                await self._refused(error)
+                return False
+            return True
+
+    async def _sure(self) -> None:
+        """Before the next transaction: that no request of the last one can still end it."""
+        if self._sender.in_doubt:
+            self.renewed_count += 1
+            log.info("a connection broke in a transaction: the next one has a new epoch")
+            await self._sender.renew()
 
     def hurry(self) -> None:
         """Commit at once."""
@@ -179,9 +198,7 @@ class ExactlyOnce(Flight):
                 self.committed_count += 1
                 self._settle(batches)
                 self.progress.committed(offsets)
-                if self._sender.in_doubt:
-                    log.info("a connection broke: the next transaction has a new epoch")
-                    await self._renew()
+                await self._sure()
             self._ended = time.monotonic()
             while self._queued:
                 await self._add(self._queued.popleft())
@@ -217,18 +234,13 @@ class ExactlyOnce(Flight):
         if not why.args[0].fatal():
             try:
                 await self._sender.abort()
+                await self._sure()
             except KafkaException as error:
                 log.warning("it cannot be aborted: %s", error.args[0])
             else:
-                if not self._sender.in_doubt:
-                    return
+                return
         if self.broken is None:
-            await self._renew()
-
-    async def _renew(self) -> None:
-        """No request of a transaction that has ended may end the next one, or add to it."""
-        await self._sender.renew()
-        self.renewed_count += 1
+            await self._sender.renew()
 
     def drop(self) -> None:
         """Forget everything in flight: it never was."""

@@ -5,6 +5,8 @@ shows no record of a transaction that is open or was aborted.
 """
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -13,9 +15,17 @@ import msgspec
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from faust.types import TP
 
+from processors.engine.asking import Asking
 from processors.engine.batch import Record
-from processors.engine.client import OwnThread, by_partition, librdkafka_log, patiently
+from processors.engine.client import (
+    OutOfRange,
+    OwnThread,
+    by_partition,
+    librdkafka_log,
+    patiently,
+)
 from processors.engine.errors import FetchFailed
+from processors.engine.positions import Bounds, outside, short_of, starts, uncommitted
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +35,9 @@ _CALL_SECONDS: Final = 10.0
 # A transaction that a dead worker left open ends by its time-out; until then its offsets are
 # nobody's, and the partitions wait.
 COMMITTED_SECONDS_MAX: Final = 60.0
+# A broker that has just come back may say for a moment that a partition ends sooner.
+_SHORT_SECONDS_MAX: Final = 5.0
+_AGAIN_SECONDS: Final = 0.2
 _READ_AHEAD: Final = 2_000
 
 FETCHING: Final[Mapping[str, Any]] = {
@@ -32,7 +45,8 @@ FETCHING: Final[Mapping[str, Any]] = {
     "enable.auto.offset.store": False,
     "enable.partition.eof": True,
     "isolation.level": "read_committed",
-    "auto.offset.reset": "earliest",
+    # A position that is out of range is an error with a name, never another place to read from.
+    "auto.offset.reset": "error",
     "allow.auto.create.topics": False,
     # With a full queue librdkafka looks again after this long, which is a second by default.
     "fetch.queue.backoff.ms": 5,
@@ -61,12 +75,20 @@ class Fetched(msgspec.Struct, frozen=True):
     ends: dict[TP, int]
 
 
+class Begun(msgspec.Struct, frozen=True):
+    """Where each partition is read from; of those `uncommitted` the group has no commit."""
+
+    positions: dict[TP, int]
+    uncommitted: frozenset[TP]
+
+
 class Fetcher:
     """Reads the partitions that it is given; `open` connects.
 
     Where `until` names an offset of a partition, nothing from there on is read. Topics in `last`
     are read once every other partition has been at its end. `ahead` is how many records are taken
-    at once, and kept ready of each partition.
+    at once, and kept ready of each partition. Topics in `read_before` have had commits: where the
+    group has some on others, and none on one of these, they are lost.
     """
 
     def __init__(
@@ -77,9 +99,12 @@ class Fetcher:
         until: Mapping[tuple[str, int], int] = {},
         last: Collection[str] = (),
         ahead: int = _READ_AHEAD,
+        read_before: Collection[str] = (),
+        short_seconds_max: float = _SHORT_SECONDS_MAX,
     ) -> None:
         self._properties = {**properties, **FETCHING, "group.id": group}
         self._properties["queued.min.messages"] = max(ahead, _READ_AHEAD)
+        self._group = group
         self._until = {TP(*place): offset for place, offset in until.items()}
         # Partitions that have been read as far as they are to be.
         self._done: set[TP] = set()
@@ -90,6 +115,16 @@ class Fetcher:
         self._thread = OwnThread("fetch")
         self._client: Any = None
         self._known_topics: set[str] = set()
+        self._read_before = frozenset(read_before)
+        self._short_seconds_max = short_seconds_max
+        # Set by who does not want to wait any more.
+        self._stopping = threading.Event()
+        self._asking = Asking(properties, waits=self._waits)
+        # Behind the last record that was taken of a partition.
+        self._positions: dict[TP, int] = {}
+
+    def _waits(self) -> bool:
+        return not self._stopping.is_set()
 
     def open(self) -> None:
         """Make the client; it connects by itself."""
@@ -97,17 +132,26 @@ class Fetcher:
 
     async def close(self) -> None:
         """Stop reading, and let go of the connections."""
+        self._stopping.set()
         client, self._client = self._client, None
         if client is not None:
             await self._thread.call(client.close)
         self._thread.close()
 
-    async def start(self, partitions: Iterable[TP]) -> dict[TP, int]:
-        """Read these partitions from the group's commits on; where each begins."""
-        return await self._thread.call(self._start, sorted(partitions))
+    async def start(self, partitions: Iterable[TP], *, tables_hold: bool = False) -> Begun:
+        """Read these partitions from the group's commits on; where each begins.
+
+        One without a commit begins where it does; but where `tables_hold` what was read and the
+        group has no commit at all, or has one on others and the topic was read before, they are
+        lost. Raises `LogChanged` where a commit is lost, or
+        does not fit what the partition holds.
+        """
+        self._stopping.clear()
+        return await self._thread.call(self._start, sorted(partitions), tables_hold)
 
     async def stop(self) -> None:
         """Read nothing more, until `start`."""
+        self._stopping.set()
         await self._thread.call(self._client.unassign)
 
     async def take(self, count: int) -> Fetched:
@@ -117,7 +161,13 @@ class Fetcher:
         messages = [] if client is None else client.consume(count, 0)
         if not messages:
             messages = await self._thread.call(self._wait, count)
-        found, ends = by_partition(messages)
+        try:
+            found, ends = by_partition(messages)
+        except OutOfRange as error:
+            await self._thread.call(self._explain, error)
+            raise
+        for tp, of_partition in found.items():
+            self._positions[tp] = of_partition[-1].offset() + 1
         records = {
             tp: [Record(m.key(), m.value(), m.offset(), m) for m in of_partition]
             for tp, of_partition in found.items()
@@ -158,19 +208,45 @@ class Fetcher:
 
     # -- in the thread
 
-    def _start(self, partitions: list[TP]) -> dict[TP, int]:
+    def _start(self, partitions: list[TP], tables_hold: bool) -> Begun:  # noqa: FBT001 - a thread's call has no names
         found = self._committed(partitions)
         self._know({tp.topic for tp in partitions})
-        begin = {
-            tp: self._earliest(tp) if offset is None else offset for tp, offset in found.items()
-        }
+        missing = {tp.topic for tp in uncommitted(found)}
+        known = self._asking.committed_topics(self._group) if missing else set()
+        begin = starts(
+            found,
+            self._bounds(found),
+            # The first worker of all commits every beginning at once: then either is there or not.
+            read_before=self._read_before - known if known else (),
+            missing_is_lost=bool(missing) and tables_hold and not known,
+        )
+        self._positions = dict(begin)
         self._done = {tp for tp in begin if tp in self._until and begin[tp] >= self._until[tp]}
         read = [TopicPartition(*tp, at) for tp, at in begin.items() if tp not in self._done]
         self._held = [place for place in read if place.topic in self._last]
         self._awaited = {tp for tp in begin.keys() - self._done if tp.topic not in self._last}
         self._client.assign(read)
         self._client.pause(self._held)
-        return begin
+        return Begun(begin, frozenset(uncommitted(found)))
+
+    def _bounds(self, commits: Mapping[TP, int | None]) -> dict[TP, Bounds]:
+        """What the partitions hold; asked again where one ends before its commit."""
+        bounds = self._asking.bounds(commits.keys())
+        begun = time.monotonic()
+        while short_of(commits, bounds) and time.monotonic() - begun < self._short_seconds_max:
+            if not self._waits():
+                break
+            time.sleep(_AGAIN_SECONDS)
+            bounds = self._asking.bounds(commits.keys())
+        return bounds
+
+    def _explain(self, error: OutOfRange) -> None:
+        """Raise what is wrong with a position that is out of range, if it still is."""
+        position = self._positions.get(error.tp)
+        if position is not None:
+            misfit = outside(error.tp, position, self._bounds({error.tp: position})[error.tp])
+            if misfit is not None:
+                raise misfit from error
 
     def _let_go(self) -> None:
         held, self._held = self._held, []
@@ -179,25 +255,26 @@ class Fetcher:
     def _know(self, topics: set[str]) -> None:
         """Have librdkafka ask who leads these topics: by itself it does so a second after."""
         for topic in sorted(topics - self._known_topics):
-            _patiently(partial(self._client.list_topics, topic, timeout=_CALL_SECONDS))
+            self._patiently(partial(self._client.list_topics, topic, timeout=_CALL_SECONDS))
         self._known_topics |= topics
-
-    def _earliest(self, tp: TP) -> int:
-        first: int
-        first, _ = _patiently(
-            lambda: self._client.get_watermark_offsets(TopicPartition(*tp), timeout=_CALL_SECONDS)
-        )
-        return first
 
     def _committed(self, partitions: list[TP]) -> dict[TP, int | None]:
         asked = [TopicPartition(*tp) for tp in partitions]
         if not asked:
             return {}
-        answers = _patiently(lambda: _sound(self._client.committed(asked, timeout=_CALL_SECONDS)))
+        answers = self._patiently(
+            lambda: _sound(self._client.committed(asked, timeout=_CALL_SECONDS))
+        )
         return {
             TP(answer.topic, answer.partition): None if answer.offset < 0 else answer.offset
             for answer in answers
         }
+
+    def _patiently(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - librdkafka has no types
+        try:
+            return patiently(call, seconds=COMMITTED_SECONDS_MAX, waits=self._waits)
+        except KafkaException as error:
+            raise FetchFailed(error) from error
 
     def _wait(self, count: int) -> list[Any]:
         client = self._client
@@ -207,13 +284,6 @@ class Fetcher:
         if messages and count > 1:
             messages += client.consume(count - 1, 0)
         return messages
-
-
-def _patiently(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - librdkafka has no types
-    try:
-        return patiently(call, seconds=COMMITTED_SECONDS_MAX)
-    except KafkaException as error:
-        raise FetchFailed(error) from error
 
 
 def _sound(answers: list[Any]) -> list[Any]:

@@ -62,6 +62,13 @@ class Flight(ABC):
         """Have the offsets of what is done committed; False where there was nothing, or no way."""
 
     @abstractmethod
+    async def begin_at(self, offsets: "Mapping[TP, int]") -> bool:
+        """Commit where partitions begin that have no commit, before anything is read of them.
+
+        Whether the group took it.
+        """
+
+    @abstractmethod
     def hurry(self) -> None:
         """Somebody waits until nothing is in flight."""
 

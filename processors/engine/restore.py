@@ -10,15 +10,16 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, TopicPartition
 from faust.types import TP
 
-from processors.engine.client import OwnThread, by_partition, librdkafka_log, patiently
-from processors.engine.errors import ChangelogCut, FetchFailed, TransactionHangs
+from processors.engine.aside import Aside, Check
+from processors.engine.asking import Asking
+from processors.engine.client import OutOfRange, OwnThread, by_partition, librdkafka_log
+from processors.engine.errors import ChangelogCut, TransactionHangs
 from processors.engine.fetcher import IN_BULK
 from processors.engine.store import PartitionStore, Position
 
@@ -27,10 +28,13 @@ log = logging.getLogger(__name__)
 RECORDS_AT_ONCE: Final = 5_000
 PROGRESS_SECONDS: Final = 5.0
 _WAIT_SECONDS: Final = 0.2
-_CALL_SECONDS: Final = 10.0
-OFFSETS_SECONDS_MAX: Final = 60.0
 # A worker's transaction ends by its time-out of ten seconds, and Kafka looks every ten seconds.
 STANDSTILL_SECONDS_MAX: Final = 60.0
+
+# Why a changelog is not the whole truth any more.
+BEGINS: Final = "it begins at offset {}: records were deleted from it"
+POLICY: Final = "its cleanup.policy is {!r}, not 'compact': Kafka deletes rows from it"
+ANOTHER: Final = "the local table was made of another topic of this name ({}, not {})"
 
 Stores = Mapping[TP, PartitionStore]
 Write = Callable[[Mapping[bytes, bytes | None], Position], None]
@@ -40,7 +44,8 @@ class Restorer:
     """Reads changelogs into stores; `clock_ms` gives the time since 1970.
 
     A store that was written longer ago than `tombstones_ms` is read anew from the beginning.
-    `restored_records` counts what was read for restores, standby rows not included.
+    `restored_records` counts what was read for restores, standby rows not included. `checks` are
+    the tables' by their changelogs: a row that is none of theirs is not restored.
     """
 
     def __init__(
@@ -51,7 +56,7 @@ class Restorer:
         tombstones_ms: int,
         clock_ms: Callable[[], int],
     ) -> None:
-        self._access = properties
+        self._asking = Asking(properties, waits=lambda: not self._stopping.is_set())
         self._properties = {**properties, **IN_BULK, "group.id": group}
         self._tombstones_ms = tombstones_ms
         self._clock_ms = clock_ms
@@ -60,17 +65,19 @@ class Restorer:
         self._client: Any = None
         self.restored_records = 0
         self._moved: set[TP] = set()
+        self.checks: dict[str, Check] = {}
+        self._aside = Aside(self.checks)
 
-    async def run(self, stores: Stores, *, read_before: frozenset[TP]) -> set[TP]:
-        """Bring stores up to date. `read_before` names changelogs that must have records.
+    async def run(self, stores: Stores, *, must_hold: frozenset[TP]) -> set[TP]:
+        """Bring stores up to date. `must_hold` names changelogs that must have records.
 
         Returns those whose store is another one than after the last whole restore. Raises
         `ChangelogCut` where a store is ahead of its changelog, or a changelog is empty that cannot
-        be.
+        be, `ForeignRow` where one holds what is no row of ours.
         """
         self._stopping.clear()
         if stores:
-            await self._thread.call(self._run, stores, read_before)
+            await self._thread.call(self._run, stores, must_hold)
         moved, self._moved = self._moved, set()
         return moved
 
@@ -94,10 +101,10 @@ class Restorer:
 
     # -- in the thread
 
-    def _run(self, stores: Stores, read_before: frozenset[TP]) -> None:
+    def _run(self, stores: Stores, must_hold: frozenset[TP]) -> None:
         started = last_told = time.monotonic()
-        ends = self._offsets(stores, OffsetSpec.latest())
-        positions = self._begin(stores, ends, read_before)
+        ends = self._asking.ends(stores.keys())
+        positions = self._begin(stores, ends, must_hold)
         behind = {tp for tp, position in positions.items() if position < ends[tp]}
         self._moved |= behind
         self._assign({tp: positions[tp] for tp in behind})
@@ -119,6 +126,7 @@ class Restorer:
         self._client.unassign()
         if behind:
             return
+        self._aside.check()
         for tp, store in stores.items():
             # Records at the end may have been compacted away; they are accounted for all the same.
             if ends[tp]:
@@ -130,7 +138,7 @@ class Restorer:
 
     def _hangs(self, stores: Stores, positions: Mapping[TP, int]) -> None:
         """Nothing can be read: `FetchFailed` where Kafka is away, else `TransactionHangs`."""
-        self._offsets(stores, OffsetSpec.latest())
+        self._asking.ends(stores.keys())
         for tp, offset in positions.items():
             raise TransactionHangs(
                 topic=tp.topic,
@@ -140,29 +148,55 @@ class Restorer:
             )
 
     def _begin(
-        self, stores: Stores, ends: Mapping[TP, int], read_before: frozenset[TP]
+        self, stores: Stores, ends: Mapping[TP, int], must_hold: frozenset[TP]
     ) -> dict[TP, int]:
         """Where to read on in each changelog."""
-        starts = self._offsets(stores, OffsetSpec.earliest())
+        self._check_topics(stores)
+        begins = self._asking.begins(stores.keys())
         positions = {}
         for tp, store in stores.items():
             held, end = store.position(), ends[tp]
-            if (held is not None and held.offset >= end) or (not end and tp in read_before):
+            if (held is not None and held.offset >= end) or (not end and tp in must_hold):
                 known = None if held is None else held.offset
-                raise ChangelogCut(topic=tp.topic, partition=tp.partition, held=known, end=end)
+                raise ChangelogCut(tp.topic, tp.partition, cut_short(known, end))
+            if begins[tp]:
+                # Compaction leaves the beginning where it is: somebody deleted records.
+                raise ChangelogCut(tp.topic, tp.partition, BEGINS.format(begins[tp]))
             if held is not None and held.offset < end - 1 and self._is_too_old(held):
                 log.warning("%s[%d] is rebuilt: its local table is too old", *tp)
                 store.clear()
                 held = None
-            positions[tp] = max(starts[tp], 0 if held is None else held.offset + 1)
+            positions[tp] = 0 if held is None else held.offset + 1
         return positions
+
+    def _check_topics(self, stores: Stores) -> None:
+        """That the changelogs are those that the stores were made of, and are only compacted."""
+        topics = {tp.topic for tp in stores}
+        for topic, policy in self._asking.cleanup_policies(topics).items():
+            if policy != "compact":
+                raise ChangelogCut(topic, None, POLICY.format(policy))
+        ids = self._asking.ids(topics)
+        for tp, store in stores.items():
+            known, found = store.made_of(), ids[tp.topic]
+            if known is not None and known != found and store.position() is not None:
+                raise ChangelogCut(tp.topic, tp.partition, ANOTHER.format(known, found))
+            if known != found:
+                store.remember(found)
+
+    async def hold_records(self, changelogs: Collection[str], partitions: int) -> bool:
+        """Whether any partition of these changelogs has, or had, a record."""
+        return await self._thread.call(self._hold_records, changelogs, partitions)
 
     def _is_too_old(self, held: Position) -> bool:
         """Whether tombstones that the store has not seen may be gone from the changelog."""
         return self._clock_ms() - held.written_ms > self._tombstones_ms
 
+    def _hold_records(self, changelogs: Collection[str], partitions: int) -> bool:
+        places = [TP(topic, number) for topic in changelogs for number in range(partitions)]
+        return any(self._asking.ends(places).values())
+
     def _follow(self, stores: Stores) -> None:
-        ends = self._offsets(stores, OffsetSpec.latest())
+        ends = self._asking.ends(stores.keys())
         positions = self._begin(stores, ends, frozenset())
         self._assign(positions)
         writing = {tp: store.write for tp, store in stores.items()}
@@ -171,45 +205,37 @@ class Restorer:
         self._client.unassign()
 
     def _assign(self, positions: Mapping[TP, int]) -> None:
+        self._aside.forget()
         if self._client is None:
             self._client = Consumer(self._properties, logger=librdkafka_log)
         self._client.assign([TopicPartition(*tp, at) for tp, at in positions.items()])
 
     def _read_on(self, positions: dict[TP, int], write: Mapping[TP, Write]) -> int:
         """Write what comes next, and move `positions` on; how many records that were."""
-        found, ends = by_partition(self._client.consume(RECORDS_AT_ONCE, _WAIT_SECONDS))
+        try:
+            found, ends = by_partition(self._client.consume(RECORDS_AT_ONCE, _WAIT_SECONDS))
+        except OutOfRange as error:
+            tp = error.tp
+            raise ChangelogCut(tp.topic, tp.partition, "it was cut while it was read") from error
         for tp, messages in found.items():
             last = messages[-1].offset()
             rows = {message.key(): message.value() for message in messages}
-            write[tp](rows, Position(last, self._clock_ms()))
+            stands = self._aside.take(tp, rows, messages, last)
+            write[tp](rows, Position(stands, self._clock_ms()))
             positions[tp] = max(positions[tp], last + 1)
         for tp, end in ends.items():
             positions[tp] = max(positions[tp], end)
         return sum(map(len, found.values()))
 
-    def _offsets(self, stores: Stores, spec: OffsetSpec) -> dict[TP, int]:
-        """Offsets as Kafka has them now, those of open transactions included."""
-        admin = AdminClient(self._access, logger=librdkafka_log)
 
-        def ask() -> dict[TP, int]:
-            answers = admin.list_offsets(
-                {TopicPartition(*tp): spec for tp in stores},
-                isolation_level=IsolationLevel.READ_UNCOMMITTED,
-                request_timeout=_CALL_SECONDS,
-            )
-            offsets = {
-                TP(place.topic, place.partition): answer.result().offset
-                for place, answer in answers.items()
-            }
-            # A broker that has just come back answers with no offset, and no error either.
-            if any(offset < 0 for offset in offsets.values()):
-                raise KafkaException(KafkaError(KafkaError.OFFSET_NOT_AVAILABLE))
-            return offsets
-
-        try:
-            return patiently(ask, seconds=OFFSETS_SECONDS_MAX)
-        except KafkaException as error:
-            raise FetchFailed(error) from error
+def cut_short(held: int | None, end: int) -> str:
+    """The reason of a changelog that ends too early; `held` is the last offset that is known."""
+    known = (
+        "what it was written from has been read before"
+        if held is None
+        else f"the local table holds it up to {held}"
+    )
+    return f"it ends at offset {end}, but {known}: it was deleted or cut"
 
 
 async def ended(task: "asyncio.Task[Any] | None") -> None:

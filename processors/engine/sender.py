@@ -8,20 +8,19 @@ import contextlib
 import logging
 import re
 import struct
-import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from faust.types import TP
 
-from processors.engine.batch import Headers
 from processors.engine.client import (
     LEFT_ROWS,
     REQUEST_BYTES_MAX,
     OwnThread,
     librdkafka_log,
 )
+from processors.engine.headers import Headers
 
 log = logging.getLogger(__name__)
 
@@ -54,46 +53,35 @@ IN_TRANSACTIONS: Final[Mapping[str, Any]] = {"linger.ms": 20}
 WITHOUT_TRANSACTIONS: Final[Mapping[str, Any]] = {"message.timeout.ms": 0}
 
 
-# What librdkafka says of each connection that ends, in its debugging of brokers ("FAIL", then the
-# connection's age and state); it says nothing else of it each time, and nothing of its own accord.
-_DEBUG: Final = "broker"
-_ENDED: Final = frozenset({"FAIL", "REQTMOUT"})
-# A connection that was not there yet has carried no request of a transaction; one to a server of
-# the list that it begins with never does, and is given up once that server is known by its number.
-_HARMLESS: Final = re.compile(
-    r"/bootstrap: |after \d+ms in state (INIT|DOWN|TRY_CONNECT|CONNECT|SSL_HANDSHAKE|AUTH_LEGACY"
-    r"|APIVERSION_QUERY|AUTH_HANDSHAKE|AUTH_REQ)\b"
+# In which states a connection may have a request on its way. One to a server of the list that a
+# client begins with never has one of a transaction, and is given up once that server is known.
+_BROKEN: Final = re.compile(
+    r"(?<!/bootstrap): Broker changed state (?:UP|UPDATE|REAUTH|AUTH_\w+) -> (?!UP|REAUTH|AUTH_)"
 )
 
 
-class Doubt:
-    """Whether a request of a client may still be under way, unanswered: a log for librdkafka.
+class Ear:
+    """librdkafka's logger of a sender: it hears whether a connection broke.
 
-    It is written to by whoever polls the client; `raised` is for good. librdkafka tells its error
-    callback of the same error only once in 30 seconds, and of many endings not at all. What is
-    debugged it tells each time, before it tries the lost requests again (`rd_kafka_broker_fail`
-    in its rdkafka_broker.c): so whoever polls once the second try has succeeded has heard of it.
+    Of that librdkafka tells a program nothing else that is exact: an error that is the same as the
+    last one is told once in 30 s, statistics come by the clock. In `debug=broker` each change of a
+    connection's state is told, before any request that was on it is tried again, in the queue that
+    `poll` empties.
     """
 
-    def __init__(self, *, told: bool = False) -> None:
-        self.raised = False
-        self._told = told
+    def __init__(self) -> None:
+        self.broke = False
 
-    def log(self, level: int, text: str, facility: str, *arguments: Any) -> None:  # noqa: ANN401 - as a logger's
-        """Hear of a connection that ended; pass on what is more than debugging, or was `told`."""
-        if facility in _ENDED and not _HARMLESS.search(str(arguments[-1])):
-            self.raised = True
-        if level > logging.DEBUG or self._told:
-            librdkafka_log.log(level, text, facility, *arguments)
+    def log(self, level: int, form: str, *told: Any) -> None:  # noqa: ANN401 - librdkafka's
+        """Take one line: those of debugging are heard and not told."""
+        if level > logging.DEBUG:
+            librdkafka_log.log(level, form, *told)
+        elif told[0] == "STATE" and _BROKEN.search(told[-1]) is not None:
+            self.broke = True
 
 
 class Sender:
-    """A producer; `open` connects. With a `transactional_id` everything lies in transactions.
-
-    Where `in_doubt`, a request of the last transaction may still be under way and end the next
-    one, or add to it: Kafka tells transactions of one epoch apart by nothing (KIP-890, whose second
-    part librdkafka lacks). So before another one is begun, `renew`: late requests are then refused.
-    """
+    """A producer; `open` connects. With a `transactional_id` everything lies in transactions."""
 
     def __init__(
         self,
@@ -108,11 +96,15 @@ class Sender:
             self._properties |= IN_TRANSACTIONS
             self._properties["transactional.id"] = transactional_id
             self._properties["transaction.timeout.ms"] = int(TRANSACTION_SECONDS_MAX * 1000)
+            debug = {*filter(None, str(self._properties.get("debug", "")).split(",")), "broker"}
+            self._properties["debug"] = ",".join(sorted(debug))
         self._in_transactions = transactional_id is not None
         self._thread = OwnThread("send")
         self._client: Any = None
-        self._doubt = Doubt()
         self._begun = False
+        # Whether a request of a transaction that has ended may still be on its way.
+        self._ear = Ear()
+        self._tried_again = False
         self._polling = False
         self._closing = False
 
@@ -123,13 +115,9 @@ class Sender:
         if not self._in_transactions:
             self._client = Producer(self._properties, logger=librdkafka_log)
         else:
-            debugged = self._properties.get("debug")
-            self._doubt = Doubt(told=bool(debugged))
-            debug = f"{debugged},{_DEBUG}" if debugged else _DEBUG
-            self._client = Producer({**self._properties, "debug": debug}, logger=self._doubt)
+            self._ear, self._tried_again = Ear(), False
+            self._client = Producer(self._properties, logger=self._ear)
             await self._thread.call(self._again, self._client, self._client.init_transactions)
-            # No transaction was begun yet, so none has lost a request.
-            self._doubt.raised = False
 
     async def close(self) -> None:
         """Let go of the connections; what is still on its way has a moment to land."""
@@ -139,20 +127,25 @@ class Sender:
         self._thread.close()
 
     async def renew(self) -> None:
-        """A new client of the same id: Kafka refuses whatever else comes of the old one."""
-        self._let_go()
+        """A new client of the same id, and with it a new epoch: the old one's requests are void."""
+        gone, self._client = [self._client], None
         self._begun = False
+        # Its last breath may wait for the network; and it must be over before the next one begins.
+        await self._thread.call(gone.clear)
         await self.open()
 
     @property
     def in_doubt(self) -> bool:
-        """Whether a request may be under way unanswered; exact once a transaction has ended."""
-        return self._doubt.raised
+        """Whether a request of an ended transaction may still reach Kafka, and end the next one.
 
-    def _let_go(self) -> None:
-        """Have the client destroyed, which waits for its threads; it sends nothing any more."""
-        old, self._client = [self._client], None
-        threading.Thread(target=old.clear, name="let go", daemon=True).start()
+        So it is where a connection broke while a transaction was open, or a call had to be made
+        again: what was tried again was answered, what was tried first may lie somewhere. Kafka
+        takes it for one of the present transaction, whose epoch it has (KIP-890).
+        """
+        if self._client is None or not self._in_transactions:
+            return False
+        self._client.poll(0)
+        return self._ear.broke or self._tried_again
 
     # -- records
 
@@ -204,6 +197,9 @@ class Sender:
 
     def begin(self) -> None:
         """Begin a transaction: Kafka hears of it with its first record."""
+        # What broke since the last one had nothing of a transaction on it.
+        self._client.poll(0)
+        self._ear.broke = self._tried_again = False
         self._client.begin_transaction()
         self._begun = True
 
@@ -259,19 +255,15 @@ class Sender:
 
     def _again(self, client: Any, call: Callable[[float], Any]) -> None:  # noqa: ANN401 - as above
         """Call until Kafka has answered: librdkafka goes on where a call timed out."""
-        doubt = self._doubt
         while True:
             try:
                 call(_CALL_SECONDS)
             except KafkaException as error:
-                doubt.raised = True
                 if not error.args[0].retriable() or self._closing or client is not self._client:
                     raise
+                self._tried_again = True
                 log.warning("Kafka does not answer yet: %s", error.args[0])
             else:
-                # What happened to connections meanwhile is heard of now.
-                while client.poll(0):
-                    pass
                 return
 
 

@@ -1,4 +1,4 @@
-"""Seeing that nothing moves: a partition with records to read whose offset stands still. Pure.
+"""Seeing that nothing moves: a partition that stands still, a worker that does not serve. Pure.
 
 Heartbeats say that a process runs, not that it works: an agent that hangs keeps its partitions
 for ever. Whoever asks (a liveness probe, every few seconds) brings the clock.
@@ -31,3 +31,17 @@ class Stall:
             for tp, (_, since) in self._standing.items()
             if now_seconds - since >= self._after_seconds
         )
+
+
+class NotServing:
+    """For how long a worker has not served, nor come closer to it; the clock begins with this."""
+
+    def __init__(self, now_seconds: float) -> None:
+        self._since = now_seconds
+        self._progress = 0
+
+    def look(self, now_seconds: float, *, serving: bool, progress: int) -> float:
+        """The seconds at this look; `progress` is a number that grows while tables are restored."""
+        if serving or progress != self._progress:
+            self._since, self._progress = now_seconds, progress
+        return now_seconds - self._since

@@ -17,6 +17,7 @@ from processors.engine.errors import StoreUnusable
 
 _ROW: Final = b"r"
 _POSITION: Final = b"o"
+_TOPIC_ID: Final = b"t"
 _POSITION_FORMAT: Final = struct.Struct(">qq")
 
 _MIB: Final = 1024 * 1024
@@ -56,6 +57,12 @@ class PartitionStore(Protocol):
     def position(self) -> Position | None:
         """How far the rows stand, or None if nothing was ever written."""
 
+    def made_of(self) -> str | None:
+        """Kafka's identity of the changelog that the rows are of, or None if it is not known."""
+
+    def remember(self, topic_id: str) -> None:
+        """Keep the identity of the changelog."""
+
     def clear(self) -> None:
         """Forget all rows, and the position."""
 
@@ -69,6 +76,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._rows: dict[bytes, bytes] = {}
         self._position: Position | None = None
+        self._topic_id: str | None = None
 
     def get(self, key: bytes) -> bytes | None:
         """The row of a key, or None."""
@@ -92,6 +100,14 @@ class MemoryStore:
     def position(self) -> Position | None:
         """How far the rows stand, or None if nothing was ever written."""
         return self._position
+
+    def made_of(self) -> str | None:
+        """Kafka's identity of the changelog that the rows are of, or None if it is not known."""
+        return self._topic_id
+
+    def remember(self, topic_id: str) -> None:
+        """Keep the identity of the changelog."""
+        self._topic_id = topic_id
 
     def clear(self) -> None:
         """Forget all rows, and the position."""
@@ -148,11 +164,23 @@ class RocksStore:
         packed = self._db.get(_POSITION)
         return None if packed is None else Position(*_POSITION_FORMAT.unpack(packed))
 
+    def made_of(self) -> str | None:
+        """Kafka's identity of the changelog that the rows are of, or None if it is not known."""
+        packed = self._db.get(_TOPIC_ID)
+        return None if packed is None else packed.decode()
+
+    def remember(self, topic_id: str) -> None:
+        """Keep the identity of the changelog."""
+        self._db.put(_TOPIC_ID, topic_id.encode())
+
     def clear(self) -> None:
-        """Forget all rows, and the position."""
+        """Forget all rows, and the position; of which changelog they are stays known."""
+        topic_id = self.made_of()
         self._db.close()
         rocksdict.Rdict.destroy(str(self._path))
         self._open()
+        if topic_id is not None:
+            self.remember(topic_id)
 
     def close(self) -> None:
         """Flush and let go of the files and their lock."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from faust.types import TP
 
+from processors.engine.aside import Check
 from processors.engine.batch import Batch, current_batch
 from processors.engine.errors import ChangelogShared
 from processors.engine.store import PartitionStore, Position
@@ -58,13 +59,23 @@ class Table(NoDictionary):
     """A table of bytes; the app's `open_store` makes the store of a partition.
 
     `source` names a topic of which every partition that was read has left rows here; then an
-    empty changelog of such a partition is one that was deleted, and is refused.
+    empty changelog of such a partition is one that was deleted, and is refused. `check` says why a
+    row is none of the table's (None: it is one): what a stranger wrote is not restored, but stops
+    the worker.
     """
 
-    def __init__(self, app: Any, *, source: str | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - Faust's own signature
+    def __init__(
+        self,
+        app: Any,  # noqa: ANN401 - Faust's own signature
+        *,
+        source: str | None = None,
+        check: Check | None = None,
+        **kwargs: Any,  # noqa: ANN401 - as above
+    ) -> None:
         kwargs.update(key_type=bytes, value_type=bytes)
         super().__init__(app, **kwargs)
         self.source = source
+        self.check = check
         self._partitions: dict[int, _Partition] = {}
         self._standbys: dict[int, PartitionStore] = {}
         self._place: _Place | None = None

@@ -43,6 +43,8 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
             channel = table.changelog_topic.clone_using_queue(self.changelog_queue)
             self.app.topics.add(channel)
             self._channels[table] = channel
+            if table.check is not None:
+                self._restorer.checks[table.changelog_topic_name] = table.check
             await table.maybe_start()
         self._tables_registered.set()
 
@@ -110,13 +112,13 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
             stores = {tp: store for table in tables for tp, store in table.actives().items()}
             sources = {tp for tp in actives if tp.topic not in self.changelog_topics}
             left_rows = await self.app.consumer.left_rows(sources)
-            read_before = {
+            must_hold = {
                 TP(table.changelog_topic_name, tp.partition)
                 for table in tables
                 for tp in left_rows
                 if tp.topic == table.source
             }
-            moved = await self._restorer.run(stores, read_before=frozenset(read_before))
+            moved = await self._restorer.run(stores, must_hold=frozenset(must_hold))
             for table in tables:
                 await table.restored(_partitions(moved, table))
             await self._resume(sources, left_rows, generation_id)
@@ -140,7 +142,12 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
             return
         await app.on_rebalance_complete.send()
         consumer = app.consumer
-        await consumer.start_fetching(sources, left_rows)
+        tables_hold = await self._restorer.hold_records(
+            [table.changelog_topic_name for table in self.values()], app.conf.topic_partitions
+        )
+        if not await consumer.start_fetching(sources, left_rows, tables_hold=tables_hold):
+            consumer.rejoin()
+            return
         consumer.resume_partitions(sources)
         app.flow_control.resume()
         consumer.resume_flow()

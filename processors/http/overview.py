@@ -18,9 +18,9 @@ from processors.compiled import Row, read_row
 from processors.engine import Table
 from processors.freshness import LIVE, RANK, AccountFreshness, Connections, Held, State, held_of
 from processors.http.problems import Problem, not_yet
+from processors.http.rows import readable
 from processors.ledger.users import UserState
 from processors.ledger.views import NOWHERE, Venues, user_exposure
-from schemas.codec import decode
 from schemas.documents import Limit, Time
 from schemas.times import rfc3339
 
@@ -109,7 +109,7 @@ class Overview:
         self._reading = asyncio.Lock()
         self._found: Found | None = None
         self._read_at = self._took = 0.0
-        self._was_known = False
+        self._was_settled = False
         self._behind: asyncio.Task[None] | None = None
 
     async def here(self) -> Found:
@@ -150,12 +150,12 @@ class Overview:
 
     def _is_older_than(self, seconds: float) -> bool:
         # What was read before anything was known of the connections is not worth keeping.
-        seconds = seconds if self._was_known else _REST_SECONDS_MIN
+        seconds = seconds if self._was_settled else _REST_SECONDS_MIN
         return time.monotonic() > self._read_at + max(seconds, _REST * self._took)
 
     async def _read(self) -> Found:
         as_of, connections = rfc3339(self._clock_ns()), self._now()
-        self._was_known, count = connections.known, _Count(connections, self._in_assets)
+        self._was_settled, count = connections.settled, _Count(connections, self._in_assets)
         for partition in self._users.open_partitions:
             after: bytes | None = b""
             while after is not None:
@@ -194,7 +194,8 @@ class _Count:
         """Count a row: a plain one as it stands, any other decoded; whether it is plain."""
         plain = read_row(row)
         if plain is None:
-            self._add_decoded(decode(row, UserState))
+            for state in readable(iter([(b"", row)])):
+                self._add_decoded(state)
         else:
             self._add_plain(plain)
         return plain is not None

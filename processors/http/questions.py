@@ -16,11 +16,11 @@ from processors.http.feeds import Feeds
 from processors.http.overview import LIMITS_MAX, Overview, merged
 from processors.http.ownership import Ownership
 from processors.http.problems import Problem, bad_request, not_found, not_yet
+from processors.http.rows import readable, state_of
 from processors.ledger.assets import published
 from processors.ledger.contributions import sum_key
-from processors.ledger.users import UserState
 from processors.ledger.views import user_balances, user_exposure
-from schemas.codec import decode
+from schemas.codec import NotADocument
 
 USERS_PER_PAGE: Final = 100
 USERS_PER_PAGE_MAX: Final = 1_000
@@ -125,7 +125,7 @@ class Questions:
         if partition is None:
             return await self._ownership.pass_on(request, table, key)
         row = table.committed(partition, key)
-        state = None if row is None else decode(row, UserState)
+        state = None if row is None else state_of(row)
         balances = None if state is None else user_balances(state)
         if state is None or balances is None:
             raise _no_such_user(user)
@@ -142,7 +142,11 @@ class Questions:
         head = table.committed(partition, key)
         if head is None:
             raise not_found(f"nobody ever held this {kind}: {name[:100]!r}")
-        return web.Response(body=published(head), content_type="application/json")
+        try:
+            document = published(head)
+        except NotADocument:
+            raise not_yet("this row of the table is none of ours: see the log") from None
+        return web.Response(body=document, content_type="application/json")
 
     async def _users_of_grant(self, grant: Grant, after: str, limit: int) -> list[str]:
         """Of a grant's users those that there are: few, so that each can be asked for."""
@@ -161,7 +165,7 @@ class Questions:
         partition = self._ownership.partition_here(table, key)
         if partition is not None:
             row = table.committed(partition, key)
-            return row is not None and bool(decode(row, UserState).live)
+            return row is not None and bool(state_of(row).live)
         path = f"/v1/users/{quote(user, safe='')}/balances"
         status, _, _ = await self._ownership.ask_owner(table, key, path)
         if status not in (web.HTTPOk.status_code, web.HTTPNotFound.status_code):
@@ -179,10 +183,9 @@ class Questions:
 
     @staticmethod
     def _users_of(rows: Any, after: str) -> Any:  # noqa: ANN401 - an iterator of names
-        for key, row in rows:
-            user = key.decode()
-            if user > after and decode(row, UserState).live:
-                yield user
+        for state in readable(rows):
+            if state.user > after and state.live:
+                yield state.user
 
 
 def _no_such_user(user: str) -> Problem:

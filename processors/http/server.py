@@ -27,7 +27,10 @@ class Server:
         metrics: Metrics,
         listener: socket.socket,
         access: Access | None,
+        *,
+        not_serving_seconds: float,
     ) -> None:
+        self._not_serving_seconds = not_serving_seconds
         self._app = app
         self._questions = questions
         self._metrics = metrics
@@ -56,7 +59,14 @@ class Server:
             await runner.cleanup()
 
     async def livez(self, _request: web.Request) -> web.Response:
-        """200 while this process works: 503 once a partition that lags has not moved for long."""
+        """200 while this process works.
+
+        503 once a partition that lags has not moved for long, or nothing was served for longer.
+        """
+        seconds = self._app.not_serving_seconds()
+        if seconds > self._not_serving_seconds:
+            why = "no group, no partitions, or tables that are not restored"
+            raise not_yet(f"not serving for {seconds:.0f} s: {why}")
         self._require_moving()
         return web.Response(text="alive\n")
 

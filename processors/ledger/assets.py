@@ -1,19 +1,23 @@
 """All users' sums in one place: rows and versions in a table, the sums themselves in memory."""
 
-from collections.abc import Callable, Iterable
-from typing import cast
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Final, cast
 
 import msgspec
 
 from processors.ledger.contributions import (
     AssetContribution,
     Contribution,
+    are_well_formed,
     decode,
     encode,
     key_of,
     row_key,
 )
+from processors.ledger.rows import RowNotRead, reading
 from processors.ledger.sums import AssetSum, BaseSum, new_sum
+from schemas.codec import decode_by
 from schemas.documents import AssetExposure, BaseExposure
 
 ReadRow = Callable[[bytes], bytes | None]
@@ -30,6 +34,11 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 
     version: int
     document: msgspec.Raw
+
+
+_HEAD: Final = msgspec.json.Decoder(Head)
+_KEY: Final = msgspec.json.Decoder(list[str])
+_ROWS_AT_ONCE: Final = 1_000
 
 
 class Emission(msgspec.Struct, frozen=True, gc=False):
@@ -54,13 +63,12 @@ class SumLedger:
         self._sums: dict[int, Sums] = {}
 
     def load(self, partition: int, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Work out the sums of a partition anew from its rows."""
+        """Work out the sums of a partition anew from its rows; raises `RowNotRead`."""
         sums: Sums = {}
-        for key, row in rows:
-            if len(msgspec.json.decode(key)) == 2:  # noqa: PLR2004 - a head: (kind, name)
-                continue
-            contribution = decode(row)
-            _exchange(sums, key_of(contribution), None, contribution)
+        left = iter(rows)
+        while some := list(islice(left, _ROWS_AT_ONCE)):
+            for contribution in _contributions(some):
+                _exchange(sums, key_of(contribution), None, contribution)
         self._sums[partition] = sums
 
     def drop(self, partition: int) -> None:
@@ -82,7 +90,8 @@ class SumLedger:
             key = key_of(new)
             told, stored = encode(new), read(row)
             if told != stored:
-                old = None if stored is None else decode(stored)
+                with reading(row):
+                    old = None if stored is None else decode(stored)
                 if old is not None and old.version > new.version:
                     stale += 1
                     continue
@@ -97,7 +106,7 @@ class SumLedger:
         sums: Sums, key: bytes, time: str, rows: dict[bytes, bytes], read: ReadRow
     ) -> Emission:
         """Give a sum its next version, and its head's row the new document."""
-        document = sums[key].document(_version(read(key)) + 1)
+        document = sums[key].document(_version(key, read(key)) + 1)
         head = Head(document.version, msgspec.Raw(msgspec.json.encode(document)))
         rows[key] = msgspec.json.encode(head)
         return Emission(document, time)
@@ -112,8 +121,8 @@ class SumLedger:
 
 
 def published(head: bytes) -> bytes:
-    """The JSON text of a sum's document, given the row of its head."""
-    return bytes(msgspec.json.decode(head, type=Head).document)
+    """The JSON text of a sum's document, given its head's row; raises `NotADocument`."""
+    return bytes(decode_by(head, _HEAD).document)
 
 
 def _newest(contributions: Iterable[Contribution]) -> tuple[dict[bytes, Contribution], int]:
@@ -131,8 +140,34 @@ def _newest(contributions: Iterable[Contribution]) -> tuple[dict[bytes, Contribu
     return newest, stale
 
 
-def _version(head: bytes | None) -> int:
-    return 0 if head is None else msgspec.json.decode(head, type=Head).version
+def _version(key: bytes, head: bytes | None) -> int:
+    if head is None:
+        return 0
+    with reading(key):
+        return decode_by(head, _HEAD).version
+
+
+def check_row(key: bytes, row: bytes) -> None:
+    """That a row of the table is one of ours; raises `RowNotRead`."""
+    _contributions([(key, row)])
+
+
+def _contributions(rows: Sequence[tuple[bytes, bytes]]) -> list[Contribution]:
+    """What these rows add to the sums; a sum's own row, its head, adds nothing."""
+    found: list[Contribution] = []
+    for key, row in rows:
+        with reading(key):
+            # A head's key is the kind and the name; a share's the user, too.
+            if len(decode_by(key, _KEY)) == 2:  # noqa: PLR2004 - see above
+                decode_by(row, _HEAD)
+            else:
+                found.append(decode(row))
+    if not are_well_formed(found):
+        if len(rows) == 1:
+            raise RowNotRead(rows[0][0], "an amount without its form")
+        for one in rows:
+            _contributions([one])
+    return found
 
 
 def _exchange(sums: Sums, key: bytes, old: Contribution | None, new: Contribution) -> None:

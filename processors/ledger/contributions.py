@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from schemas.amounts import AMOUNT, are_short
+from schemas.codec import NotADocument, decode_by
 from schemas.documents import Balance
 
 
@@ -53,10 +55,14 @@ Share = tuple[bytes, bytes]
 BUNDLE_BYTES: Final = 256 * 1024
 
 _ENCODER: Final = msgspec.json.Encoder()
-_DECODER: Final = msgspec.json.Decoder(Contribution)
-_BUNDLE_DECODER: Final = msgspec.json.Decoder(list[Contribution])
+_DECODER: Final[msgspec.json.Decoder[Contribution]] = msgspec.json.Decoder(Contribution)
+_BUNDLE_DECODER: Final[msgspec.json.Decoder[list[Contribution]]] = msgspec.json.Decoder(
+    list[Contribution]
+)
 _KEYS_REMEMBERED: Final = 4_096
 _LETTERS_REMEMBERED: Final = 64
+# A sum of one user's accounts: as exact as sums are (`schemas.amounts`).
+_LETTERS_MAX: Final = 130
 
 
 def encode(contribution: Contribution) -> bytes:
@@ -65,9 +71,8 @@ def encode(contribution: Contribution) -> bytes:
 
 
 def decode(data: bytes) -> Contribution:
-    """The contribution of these bytes."""
-    contribution: Contribution = _DECODER.decode(data)
-    return contribution
+    """The contribution of these bytes; raises `NotADocument` where they are none."""
+    return decode_by(data, _DECODER)
 
 
 def keyed(contributions: Iterable[Contribution]) -> list[Share]:
@@ -88,9 +93,32 @@ def bundles(shares: Iterable[Share]) -> list[tuple[bytes, bytes]]:
 
 
 def unbundle(bundle: bytes) -> list[Contribution]:
-    """The contributions of one record."""
-    contributions: list[Contribution] = _BUNDLE_DECODER.decode(bundle)
-    return contributions
+    """The contributions of one record; raises `NotADocument` where it holds something else."""
+    found = decode_by(bundle, _BUNDLE_DECODER)
+    if not are_well_formed(found):
+        raise NotADocument("an amount without its form")
+    return found
+
+
+def shares_of(bundles: Iterable[bytes]) -> list[Contribution] | None:
+    """The contributions of many records, looked at at once; None where one is something else."""
+    try:
+        found = [one for bundle in bundles for one in decode_by(bundle, _BUNDLE_DECODER)]
+    except NotADocument:
+        return None
+    return found if are_well_formed(found) else None
+
+
+def are_well_formed(contributions: Iterable[Contribution]) -> bool:
+    """Whether all amounts have their form: nothing else can be added up."""
+    amounts = set[str | None]()
+    for one in contributions:
+        if isinstance(one, AssetContribution):
+            for balance in one.venues.values():
+                amounts.update((balance.total, balance.available, balance.held))
+        else:
+            amounts.update(one.current, one.max)
+    return AMOUNT.fits(amounts) and are_short(amounts, _LETTERS_MAX)
 
 
 def _joined(parts: list[bytes]) -> Iterator[bytes]:

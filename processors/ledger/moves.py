@@ -25,7 +25,9 @@ from processors.ledger.users import (
     doubt,
     fold,
 )
+from schemas.codec import NotADocument, decode_by
 from schemas.documents import BalanceSnapshot
+from schemas.forms import is_well_formed
 from schemas.identity import user_for
 
 
@@ -58,7 +60,7 @@ Order = Withdrawal | Adoption | Unread
 
 T = TypeVar("T")
 
-_DECODER: Final = msgspec.json.Decoder(Order)
+_DECODER: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -77,8 +79,11 @@ class Step(msgspec.Struct, frozen=True, gc=False):
 
 
 def read_order(data: bytes) -> Order:
-    """The order of these bytes; raises msgspec's DecodeError."""
-    order: Order = _DECODER.decode(data)
+    """The order of these bytes; raises `NotADocument` where they are none."""
+    order = decode_by(data, _DECODER)
+    snapshot = order.snapshot if isinstance(order, Adoption) else None
+    if not is_well_formed(order) or (snapshot is not None and not snapshot.is_well_formed()):
+        raise NotADocument("an amount or a time without its form")
     return order
 
 

@@ -11,6 +11,7 @@ from processors.compiled import Account, Folded, Row
 from processors.ledger.contributions import Share, bundles, keyed
 from processors.ledger.doubts import Doubtful, confirmed_by, doubts
 from processors.ledger.moves import Adoption, Order, follow, passed_on
+from processors.ledger.rows import RowNotRead, reading
 from processors.ledger.users import EMITS, Unread, UserState, Verdict, fold
 from processors.ledger.views import NOWHERE, Venues, View
 from schemas.codec import decode, decode_snapshot, encode
@@ -245,6 +246,18 @@ class UserLedger:
         self._remembered.put(key, change.row, view)
 
 
+def check_row(key: bytes, row: bytes) -> None:
+    """That a row of the table is one of ours; raises `RowNotRead`."""
+    plain = compiled.read_row(row)
+    if plain is None:
+        with reading(key):
+            user = decode(row, UserState).user
+    else:
+        user = plain.newest.user
+    if user.encode() != key:
+        raise RowNotRead(key, "it is another user's")
+
+
 class _Remembered:
     """What rows say, by their key, the oldest forgotten first.
 
@@ -263,7 +276,8 @@ class _Remembered:
         found = self._rows.get(key)
         if found is not None and found[0] == row and isinstance(found[1], View):
             return found[1]
-        return View(decode(row, UserState), self._in_assets)
+        with reading(key):
+            return View(decode(row, UserState), self._in_assets)
 
     def row(self, key: bytes, row: bytes) -> Row | None:
         """The same of a plain one; None if it is not plain."""

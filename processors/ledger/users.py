@@ -181,7 +181,7 @@ def settled(state: UserState, key: str) -> UserState:
 
 
 def _judge(stored: BalanceSnapshot, snapshot: BalanceSnapshot) -> Verdict:
-    if snapshot.source == stored.source:
+    if _record_of(snapshot) == _record_of(stored):
         return Verdict.REDELIVERED
     if (snapshot.epoch, snapshot.sequence) == (stored.epoch, stored.sequence):
         if _content(snapshot) == _content(stored):
@@ -189,6 +189,11 @@ def _judge(stored: BalanceSnapshot, snapshot: BalanceSnapshot) -> Verdict:
         return Verdict.REVISED if snapshot.receipt >= stored.receipt else Verdict.STALE
     newer = (snapshot.epoch, snapshot.sequence) > (stored.epoch, stored.sequence)
     return Verdict.ACCEPTED if newer else Verdict.STALE
+
+
+def _record_of(snapshot: BalanceSnapshot) -> tuple[object, ...]:
+    """What no other frame has: a topic that is made anew has other frames in the same places."""
+    return snapshot.source, snapshot.epoch, snapshot.receipt
 
 
 def _content(snapshot: BalanceSnapshot) -> tuple[object, ...]:

@@ -1,15 +1,14 @@
 """What a normaliser gets: a frame's bytes and where they stand."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
 from processors import compiled
 from schemas.documents import Source
 from schemas.headers import Receipt, read_receipt
-
-_NS_PER_MS: Final = 1_000_000
+from schemas.times import record_time_ns
 
 
 class RawRecord(Protocol):
@@ -38,6 +37,6 @@ def raw_frame(topic: str, partition: int, record: RawRecord) -> RawFrame:
     headers = record.headers
     receipt = compiled.receipt(headers)
     if receipt is None:
-        appended_ns = max(0, record.timestamp_ms) * _NS_PER_MS
+        appended_ns = record_time_ns(record.timestamp_ms)
         receipt = read_receipt(headers, offset=record.offset, appended_ns=appended_ns)
     return RawFrame(record.value or b"", receipt, Source(topic, partition, record.offset))

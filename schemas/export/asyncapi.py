@@ -6,7 +6,16 @@ Source: AsyncAPI 3.0.0, and its Kafka bindings 0.5.0.
 from typing import Any, Final
 
 from schemas.export.examples import Example, examples
-from schemas.headers import GENERATION, PART, PARTS, REDACTED, RETRY_OF, VALUE_SCHEMA_ID, VERSION
+from schemas.headers import (
+    GENERATION,
+    INCARNATION,
+    PART,
+    PARTS,
+    REDACTED,
+    RETRY_OF,
+    VALUE_SCHEMA_ID,
+    VERSION,
+)
 from schemas.topics import BALANCES, DEAD_LETTERS, PARTITIONS_DEFAULT, TOPICS, Topic
 
 CONTRACT_VERSION: Final = "3"
@@ -48,6 +57,8 @@ _DEAD_LETTER_HEADERS: Final = {
     "headroom.reason": "Why: one of the contract's reasons.",
     VERSION: "The version of the code that could not.",
     PART: "Only where the raw record tells of several accounts: which of them it is, from 0.",
+    INCARNATION: "Only where the raw topic is not the first of its name, or lost its end: which "
+    "incarnation it is, from 2. It belongs to the identity.",
 }
 _PARTS: Final = {
     PARTS: "Only where the raw record tells of several accounts: how many outcomes it has in all, "
@@ -104,12 +115,19 @@ def _channel(topic: Topic) -> dict[str, Any]:
                 "partitions": PARTITIONS_DEFAULT,
                 "topicConfiguration": {
                     "cleanup.policy": [policy],
-                    **{name: int(value) for name, value in settings.items()},
+                    **{name: _typed(value) for name, value in settings.items()},
                 },
                 "bindingVersion": _BINDING,
             }
         },
     }
+
+
+def _typed(setting: str) -> int | bool | str:
+    """A setting's text as what it means."""
+    if setting in ("true", "false"):
+        return setting == "true"
+    return int(setting) if setting.lstrip("-").isdigit() else setting
 
 
 def _operation(topic: Topic) -> dict[str, Any]:

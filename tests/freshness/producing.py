@@ -12,7 +12,9 @@ from typing import Any, Self
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from headroom.following import Reader
 from headroom.sandbox import HercleConfig, HercleSandbox, SfoxConfig, SfoxSandbox
+from processors.engine.client import properties
 from producers.hercle import HercleLine, HercleSettings
 from producers.line import Line, Lines
 from producers.pace import RateBound
@@ -78,7 +80,10 @@ async def producing(
         "log": log,
     }
     together = Lines(system.venue(venue), lines, RateBound(999), RateBound(9_999))
-    carrying = produce(together, system.kafka, statuses=system.statuses, **(given | around))
+    follow = Reader(lambda: properties(system.kafka))
+    carrying = produce(
+        together, system.kafka, follow=follow, statuses=system.statuses, **(given | around)
+    )
     producer.task = asyncio.create_task(carrying)
     try:
         yield producer

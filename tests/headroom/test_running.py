@@ -15,7 +15,14 @@ from confluent_kafka import KafkaError, KafkaException
 from headroom.errors import KafkaUnreachable, SettingsError, TopicsDiffer
 from headroom.kafka.errors import PortTaken
 from headroom.running import Sparing, one_clear_line, run, set_up_logging
-from processors.engine.errors import EngineError, TopicsMissing
+from processors.engine.errors import (
+    ChangelogCut,
+    CommitsMissing,
+    EngineError,
+    RecordsGone,
+    TopicReplaced,
+    TopicsMissing,
+)
 from producers.errors import SendFailed, TopicMissing, WrongKey
 from schemas.secrets import Secret
 
@@ -94,6 +101,27 @@ def test_what_kafka_says_is_status_1(error: Exception, capsys: pytest.CaptureFix
         raise error
     assert caught.value.code == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "way"),
+    [
+        (RecordsGone(topic="raw", partition=0, position=3, begin=5), "headroom resume"),
+        (CommitsMissing(topic="raw", partition=0), "headroom resume"),
+        (TopicReplaced(topic="x", known="a", found=None, way="headroom replay"), "headroom replay"),
+        (ChangelogCut("x-changelog", 0, "it begins at offset 5"), "headroom replay"),
+    ],
+)
+def test_a_log_that_changed_ends_with_the_way_on(
+    error: Exception, way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, status 1, and one command that goes on, named once."""
+    with pytest.raises(SystemExit) as caught, one_clear_line():
+        raise error
+    said = capsys.readouterr().err
+    assert caught.value.code == 1
+    assert said.endswith(f": see `{way}`\n")
+    assert said.count("see `") == 1
 
 
 def test_what_nobody_foresaw_keeps_its_traceback() -> None:

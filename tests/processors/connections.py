@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from processors.freshness import Connections
+import msgspec
+
+from processors.freshness import Connections, Now, Told
 from schemas.feeds import Cause, ConfirmedFrom, Doubt, FeedStatus
-from schemas.times import rfc3339
+from schemas.times import rfc3339, time_ns_of
 
 NOW_SECONDS = 1_000.0
 STALE_AFTER_SECONDS = 60.0
+LISTENED_SECONDS = 300.0
 
 
 def at(seconds: float) -> str:
@@ -57,11 +60,39 @@ def status(
     )
 
 
-def connections(*statuses: FeedStatus, known: bool = True) -> Connections:
-    """These, and no others, at the moment."""
+def connections(
+    *statuses: FeedStatus,
+    known: bool = True,
+    ahead_seconds: float = 0.0,
+    worker_ahead_seconds: float = 0.0,
+    is_news: bool = True,
+) -> Connections:
+    """These, and no others, at the moment.
+
+    By how much the producers' clock is ahead of the true one, and the worker's, changes the times
+    that are told and compared; when something happened is another thing.
+    """
     return Connections(
-        statuses,
-        now_ns=round(NOW_SECONDS * 10**9),
-        stale_after_seconds=STALE_AFTER_SECONDS,
+        [
+            Told(one, time_ns_of(one.time) / 10**9 - ahead_seconds, is_news=is_news)
+            for one in statuses
+        ],
+        Now(
+            at=NOW_SECONDS,
+            time_ns=round((NOW_SECONDS + worker_ahead_seconds) * 10**9),
+            listened_seconds=LISTENED_SECONDS,
+            stale_after_seconds=STALE_AFTER_SECONDS,
+        ),
         known=known,
     )
+
+
+def set_ahead(status: FeedStatus, seconds: float) -> FeedStatus:
+    """The same, told by a producer whose clock is so much ahead."""
+    names = ("time", "since", "last_heard", "last_frame", "last_confirmed")
+    told = {name: getattr(status, name) for name in names}
+    ahead = {
+        name: one and rfc3339(time_ns_of(one) + round(seconds * 10**9))
+        for name, one in told.items()
+    }
+    return msgspec.structs.replace(status, **ahead)

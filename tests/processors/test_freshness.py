@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from processors.freshness import (
     RANK,
     STATES,
+    Connections,
     Held,
+    Now,
+    Told,
     held_of,
-    together,
     user_freshness,
 )
 from processors.ledger.users import Confirmed, Unread, UserState
@@ -18,11 +20,13 @@ from schemas.documents import Source
 from schemas.feeds import Doubt, FeedStatus
 from schemas.times import time_ns_of
 from tests.processors.connections import (
+    LISTENED_SECONDS,
     NOW_SECONDS,
     STALE_AFTER_SECONDS,
     at,
     connections,
     doubt,
+    set_ahead,
     status,
 )
 from tests.processors.ledger.snapshots import last, snapshot
@@ -142,18 +146,99 @@ def test_the_age_counts_from_when_the_number_was_last_right(
     assert connections(one).freshness(of).age_seconds == age_seconds
 
 
-# -- several producers
+# -- clocks
+
+CLOCKS = [-86_400.0, -3_000.0, 0.0, 3_000.0, 86_400.0]
 
 
-def test_producers_that_tell_at_once_all_count_and_of_those_that_follow_the_last() -> None:
-    one, two = status(1, instance="one", told=995.0), status(2, instance="two")
-    gone = status(1, instance="one", told=989.0)
-    assert together([one, two]) == [two, one]
-    assert together([gone, two]) == [two]
-    other = status(3, connection="2", told=900.0)
-    assert together([gone, two, other]) == [two, other]
-    assert said(one, two) == ("live", "")
-    assert said(gone, two) == ("unconfirmed", "reconnected")
+@pytest.mark.parametrize("producer", CLOCKS)
+@pytest.mark.parametrize("worker", CLOCKS)
+@pytest.mark.parametrize(
+    ("one", "expected", "age_seconds"),
+    [
+        (status(1), ("live", None), 1.0),
+        (status(1, told=980.0, confirmed=980.0), ("live", None), 20.0),
+        # The frame came behind that word: by how much is known by the producer's clock alone.
+        (status(1, told=OLD, confirmed=OLD), ("stale", "not_heard"), NOW_SECONDS - OLD),
+        (status(1, confirmed=OLD), ("stale", "not_heard"), 50.0),
+        (status(1, told=970.0, confirmed=935.0), ("stale", "not_heard"), 50.0),
+        (
+            status(1, state="disconnected", confirmed=980.0),
+            ("disconnected", "connection_lost"),
+            20.0,
+        ),
+        (status(2), ("unconfirmed", "reconnected"), None),
+    ],
+)
+def test_a_wrong_clock_makes_nothing_fresher_or_older(
+    producer: float,
+    worker: float,
+    one: FeedStatus,
+    expected: tuple[str, str | None],
+    age_seconds: float | None,
+) -> None:
+    of = msgspec.structs.replace(held(), received_time=at(950.0 + producer))
+    found = connections(
+        set_ahead(one, producer), ahead_seconds=producer, worker_ahead_seconds=worker
+    ).freshness(of)
+    assert (found.state, found.cause) == expected
+    if age_seconds is not None:
+        assert found.age_seconds == age_seconds
+    # Without a connection of its epoch two clocks are compared, and that is all there is.
+    assert found.age_seconds >= 0.0
+
+
+def test_two_clocks_that_disagree_claim_nothing() -> None:
+    """Nobody knows how old the number is: as old as what this worker knows."""
+    later = msgspec.structs.replace(held(), received_time=at(NOW_SECONDS + 50))
+    assert connections().freshness(later).age_seconds == LISTENED_SECONDS
+    assert connections().freshness(held()).age_seconds == 50.0
+
+
+def test_a_clock_that_was_set_between_a_frame_and_a_status_makes_nothing_fresher() -> None:
+    back = set_ahead(status(1, vouches_from=6), -500.0)
+    assert connections(back, ahead_seconds=-500.0).freshness(held()).age_seconds == 50.0
+    live = set_ahead(status(1, confirmed=990.0), -500.0)
+    found = connections(live, ahead_seconds=-500.0).freshness(held())
+    assert (found.state, found.age_seconds) == ("live", 10.0)
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (status(1), ("unconfirmed", "unknown")),
+        (status(2), ("unconfirmed", "unknown")),
+        (status(1, doubt=doubt("unanswered")), ("unconfirmed", "unknown")),
+        (status(1, told=OLD), ("stale", "not_heard")),
+        (status(1, state="disconnected"), ("disconnected", "connection_lost")),
+        (status(1, state="refused"), ("refused", "key_refused")),
+    ],
+)
+def test_what_was_there_before_anybody_listened_vouches_for_nothing(
+    one: FeedStatus, expected: tuple[str, str]
+) -> None:
+    found = connections(one, is_news=False)
+    fresh = found.freshness(held())
+    assert (fresh.state, fresh.cause) == expected
+    assert fresh.age_seconds >= 1.0
+    assert found.settled == (expected[1] != "unknown")
+
+
+def test_of_an_old_word_nobody_knows_when_it_was_told() -> None:
+    """Read a moment ago, and told a day ago: the frame's own time says more."""
+    yesterday = status(1, told=-85_400.0, confirmed=-85_400.0, since=-86_000.0)
+    of = msgspec.structs.replace(held(), received_time=at(-85_450.0))
+    found = Connections(
+        [Told(yesterday, NOW_SECONDS, is_news=False)],
+        Now(
+            at=NOW_SECONDS,
+            time_ns=round(NOW_SECONDS * 10**9),
+            listened_seconds=0.0,
+            stale_after_seconds=STALE_AFTER_SECONDS,
+        ),
+    ).freshness(of)
+    assert (found.state, found.cause) == ("unconfirmed", "unknown")
+    assert found.age_seconds == 86_400.0
 
 
 # -- a user
@@ -238,10 +323,6 @@ def oracle(statuses: list[FeedStatus], one: Held) -> str:
     speaking = []
     for each in statuses:
         if each.venue != one.venue:
-            continue
-        rivals = [s for s in statuses if (s.venue, s.connection) == (each.venue, each.connection)]
-        youngest = max(time_ns_of(s.time) for s in rivals)
-        if youngest - time_ns_of(each.time) > 10 * 10**9:
             continue
         mine = each.epoch == one.epoch
         if not mine and each.accounts is not None and one.account not in each.accounts:

@@ -1,6 +1,7 @@
 """Freshness as a worker answers it: statuses, frames and what cannot be read, over a real Kafka."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from headroom.audit import audit
 from schemas.feeds import ConfirmedFrom, Doubt
+from schemas.times import rfc3339
 from schemas.topics import UNCONFIRMED
 from tests.conftest import KafkaHandle
 from tests.processors.pipeline import EPOCH, Pipeline, answered, now, sfox_frame, status
@@ -121,6 +123,44 @@ async def test_statuses_that_are_not_told_any_more_grow_stale_by_themselves(
         assert found["reason"].startswith("nothing is told of the connection since ")
         await pipeline.tell(status(EPOCH))
         await reaches(url, A, "live")
+
+
+@pytest.mark.parametrize(
+    ("worker_ahead_seconds", "producer_ahead_seconds"),
+    [(-86_400, 0), (86_400, 0), (0, 3_000), (0, -86_400), (-86_400, 3_000)],
+)
+async def test_no_clock_that_is_wrong_makes_anything_live_or_young(
+    pipeline: Pipeline, worker_ahead_seconds: int, producer_ahead_seconds: int
+) -> None:
+    """Whose clock it may be: a producer that was killed is stale, and ages by what has passed."""
+
+    async def tell() -> None:
+        one, ahead_ns = status(EPOCH), producer_ahead_seconds * 10**9
+        times = ("time", "last_heard", "last_confirmed")
+        found = dict.fromkeys(times, rfc3339(time.time_ns() + ahead_ns))
+        await pipeline.tell(msgspec.structs.replace(one, **found))
+
+    async def go_on() -> None:
+        while True:
+            await tell()
+            await asyncio.sleep(0.2)
+
+    await pipeline.send("sfox", [("a", sfox_frame("a", 1, btc="1"))])
+    await tell()
+    options = {"stale_after_seconds": 3.0, "clock_ahead_seconds": worker_ahead_seconds}
+    with pipeline.worker("one", **options) as worker:
+        url = await worker.ready()
+        await pipeline.drained()
+        # It was told before anybody listened.
+        await reaches(url, A, "stale", "not_heard")
+        producer = asyncio.create_task(go_on())
+        found = await reaches(url, A, "live")
+        assert found["age_seconds"] <= 3.0
+        [feed] = (await answered(url, "/v1/feeds"))["feeds"]
+        assert feed["silent_seconds"] < 60.0
+        producer.cancel()
+        found = await reaches(url, A, "stale", "not_heard")
+        assert 3.0 < found["age_seconds"] < 60.0
 
 
 async def test_a_frame_that_cannot_be_read_marks_its_account_until_the_next_one(

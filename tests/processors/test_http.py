@@ -10,8 +10,10 @@ import aiohttp
 import pytest
 from faust.types import TP
 
-from processors.app import Worker, WorkerSettings
+from headroom.following import Reader
+from processors.app import NOT_SERVING_SECONDS, Worker, WorkerSettings
 from processors.engine import EngineSettings
+from processors.engine.client import properties
 from processors.engine.restore import Restorer
 from processors.names import Names
 from tests.conftest import KafkaHandle
@@ -26,9 +28,9 @@ async def pipeline(kafka: KafkaHandle, unique: str, tmp_path: Path) -> AsyncIter
 
 @pytest.fixture
 async def held(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """A worker whose restore waits for an event, and its URL."""
+    """A worker whose restore waits for an event, and its URL; a parameter is its patience."""
     gate, original = asyncio.Event(), Restorer.run
 
     async def gated(self: Restorer, *args: Any, **options: Any) -> set[TP]:
@@ -46,7 +48,13 @@ async def held(
         url=url,
         session_seconds=2.0,
     )
-    worker = Worker(WorkerSettings(engine, names=Names.behind(pipeline.prefix)), listener)
+    settings = WorkerSettings(
+        engine,
+        names=Names.behind(pipeline.prefix),
+        not_serving_seconds=getattr(request, "param", NOT_SERVING_SECONDS),
+    )
+    follow = Reader(lambda: properties(pipeline.kafka))
+    worker = Worker(settings, listener, follow=follow)
     stop = asyncio.Event()
     running = asyncio.create_task(worker.run(stop))
     async with asyncio.timeout(20):
@@ -98,6 +106,27 @@ async def test_while_tables_are_restored_the_answer_is_503(
         assert "headroom_serving 1.0" in text
         assert 'headroom_transactions_total{outcome="committed"}' in text
         assert "headroom_restored_records_total" in text
+
+
+@pytest.mark.parametrize("held", [0.5], indirect=True)
+async def test_who_does_not_serve_for_long_is_not_alive(held: tuple[str, asyncio.Event]) -> None:
+    """A supervisor starts it again; as soon as it serves it is well."""
+    url, gate = held
+    async with aiohttp.ClientSession() as session:
+
+        async def alive() -> tuple[int, str]:
+            async with session.get(url + "/livez") as response:
+                return response.status, await response.text()
+
+        async def until_alive_is(status: int) -> str:
+            async with asyncio.timeout(20):
+                while (answer := await alive())[0] != status:
+                    await asyncio.sleep(0.05)
+            return answer[1]
+
+        assert "no group, no partitions, or tables that are not" in await until_alive_is(503)
+        gate.set()
+        await until_alive_is(200)
 
 
 @pytest.mark.parametrize("path", ["/table", "/table/users", "/router", "/stats/", "/agent", "/"])

@@ -6,12 +6,15 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from headroom.following import Reader
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
+from processors.engine.client import properties
 from processors.http.access import Access, Grant, hashed
 from processors.names import EVERYTHING, Accounts, Names
 from schemas.secrets import Secret
@@ -41,7 +44,14 @@ async def main(options: dict[str, Any]) -> None:
         access=access_of(options),
         stale_after_seconds=float(options.get("stale_after_seconds", 60.0)),
     )
-    await Worker(settings, listener).run(stop, on_serving=lambda: print("ready", url, flush=True))
+    ahead_ns = int(options.get("clock_ahead_seconds", 0)) * 1_000_000_000
+    worker = Worker(
+        settings,
+        listener,
+        follow=Reader(lambda: properties(engine.kafka)),
+        clock_ns=lambda: time.time_ns() + ahead_ns,
+    )
+    await worker.run(stop, on_serving=lambda: print("ready", url, flush=True))
 
 
 def frames_of(options: dict[str, Any]) -> Mapping[str, Accounts]:

@@ -2,13 +2,19 @@
 
 from typing import Any
 
+import pytest
+
 from producers.condition import Condition
 from schemas.feeds import Doubt, FeedStatus
+from schemas.times import time_ns_of
+
+NS_PER_S = 1_000_000_000
 
 
 class Clock:
     def __init__(self) -> None:
         self.now_ns = 1_000
+        self.passed_seconds = 0.0
 
     def __call__(self) -> int:
         return self.now_ns
@@ -21,7 +27,13 @@ def at(number: int) -> str:
 def condition(*, heard: bool = True, accounts: Any = None) -> tuple[Condition, Clock]:
     clock = Clock()
     made = Condition(
-        "sfox", "1", "here", vouches_when_heard=heard, accounts=accounts, clock_ns=clock
+        "sfox",
+        "1",
+        "here",
+        vouches_when_heard=heard,
+        accounts=accounts,
+        clock_ns=clock,
+        monotonic=lambda: clock.passed_seconds,
     )
     return made, clock
 
@@ -148,3 +160,20 @@ def test_what_changes_every_second_is_no_news_and_the_rest_is() -> None:
     assert made.vouching == before
     made.confirmed(("u",))
     assert made.vouching != before
+
+
+@pytest.mark.parametrize("set_seconds", [-86_400, -600, 0, 3_600])
+def test_how_long_ago_something_was_is_told_whatever_the_clock_was_set_to(set_seconds: int) -> None:
+    made, clock = condition()
+    clock.now_ns = begun_ns = 1_000_000 * NS_PER_S
+    made.begin_epoch(7, "reconnected", "connected anew")
+    made.heard()
+    made.established()
+    made.received(clock.now_ns)
+    clock.passed_seconds = 5.0
+    clock.now_ns = begun_ns + (5 + set_seconds) * NS_PER_S
+    status = told(made)
+    assert status.last_confirmed is not None
+    for time in (status.last_heard, status.last_frame, status.last_confirmed):
+        assert time is not None
+        assert time_ns_of(status.time) - time_ns_of(time) == 5 * NS_PER_S

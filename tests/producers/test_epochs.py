@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from aiokafka import codec
+from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.epochs import EpochSource, greatest_epoch
-from producers.errors import KafkaUnreachable, TopicMissing
+from producers.errors import CodecMissing, KafkaUnreachable, TopicMissing
 from producers.kafka import reach
 from tests.producers import topics
 
@@ -51,6 +53,22 @@ async def test_records_without_a_readable_epoch_are_looked_past(kafka: Any) -> N
     )
     assert await greatest(kafka, venue.raw_topic) == 77
     assert await greatest(kafka, venue.raw_topic, look_back_records=4) == 0
+
+
+@pytest.mark.parametrize("name", ["gzip", "lz4", "snappy", "zstd"])
+async def test_it_is_read_however_it_is_compressed(
+    kafka: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = await topics.fresh(kafka.bootstrap)
+    writer = Producer({"bootstrap.servers": kafka.bootstrap, "compression.type": name})
+    writer.produce(venue.raw_topic, b"x" * 2_000, headers=topics.headers(1_039).encode())
+    assert writer.flush(30) == 0
+    assert await greatest(kafka, venue.raw_topic) == 1_039
+    if name != "gzip":
+        # Where the codec is not installed, that is what is said; Kafka can be reached.
+        monkeypatch.setattr(codec, f"has_{name}", lambda: False)
+        with pytest.raises(CodecMissing, match=f"{name}.*install the package `cramjam`"):
+            await greatest(kafka, venue.raw_topic)
 
 
 async def test_an_older_epoch_at_the_end_does_not_hide_a_newer_one(kafka: Any) -> None:

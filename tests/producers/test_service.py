@@ -10,6 +10,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from websockets.asyncio.server import ServerConnection
 
+from headroom.following import Reader
+from processors.engine.client import properties
 from producers import sfox
 from producers.errors import KafkaUnreachable, SendFailed, TopicMissing, WrongKey
 from producers.hercle import HercleLine, HercleSettings
@@ -28,6 +30,8 @@ from tests.producers.test_negotiate import balances, hub, web
 from tests.producers.worlds import CALM, CANARY, let_in, until, venue
 
 HOUR_NS = 3_600_000_000_000
+NOBODY = {"bootstrap_servers": "127.0.0.1:1"}
+no_reader = Reader(lambda: properties(NOBODY))
 
 
 def around(**changes: Any) -> dict[str, Any]:
@@ -56,7 +60,8 @@ async def produce(kafka: Any, at: Venue, lines: list[Any], given: dict[str, Any]
             public_topic=topics.public_topic(at),
         )
         together = Lines(at, lines, attempts=RateBound(99), requests=RateBound(999))
-        return await carry(together, servers, statuses=statuses, **given)
+        follow = Reader(lambda: properties(servers))
+        return await carry(together, servers, follow=follow, statuses=statuses, **given)
 
 
 def sfox_line(url: str, key: str = CANARY) -> SfoxLine:
@@ -165,7 +170,7 @@ async def test_when_kafka_takes_a_frame_no_more_the_producer_ends(
 async def test_without_kafka_or_its_topic_it_does_not_begin(kafka: Any) -> None:
     settings = SfoxSettings(api_key=Secret(CANARY))
     with pytest.raises(KafkaUnreachable):
-        await carry(sfox.lines(settings), {"bootstrap_servers": "127.0.0.1:1"}, **around())
+        await carry(sfox.lines(settings), NOBODY, follow=no_reader, **around())
     nowhere = Venue("nowhere", feed="x")
     with pytest.raises(TopicMissing):
         await produce(kafka, nowhere, [sfox_line("ws://localhost:1/")], around())
@@ -176,4 +181,4 @@ async def test_two_producers_may_share_a_registry() -> None:
     for _ in range(2):
         lines = sfox.lines(SfoxSettings(api_key=Secret(CANARY)))
         with pytest.raises(KafkaUnreachable):
-            await carry(lines, {"bootstrap_servers": "127.0.0.1:1"}, **given)
+            await carry(lines, NOBODY, follow=no_reader, **given)

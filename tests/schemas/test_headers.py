@@ -1,5 +1,6 @@
 """Headers: of raw records, CloudEvents in binary mode, and Kafka Connect's of dead letters."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +26,13 @@ WHOLE = {
     "receipt": b"3",
     "received_time": RECEIVED.encode(),
 }
+
+
+def test_a_dead_letter_of_a_later_incarnation_says_which_and_one_of_the_first_does_not() -> None:
+    first = DeadLetterOrigin("raw.sfox.balances.v1", 1, 22, "normalise", "a.module")
+    later = msgspec.structs.replace(first, incarnation=2)
+    told = [dead_letter(one, reason="amount", detail="x", own=[]) for one in (first, later)]
+    assert told[1] == [*told[0], ("headroom.incarnation", b"2")]
 
 
 def test_a_raw_record_says_venue_feed_epoch_receipt_and_received_time() -> None:

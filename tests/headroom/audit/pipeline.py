@@ -4,6 +4,8 @@ from collections import defaultdict
 from zlib import crc32
 
 from headroom.audit import Record, Sent, World
+from headroom.audit.incarnations import read_book
+from headroom.known_topics import KnownTopic, entry
 from processors.ledger.assets import SumLedger
 from processors.ledger.contributions import decode as decode_contribution
 from processors.ledger.contributions import encode as encode_contribution
@@ -15,6 +17,7 @@ from schemas import topics
 from schemas.codec import decode, encode
 from schemas.documents import AssetExposure, BalanceSnapshot, Source
 from schemas.headers import DeadLetterOrigin, RawHeaders, cloud_event, dead_letter, read_receipt
+from schemas.incarnations import named_at, parted
 from schemas.rejections import Rejected
 from schemas.times import time_ns_of
 from schemas.venues import VENUES
@@ -37,6 +40,35 @@ class Pipeline:
         for partition in range(PARTITIONS):
             self._sums.load(partition, ())
         self._receipts = defaultdict(int)
+        self.topics = {}
+
+    def make_again(self, topic):
+        """A raw topic is deleted and made again."""
+        known = self.topics.get(topic) or KnownTopic(topic, "a")
+        self.topics[topic] = known.replaced("b", PARTITIONS)
+        self.records[topic] = []
+        self._ends = defaultdict(int, {p: end for p, end in self._ends.items() if p[0] != topic})
+
+    def lose_end(self, topic):
+        """A raw topic loses the last record of each partition."""
+        known = self.topics.get(topic) or KnownTopic(topic, "a")
+        places = [(topic, partition) for partition in range(PARTITIONS)]
+        begins = [max(0, self._ends[place] - 1) for place in places]
+        kept = dict(zip(places, begins, strict=True))
+        self.topics[topic] = known.shortened(tuple(begins))
+        self._ends |= kept
+        found = self.records[topic]
+        self.records[topic] = [one for one in found if one.offset < kept[one.identity[:2]]]
+
+    @property
+    def incarnations(self):
+        """As the audit reads them in the book."""
+        return read_book(entry(topic) for topic in self.topics.values())
+
+    def _identity(self, record):
+        topic = self.topics.get(record.topic)
+        history = () if topic is None else topic.history
+        return named_at(record.topic, history, record.partition, record.offset)
 
     def frame(self, venue, frame, *, account, epoch=1, headers=None):
         """A venue sends a frame, a producer keeps it, and all that follows happens."""
@@ -61,7 +93,7 @@ class Pipeline:
 
     def normalise(self, venue, record):
         receipt = read_receipt(record.headers, offset=record.offset, appended_ns=time_ns_of(TIME))
-        source = Source(record.topic, record.partition, record.offset)
+        source = Source(self._identity(record), record.partition, record.offset)
         outcome = NORMALISERS[venue](RawFrame(record.value, receipt, source))
         if isinstance(outcome, tuple):
             for number, one in enumerate(outcome):
@@ -72,14 +104,19 @@ class Pipeline:
     def _outcome(self, record, outcome, part):
         if isinstance(outcome, Rejected):
             origin = DeadLetterOrigin(
-                *record.identity, stage="normalise", class_name="x", part=part
+                *record.identity,
+                stage="normalise",
+                class_name="x",
+                part=part,
+                incarnation=parted(self._identity(record))[1],
             )
             headers = dead_letter(
                 origin, reason=outcome.reason, detail=outcome.detail, own=record.headers
             )
             self.append(topics.DEAD_LETTERS, record.key, record.value, headers)
             return
-        identity = record.place if part is None else f"{record.place}/{part[0]}"
+        place = f"{self._identity(record)}/{record.partition}/{record.offset}"
+        identity = place if part is None else f"{place}/{part[0]}"
         event = self._event(topics.BALANCES, outcome.user, identity)
         if part is not None:
             event.append(("headroom.parts", str(part[1]).encode()))
@@ -122,4 +159,5 @@ class Pipeline:
         return cloud_event(topic=topic, subject=subject, event_id=event_id, time=TIME)
 
     def world(self, **more):
-        return World({name: list(found) for name, found in self.records.items()}, **more)
+        records = {name: list(found) for name, found in self.records.items()}
+        return World(records, **{"incarnations": self.incarnations, **more})

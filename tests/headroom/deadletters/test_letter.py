@@ -42,6 +42,23 @@ def test_a_letter_of_one_of_several_accounts_says_which() -> None:
         assert read(found) is None
 
 
+def test_a_letter_of_a_topic_that_was_made_again_is_another_one() -> None:
+    """So it is listed, and sent again, beside that of the same place in the topic of before."""
+    found = record("raw.sfox.balances.v1")
+    first = read(found)
+    found.headers = [*found.headers, ("headroom.incarnation", b"2")]
+    letter = read(found)
+    assert letter is not None
+    assert first is not None
+    assert str(letter.origin) == "raw.sfox.balances.v1~2/3/17"
+    assert letter.origin.topic == "raw.sfox.balances.v1"
+    assert place_of(str(letter.origin)) == letter.origin != first.origin
+    assert letter.headers == first.headers
+    assert letter.venue == "sfox"
+    found.headers = [*found.headers, ("headroom.incarnation", b"x")]
+    assert read(found) is None
+
+
 def test_a_strangers_record_is_no_letter() -> None:
     found = record("raw.sfox.balances.v1")
     for headers in ([], [("headroom.reason", b"amount")], found.headers[2:]):

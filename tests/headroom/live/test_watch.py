@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -14,6 +15,7 @@ from rich.console import Console
 from headroom.asking import NotAnswered
 from headroom.live import show
 from headroom.live.ask import Worker
+from headroom.live.scene import HeardStatus, venues_of
 from headroom.live.show import watch
 from schemas.secrets import Secret
 from schemas.times import time_ns_of
@@ -112,6 +114,15 @@ async def fake() -> AsyncIterator[tuple[FakeWorker, str]]:
     async with TestServer(worker.app()) as server:
         worker.server = server
         yield worker, str(server.make_url("")).rstrip("/")
+
+
+def test_when_a_venue_was_heard_is_not_told_by_our_clock_where_a_worker_has_heard_of_it() -> None:
+    """Whatever that says: the worker counts from when it heard, the producer before that."""
+    told = [{**each, "silent_seconds": 3.0} for each in FEEDS]
+    for day in (-1, 0, 1):
+        now_ns = time_ns_of(NOW) + day * 86_400 * 10**9
+        hercle, sfox = venues_of(msgspec.convert(told, list[HeardStatus]), now_ns=now_ns)
+        assert (hercle.heard_seconds, sfox.heard_seconds) == (3.5, None)
 
 
 async def test_a_scene_is_what_the_worker_says(fake: tuple[FakeWorker, str]) -> None:

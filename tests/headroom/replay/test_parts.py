@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from headroom import known_topics
 from headroom.clients import Place
 from headroom.generations.book import Book, Unknown, entry, no_entry
 from headroom.generations.kind import (
@@ -26,7 +27,7 @@ from headroom.reading import Outside
 from headroom.replay import promote, show
 from headroom.replay.alone import Stopped
 from headroom.replay.asked import Asked
-from headroom.replay.begin import LiveBehind, caught_up
+from headroom.replay.begin import LiveBehind, OtherRaw, caught_up, known, same_raw
 from headroom.replay.carry import carried_state, reader, records_of
 from headroom.replay.compare import Compared, Comparison, Difference
 from headroom.replay.rebuild import Pace, _Run, job_of
@@ -34,6 +35,7 @@ from processors.ledger.users import Confirmed, UserState
 from schemas.codec import decode
 from schemas.documents import BalanceSnapshot, Source, UserBalances
 from schemas.feeds import UnconfirmedAccount
+from schemas.incarnations import Incarnation
 from tests.headroom.replay.made import RAW, generation
 from tests.processors.ledger.doubted import unread
 from tests.processors.ledger.snapshots import snapshot
@@ -41,6 +43,49 @@ from tests.processors.ledger.snapshots import snapshot
 
 def of(account: str, offset: int, venue: str = "sfox") -> BalanceSnapshot:
     return snapshot(1, 1, offset, account=account, venue=venue, assets={"BTC": "1"}, offset=offset)
+
+
+def of_topic(topic: str, offset: int) -> BalanceSnapshot:
+    one = of("a", offset)
+    return msgspec.structs.replace(one, source=Source(topic, 0, offset))
+
+
+def test_what_a_generation_tells_and_what_lies_behind_it_goes_by_the_incarnation() -> None:
+    """It begins at 12: what lies before is of the first, and was read too."""
+    one = generation(incarnations={RAW: (Incarnation(2, (12,)),)})
+    second = f"{RAW}~2"
+    assert [one.tells(RAW, 0, offset) for offset in (9, 10, 11, 12)] == [False, True, True, False]
+    assert [one.tells(second, 0, offset) for offset in (11, 12, 20)] == [False, True, False]
+    assert not one.is_behind(RAW, 0, 25)
+    assert one.is_behind(second, 0, 25)
+    assert one.is_behind(f"{RAW}~3", 0, 15)
+
+
+def test_a_generation_of_topics_that_were_made_again_since_is_not_gone_on_with() -> None:
+    book, one = Book(), generation()
+    book.take(*entry(one))
+    same_raw(book, one)
+    book.take(*known_topics.entry(known_topics.KnownTopic(RAW, "a").replaced("b", 1)))
+    with pytest.raises(OtherRaw, match="drop it"):
+        known(book, "g", Asked())
+    with pytest.raises(OtherRaw, match="generation g: raw topics"):
+        promote._promotable(book, "g")
+
+
+@pytest.mark.parametrize(
+    ("one", "accounts", "read"),
+    [
+        (of_topic(RAW, 15), None, False),  # of the topic of before
+        (of_topic(f"{RAW}~2", 9), None, False),
+        (of_topic(f"{RAW}~2", 15), None, True),
+        (of_topic(f"{RAW}~3", 2), None, True),  # of one that came later
+    ],
+)
+def test_an_account_is_carried_if_its_newest_frame_is_of_a_topic_that_is_gone(
+    one: BalanceSnapshot, accounts: list[str] | None, *, read: bool
+) -> None:
+    again = generation(accounts={"sfox": accounts}, incarnations={RAW: (Incarnation(2, (0,)),)})
+    assert reader(again)(one) == read
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
+from faust.types import TP
 
 from headroom.reading import written_ends
 from processors.engine import Batch, EngineApp, EngineSettings, Table
@@ -31,6 +32,7 @@ class Bench:
         self.folder = folder
         self.source, self.out = f"{name}.in", f"{name}.out"
         self.changelog = f"{name}-rows-changelog"
+        self._running: list[EngineApp] = []
 
     @contextlib.asynccontextmanager
     async def topics(self) -> AsyncIterator["Bench"]:
@@ -57,20 +59,15 @@ class Bench:
             [NewTopic(t, num_partitions=PARTITIONS, replication_factor=1) for t in topics]
         )
 
-    async def empty(self, topic: str) -> None:
-        """Delete all records of a topic; its end stays where it is, with nothing before it."""
-        deleting = {"cleanup.policy": "delete"}
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=deleting)
-        await self.admin.alter_configs([resource])
-        to_the_end = RecordsToDelete(before_offset=-1)
-        await self.admin.delete_records(
-            {TopicPartition(topic, number): to_the_end for number in range(PARTITIONS)}
-        )
-
     async def limit(self, topic: str, record_bytes_max: int) -> None:
         """Have Kafka refuse larger requests for a topic."""
-        limits = {"max.message.bytes": str(record_bytes_max)}
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=limits)
+        await self.set(topic, **{"max.message.bytes": str(record_bytes_max)})
+
+    async def set(self, topic: str, **settings: str) -> None:
+        """Set a topic's settings; a changelog's policy stays what it is, unless named."""
+        if topic == self.changelog:
+            settings = {"cleanup.policy": "compact", **settings}
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=settings)
         await self.admin.alter_configs([resource])
 
     async def write(self, topic: str, key: bytes, value: bytes) -> None:
@@ -112,8 +109,11 @@ class Bench:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 while not app.serving and app.crash_reason is None:
                     await asyncio.sleep(0.01)
+            self._running.append(app)
             yield app
         finally:
+            if app in self._running:
+                self._running.remove(app)
             await app.stop()
 
     async def send(self, *records: tuple[bytes, bytes], partition: int = 0) -> None:
@@ -124,14 +124,32 @@ class Bench:
 
     async def committed(self) -> int:
         """The sum of the group's commits on the source."""
+        return sum((await self._commits()).values())
+
+    async def _commits(self) -> dict[TP, int]:
         offsets = await self.admin.list_consumer_group_offsets(self.name)
-        return sum(max(0, o.offset) for tp, o in offsets.items() if tp.topic == self.source)
+        return {
+            TP(tp.topic, tp.partition): max(0, found.offset)
+            for tp, found in offsets.items()
+            if tp.topic == self.source
+        }
 
     async def until_committed(self, count: int) -> None:
-        """Wait until the group has committed so many records of the source."""
+        """Wait until the group has committed so many records of the source, and the apps know it.
+
+        Kafka has a commit a moment before the app that made it hears so and settles its rows.
+        """
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while await self.committed() < count:
+            while sum((commits := await self._commits()).values()) < count:
                 await asyncio.sleep(0.05)
+            while not all(_has_settled(app, commits) for app in self._running):
+                await asyncio.sleep(0.01)
+
+    async def members(self) -> int:
+        """How many members the group has."""
+        (answer,) = await self.admin.describe_consumer_groups([self.name])
+        (group,) = answer.to_object()["groups"]
+        return len(group["members"])
 
     async def end(self, topic: str) -> int:
         """The end of partition 0 of a topic."""
@@ -140,11 +158,10 @@ class Bench:
         return found
 
     async def delete_before(self, topic: str, offset: int) -> None:
-        """Delete the records of partition 0 before an offset."""
-        deleting = {"cleanup.policy": "delete"}
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=deleting)
-        await self.admin.alter_configs([resource])
+        """Delete the records of partition 0 before an offset (-1: all); the policy stays."""
+        await self.set(topic, **{"cleanup.policy": "delete"})
         await self.admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(offset)})
+        await self.set(topic)
 
     async def records(self, topic: str) -> list[tuple[bytes, bytes | None]]:
         """What lies in a topic, partition by partition."""
@@ -158,6 +175,15 @@ class Bench:
                 for records in (await self._consumer.getmany(tp, timeout_ms=200)).values():
                     found += [(record.key, record.value) for record in records]
         return found
+
+
+def _has_settled(app: EngineApp, commits: dict[TP, int]) -> bool:
+    """Whether an app has settled whatever of its partitions is committed; or never will."""
+    flight = app.consumer.flight
+    if not flight.started or flight.broken is not None:
+        return True
+    reached = {tp: flight.progress.reached(tp) for tp in commits}
+    return all(done is None or done >= commits[tp] for tp, done in reached.items())
 
 
 def counting(table: Table, out: str) -> Agent:

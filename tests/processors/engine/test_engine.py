@@ -170,19 +170,6 @@ async def test_a_record_that_is_refused_alone_stops_the_worker(bench: Bench, ref
     assert [row for _, row in await bench.records(limited)][-3:] == [large, b"small", b"small"]
 
 
-async def test_a_restore_ends_where_the_last_records_are_gone(bench: Bench) -> None:
-    """A changelog whose tail was compacted or deleted is at its end by position, not by event."""
-    await bench.send(*[(b"a", b"")] * 5)
-    app, table = bench.app(store="memory")
-    async with bench.running(app, counting(table, bench.out)):
-        await bench.until_committed(5)
-    await bench.empty(bench.changelog)
-    app, table = bench.app(store="memory")
-    async with bench.running(app, counting(table, bench.out)):
-        assert app.serving
-        assert table.committed(0, b"a") is None
-
-
 async def test_a_changelog_that_was_cut_is_refused(bench: Bench) -> None:
     """A local table that holds more than its changelog stops the worker: rows are not served."""
     await bench.send(*[(b"a", b"")] * 5)

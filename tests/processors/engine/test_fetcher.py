@@ -9,6 +9,7 @@ from faust.types import TP
 
 from processors.engine import fetcher as fetching
 from processors.engine.fetcher import Fetcher
+from processors.engine.positions import Bounds
 
 
 class StandIn:
@@ -79,6 +80,8 @@ def stand_in(
     monkeypatch: pytest.MonkeyPatch, calls: list[tuple[str, Any]], given: list[list[Any]]
 ) -> None:
     monkeypatch.setattr(fetching, "Consumer", lambda *_, **__: StandIn(calls, given))
+    whole = lambda _, partitions: dict.fromkeys(partitions, Bounds(0, 1_000))  # noqa: E731
+    monkeypatch.setattr(fetching.Asking, "bounds", whole)
 
 
 @pytest.mark.usefixtures("stand_in")

@@ -1,8 +1,8 @@
-"""A hung agent is seen by offsets that do not move."""
+"""A hung agent is seen by offsets that do not move; not serving is counted."""
 
 from faust.types import TP
 
-from processors.engine.stall import Stall
+from processors.engine.stall import NotServing, Stall
 
 A, B = TP("t", 0), TP("t", 1)
 
@@ -34,3 +34,19 @@ def test_a_partition_of_which_nothing_was_ever_done_counts_too() -> None:
     assert stall.look(0, {A: 5, B: 5}, {A: None}) == []
     assert stall.look(10, {A: 5}, {A: None}) == [A]
     assert stall.look(11, {A: 5, B: 5}, {A: None}) == [A]
+
+
+def test_a_worker_that_does_not_serve_is_counted_from_its_start_and_from_each_loss() -> None:
+    not_serving = NotServing(100)
+    assert not_serving.look(130, serving=False, progress=0) == 30
+    assert not_serving.look(140, serving=True, progress=0) == 0
+    assert not_serving.look(141, serving=False, progress=0) == 1
+    assert not_serving.look(150, serving=False, progress=0) == 10
+
+
+def test_a_restore_that_moves_on_is_no_standstill() -> None:
+    """A million rows take as long as they take."""
+    not_serving = NotServing(0)
+    for second in range(1, 1_000):
+        assert not_serving.look(second, serving=False, progress=second) == 0
+    assert not_serving.look(1_030, serving=False, progress=999) == 31

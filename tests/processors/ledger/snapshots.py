@@ -123,11 +123,17 @@ exposures = st.none() | st.tuples(
 )
 
 
+def _places(offset: int) -> st.SearchStrategy[int]:
+    """This offset, or one that other frames have had."""
+    return st.sampled_from([offset, offset, offset, offset // 2, 0])
+
+
 @st.composite
 def logs(draw: st.DrawFn, *, user: str = "u") -> list[BalanceSnapshot]:
     """What venues said of one user's accounts, in the order in which it was received.
 
-    Receipts grow within an epoch. Sequences grow, stand still with other content, or fall.
+    Receipts grow within an epoch. Sequences grow, stand still with other content, or fall. Now and
+    then an offset comes again: the raw topic was made anew.
     """
     log = []
     epoch = receipt = 0
@@ -147,7 +153,7 @@ def logs(draw: st.DrawFn, *, user: str = "u") -> list[BalanceSnapshot]:
                 assets=draw(holdings),
                 exposure=draw(exposures),
                 deleted=draw(st.integers(0, 4)) == 0,
-                offset=offset,
+                offset=draw(_places(offset)),
                 unknown=draw(unknown_assets),
             )
         )
@@ -170,7 +176,7 @@ def plain_logs(draw: st.DrawFn, *, user: str = "u") -> list[BalanceSnapshot]:
                 account=draw(st.sampled_from("ab")) if odd else "a",
                 assets=draw(holdings if odd else plain_holdings),
                 deleted=odd and draw(st.booleans()),
-                offset=offset,
+                offset=draw(_places(offset)),
                 unknown=draw(unknown_assets) if odd else (),
             )
         )

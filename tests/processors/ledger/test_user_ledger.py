@@ -139,6 +139,20 @@ def test_only_what_differs_from_before_the_batch_is_told() -> None:
     assert changes.users[0].version == 3
 
 
+def test_another_frame_in_the_same_place_counts_the_short_way_and_the_long_one() -> None:
+    """A raw topic that was deleted and made again has other frames at its offsets."""
+    for is_compiled in (True, False):
+        world = World()
+        world.compiled = is_compiled
+        world.fold(snapshot(1, 1, 1, assets=ONE, offset=0))
+        world.fold(snapshot(1, 1, 1, assets=ONE, offset=0))
+        changes = world.fold(snapshot(2, 1, 1, assets=TWO, offset=0))
+        assert changes.verdicts == {("sfox", Verdict.ACCEPTED): 1}
+        (told,) = changes.users
+        assert told.version == 2
+        assert b'"2"' in (told.balances or b"")
+
+
 def test_a_redelivery_among_changes_tells_everything_again() -> None:
     world = World()
     first = snapshot(1, 1, 1, assets={"ETH": "5"})

@@ -12,6 +12,7 @@ from processors.ledger.views import contributions, user_balances, user_exposure
 from schemas.codec import decode, encode
 from schemas.documents import BalanceSnapshot
 from tests.processors.ledger.snapshots import (
+    balance,
     content,
     deliveries,
     fold_all,
@@ -192,6 +193,26 @@ def test_a_redelivery_says_again_what_is_with_the_same_version(
 def test_a_first_snapshot_that_comes_again_is_a_redelivery_even_if_it_is_of_epoch_0() -> None:
     one = snapshot(0, 0, 0, assets=ONE)
     assert [folded.verdict for folded in fold_all([one, one])] == ["accepted", "redelivered"]
+
+
+@given(logs(), st.integers(1, 3), st.integers(1, 3))
+@PROPERTY
+def test_another_frame_in_the_same_place_is_no_redelivery(
+    log: list[BalanceSnapshot], epochs: int, receipts: int
+) -> None:
+    """A raw topic that was deleted and made again has other frames at its offsets."""
+    state = last(log).state
+    for key, one in state.accounts.items():
+        later = msgspec.structs.replace(
+            one, epoch=one.epoch + epochs, receipt=receipts, assets={"BTC": balance("7000")}
+        )
+        folded = fold(state, later)
+        assert folded.verdict == Verdict.ACCEPTED
+        assert folded.state.accounts[key] == later
+        same_epoch = msgspec.structs.replace(
+            one, sequence=one.sequence + 1, receipt=one.receipt + receipts
+        )
+        assert fold(state, same_epoch).verdict == Verdict.ACCEPTED
 
 
 # -- deletion and return

@@ -1,0 +1,35 @@
+"""Records in our topics that nobody of us wrote: counted, told with their places, passed by.
+
+Anybody with the rights may write anything into a topic. Whatever is no record of ours there is
+nobody's money; where it lies instead of what is (a changelog), the worker stops (`ForeignRow`).
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+from prometheus_client import Counter
+
+from schemas.words import Words
+
+log = logging.getLogger("headroom.foreign")
+
+
+class Foreign:
+    """Counts by topic; of each topic a line a minute, which says how many more there were."""
+
+    def __init__(
+        self, counter: Counter, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._counter = counter
+        self._monotonic = monotonic
+        self._words = Words()
+
+    def passed_by(self, topic: str, partition: int, offset: int, why: str = "") -> None:
+        """A record is none of ours; `why` names places in it, not contents."""
+        self._counter.labels(topic).inc()
+        place = f"{topic}: passed by a record that nobody of us wrote"
+        told = f"{place} (partition {partition}, offset {offset}){why and ': '}{why}"
+        line = self._words.say(told, int(self._monotonic()))
+        if line is not None:
+            log.warning("%s", line)

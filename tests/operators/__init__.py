@@ -1,0 +1,1 @@
+"""What operators do to a Kafka that others run, act by act, against whole commands."""

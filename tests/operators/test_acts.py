@@ -1,0 +1,17 @@
+"""The cheapest of the acts; `make chaos PART=operators` does all of them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.operators.acts import run
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    "act", ["raw-overtaken-stopped", "commits-of-raw-deleted", "strangers-contributions"]
+)
+def test_an_act_loses_nothing_and_tells_nothing_twice(act: str, tmp_path: Path) -> None:
+    """Nothing lost, nothing twice, nothing wrong, and the operator was told."""
+    row = run(act, tmp_path)
+    assert row.sound, "\n".join([str(row), *row.details()])
