@@ -101,7 +101,7 @@ pictures: $(VENV)/.runtime-stamp
 bench: $(VENV)/.dev-stamp $(BENCH_VENV)/.stamp
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-# chaos: workers and the broker killed, paused, moved, and an oracle over it (SEEDS=100 FIRST=1 GUARANTEE=exactly_once; PART=replay, operators)
+# chaos: workers and the broker killed, paused, moved, and an oracle over it (SEEDS=100 FIRST=1 GUARANTEE=exactly_once; PART=network, replay, operators)
 SEEDS ?= 100
 FIRST ?= 1
 PART ?= engine

@@ -53,8 +53,11 @@ IN_TRANSACTIONS: Final[Mapping[str, Any]] = {"linger.ms": 20}
 WITHOUT_TRANSACTIONS: Final[Mapping[str, Any]] = {"message.timeout.ms": 0}
 
 
-# In which states a connection may have a request on its way.
-_BROKEN: Final = re.compile(r"Broker changed state (?:UP|UPDATE|REAUTH|AUTH_\w+) -> (?!UP)")
+# In which states a connection may have a request on its way. One to a server of the list that a
+# client begins with never has one of a transaction, and is given up once that server is known.
+_BROKEN: Final = re.compile(
+    r"(?<!/bootstrap): Broker changed state (?:UP|UPDATE|REAUTH|AUTH_\w+) -> (?!UP|REAUTH|AUTH_)"
+)
 
 
 class Ear:
@@ -217,6 +220,8 @@ class Sender:
 
     async def abort(self) -> None:
         """Make everything in the open transaction never have been."""
+        if self._client is None:
+            raise _gone("there is no client")
         await self._in_time(self._again, self._client, self._client.abort_transaction)
         self._begun = False
 
@@ -229,8 +234,7 @@ class Sender:
             self._thread.close()
             self._thread = OwnThread("send")
             self._client = None
-            gone = KafkaError(KafkaError._FATAL, "librdkafka does not answer", fatal=True)  # noqa: SLF001 - its public name
-            raise KafkaException(gone) from None
+            raise _gone("librdkafka does not answer") from None
 
     # -- in the thread
 
@@ -261,6 +265,10 @@ class Sender:
                 log.warning("Kafka does not answer yet: %s", error.args[0])
             else:
                 return
+
+
+def _gone(why: str) -> KafkaException:
+    return KafkaException(KafkaError(KafkaError._FATAL, why, fatal=True))  # noqa: SLF001 - its public name
 
 
 def group_metadata(group: str, generation: int, member: str, instance: str | None) -> bytes:

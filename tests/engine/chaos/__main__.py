@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.engine.chaos import network
 from tests.engine.chaos.broker import Broker
 from tests.engine.chaos.faults import plan
 from tests.engine.chaos.seed import Result, Seed
@@ -30,8 +31,12 @@ async def main(options: argparse.Namespace) -> int:
                 if not broker.running:
                     await broker.start()
                 place = folder / f"{next(numbers)}-seed-{seed}"
-                planned = plan(seed, options.guarantee)
-                result = await Seed(planned, broker.bootstrap, place, broker).run()
+                one = Seed
+                if options.part == "network":
+                    planned, one = network.plan(seed), network.NetworkSeed
+                else:
+                    planned = plan(seed, options.guarantee)
+                result = await one(planned, broker.bootstrap, place, broker).run()
                 results.append(result)
                 print(result, flush=True)
                 if result.sound and not options.keep:
@@ -69,7 +74,9 @@ if __name__ == "__main__":
     parser.add_argument("--first", type=int, default=1, help="the first of them")
     parser.add_argument("--seed", type=int, action="append", help="only these")
     parser.add_argument("--guarantee", choices=("exactly_once", "at_least_once"))
-    parser.add_argument("--part", choices=("engine",), default="engine", help="what is hurt")
+    parser.add_argument(
+        "--part", choices=("engine", "network"), default="engine", help="what is hurt"
+    )
     parser.add_argument("--lanes", type=int, default=LANES, help="how many seeds at once")
     parser.add_argument("--keep", action="store_true", help="keep all logs")
     sys.exit(asyncio.run(main(parser.parse_args())))

@@ -24,7 +24,9 @@ class Fault(NamedTuple):
     `kill`: a worker dies at the `hit`th passing of a `point`, and is started again `seconds`
     later, with an empty data directory where `fresh`. `stop`: SIGSTOP for `seconds`. `join`,
     `leave`: a second worker comes, or goes (`hard`: by kill -9). `broker-kill`, `broker-stop`:
-    the broker is away for `seconds`.
+    the broker is away for `seconds`. `keep`, `repeat`, `delay`, `cut`, `lose`: what befalls one
+    request after the other, `hit` of them, of the kind `point` (`proxy.py`); where `hard` what
+    comes late comes once records of the next transaction have reached the broker.
     """
 
     kind: str
@@ -47,6 +49,9 @@ class Fault(NamedTuple):
                 return f"leave {self.worker}{' by kill' if self.hard else ''}"
             case "stop":
                 return f"sigstop {self.worker} {self.seconds:.1f} s"
+            case _ if self.point:
+                inside = ", inside the next" if self.hard else ""
+                return f"{self.kind} {self.point} x{self.hit} {self.seconds:.2f} s{inside}"
             case _:
                 return f"{self.kind} {self.seconds:.1f} s"
 

@@ -1,14 +1,16 @@
-"""Five seeds of `make chaos`, none of which hurts the broker that other tests use too."""
+"""Five seeds of `make chaos` and two of its PART=network, none of which hurts the broker that other tests use too."""
 
 import os
 
 import pytest
 
+from tests.engine.chaos import network
 from tests.engine.chaos.faults import plan
 from tests.engine.chaos.seed import Seed
 
 ONCE = (5, 52, 98)
 AT_LEAST_ONCE = (15, 39)
+NETWORK = (3, 4)
 
 
 @pytest.mark.timeout(240)
@@ -26,3 +28,13 @@ async def test_nothing_is_lost_repeated_or_wrong_after_the_faults_of_a_seed(
 
 def test_a_seed_draws_the_same_faults_again():
     assert plan(7) == plan(7) != plan(8)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("number", NETWORK)
+async def test_nothing_is_lost_repeated_or_wrong_whatever_the_network_does(kafka, tmp_path, number):
+    planned = network.plan(number)
+    place = tmp_path / f"{os.getpid()}-network-{number}"
+    result = await network.NetworkSeed(planned, kafka.bootstrap, place, None).run()
+    assert result.sound, str(result)
+    assert result.verdict["records"] == planned.records

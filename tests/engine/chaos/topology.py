@@ -75,9 +75,13 @@ class Topology:
         self.sums.pop(partition, None)
 
     def answers(self) -> dict[str, Any]:
-        """What this worker would answer: its acknowledged rows, and its sums, by partition."""
+        """What this worker would answer: its acknowledged rows, and its sums, by partition.
+
+        Not before it has heard of its last commit, which Kafka may show a moment sooner.
+        """
+        settled = not self.app.consumer.flight.progress.in_flight
         return {
-            "serving": self.app.serving,
+            "serving": self.app.serving and settled,
             "tables": {
                 name: {
                     partition: {

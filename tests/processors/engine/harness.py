@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
+from faust.types import TP
 
 from headroom.reading import written_ends
 from processors.engine import Batch, EngineApp, EngineSettings, Table
@@ -31,6 +32,7 @@ class Bench:
         self.folder = folder
         self.source, self.out = f"{name}.in", f"{name}.out"
         self.changelog = f"{name}-rows-changelog"
+        self._running: list[EngineApp] = []
 
     @contextlib.asynccontextmanager
     async def topics(self) -> AsyncIterator["Bench"]:
@@ -77,13 +79,17 @@ class Bench:
         *,
         source: str | None = None,
         number: int = 1,
+        proxy: str = "",
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         **options: Any,
     ) -> tuple[EngineApp, Table]:
-        """An app with a table `rows`; it is not started. Workers differ in their `number`."""
+        """An app with a table `rows`; it is not started. Workers differ in their `number`.
+
+        It reaches Kafka by way of a `proxy`, where there is one.
+        """
         settings = EngineSettings(
             name=self.name,
-            kafka=self.kafka,
+            kafka={"bootstrap_servers": proxy} if proxy else self.kafka,
             data_dir=self.folder / f"data-{number}",
             partitions=PARTITIONS,
             url=f"http://127.0.0.1:{number}",
@@ -103,8 +109,11 @@ class Bench:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 while not app.serving and app.crash_reason is None:
                     await asyncio.sleep(0.01)
+            self._running.append(app)
             yield app
         finally:
+            if app in self._running:
+                self._running.remove(app)
             await app.stop()
 
     async def send(self, *records: tuple[bytes, bytes], partition: int = 0) -> None:
@@ -115,14 +124,26 @@ class Bench:
 
     async def committed(self) -> int:
         """The sum of the group's commits on the source."""
+        return sum((await self._commits()).values())
+
+    async def _commits(self) -> dict[TP, int]:
         offsets = await self.admin.list_consumer_group_offsets(self.name)
-        return sum(max(0, o.offset) for tp, o in offsets.items() if tp.topic == self.source)
+        return {
+            TP(tp.topic, tp.partition): max(0, found.offset)
+            for tp, found in offsets.items()
+            if tp.topic == self.source
+        }
 
     async def until_committed(self, count: int) -> None:
-        """Wait until the group has committed so many records of the source."""
+        """Wait until the group has committed so many records of the source, and the apps know it.
+
+        Kafka has a commit a moment before the app that made it hears so and settles its rows.
+        """
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while await self.committed() < count:
+            while sum((commits := await self._commits()).values()) < count:
                 await asyncio.sleep(0.05)
+            while not all(_has_settled(app, commits) for app in self._running):
+                await asyncio.sleep(0.01)
 
     async def members(self) -> int:
         """How many members the group has."""
@@ -154,6 +175,15 @@ class Bench:
                 for records in (await self._consumer.getmany(tp, timeout_ms=200)).values():
                     found += [(record.key, record.value) for record in records]
         return found
+
+
+def _has_settled(app: EngineApp, commits: dict[TP, int]) -> bool:
+    """Whether an app has settled whatever of its partitions is committed; or never will."""
+    flight = app.consumer.flight
+    if not flight.started or flight.broken is not None:
+        return True
+    reached = {tp: flight.progress.reached(tp) for tp in commits}
+    return all(done is None or done >= commits[tp] for tp, done in reached.items())
 
 
 def counting(table: Table, out: str) -> Agent:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka.structs import TopicPartition
@@ -339,8 +340,10 @@ async def test_a_commit_that_kafka_lost_stops_the_worker(
     fetcher = app.consumer.fetcher
     start = fetcher.start
 
-    async def as_it_was(partitions: Iterable[TP]) -> dict[TP, int]:
-        return {tp: max(0, offset - 4) for tp, offset in (await start(partitions)).items()}
+    async def as_it_was(partitions: Iterable[TP], **options: Any) -> dict[TP, int]:
+        return {
+            tp: max(0, offset - 4) for tp, offset in (await start(partitions, **options)).items()
+        }
 
     async with bench.running(app, counting(table, bench.out)):
         await bench.send(*[(b"a", b"")] * 10)
