@@ -1,4 +1,4 @@
-"""Five seeds of `make chaos` and two of its PART=network, none of which hurts the broker that other tests use too."""
+"""Seeds of `make chaos`, two of them of the network; none hurts the broker that others use."""
 
 import os
 
