@@ -91,7 +91,7 @@ def test_a_worker_goes_on(scene: Visited) -> None:
         assert counted in metrics.splitlines()
     for topic in [*SOURCES, *FOLLOWED]:
         told = [line for line in worker.output.splitlines() if f" {topic}: passed by" in line]
-        assert 0 < len(told) <= LINES_PER_TOPIC_MAX, told
+        assert 0 < len(told) <= LINES_PER_TOPIC_MAX, (topic, told)
         assert all(re.search(r"partition \d, offset \d+", line) for line in told)
 
 
