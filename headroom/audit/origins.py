@@ -12,6 +12,7 @@ Key = tuple[Identity, int | None]
 
 ERRORS: Final = "__connect.errors."
 PARTS: Final = "headroom.parts"
+DIGITS_MAX: Final = 19
 ADDED: Final = (
     "headroom.reason",
     "headroom.version",
@@ -39,7 +40,7 @@ def parse_key(text: str | None) -> Key | None:
     topic, *numbers = (text or "").split("/")
     if not topic.endswith(tuple(RAW)) or len(numbers) not in (2, 3):
         return None
-    if not all(number.isascii() and number.isdigit() for number in numbers):
+    if not all(one.isascii() and one.isdigit() and len(one) <= DIGITS_MAX for one in numbers):
         return None
     partition, offset, *part = map(int, numbers)
     return (topic, partition, offset), part[0] if part else None

@@ -69,6 +69,7 @@ class World(msgspec.Struct, frozen=True):
     records of topics that are not the contract's: only canaries are looked for in them. `owners`
     names the users that accounts of others have had, the present one last. `in_assets` are the
     venues whose limits of assets are amounts of the assets, not of the account's base currency.
+    `unread` are records that no client here can read: topic, partition, offset.
     """
 
     records: dict[str, list[Record]]
@@ -78,6 +79,7 @@ class World(msgspec.Struct, frozen=True):
     others: Sequence[Record] = ()
     owners: Mapping[str, Sequence[str]] = {}
     in_assets: Collection[str] = ()
+    unread: Collection[tuple[str, int, int]] = frozenset()
 
     def of(self, topic: str) -> list[Record]:
         """The records of one topic of the contract, none where it does not exist."""

@@ -1,7 +1,7 @@
 """Records as strangers may write them: whatever Kafka takes, which looks at nothing."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -77,7 +77,7 @@ class _Name(str):
 
     __slots__ = ("_bytes",)
 
-    def __new__(cls, name: bytes) -> "_Name":
+    def __new__(cls, name: bytes) -> Self:
         made = super().__new__(cls, name.decode("latin-1"))
         made._bytes = name
         return made
