@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from headroom.errors import OperatorError
-from headroom.generations.kind import Generation, Live
+from headroom.generations.kind import BadName, Generation, Live, check_name
 from headroom.known_topics import KEY_PREFIX
 from headroom.reading import foreign, records
 from schemas.codec import NotADocument, decode, encode
@@ -16,6 +17,10 @@ LIVE_KEY: Final = b"live"
 _GENERATION: Final = b"generation/"
 # Entries of the same topic that others read.
 _OTHERS: Final = KEY_PREFIX
+
+
+class _Named(msgspec.Struct):
+    name: str
 
 
 class Unknown(OperatorError):
@@ -32,6 +37,8 @@ class Book:
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take one record of the topic; raises `NotADocument` where nobody of us wrote it."""
         if key == LIVE_KEY and value is not None:
+            # Else any object would say that the first one is live.
+            _check(decode(value, _Named).name)
             self.live = decode(value, Live)
         elif key is not None and key.startswith(_GENERATION):
             if value is None:
@@ -68,6 +75,13 @@ async def read_book(kafka: Mapping[str, Any], *, partitions: int) -> Book:
         except NotADocument as error:
             foreign(record.topic, record.partition, record.offset, str(error))
     return book
+
+
+def _check(name: str) -> None:
+    try:
+        check_name(name)
+    except BadName as error:
+        raise NotADocument("it names no generation") from error
 
 
 def entry(said: Generation | Live) -> tuple[bytes, bytes]:
