@@ -148,7 +148,13 @@ def _version(key: bytes, head: bytes | None) -> int:
 
 
 def check_row(key: bytes, row: bytes) -> None:
-    """That a row of the table is one of ours; raises `RowNotRead`."""
+    """That a row of the table is one of ours, by how it begins and ends; raises `RowNotRead`.
+
+    `SumLedger.load` looks at all of it.
+    """
+    is_named = key.startswith((b'["asset",', b'["base",')) and key.endswith(b"]")
+    if is_named and row.startswith((b'{"kind":"', b'{"version":')) and row.endswith(b"}"):
+        return
     _contributions([(key, row)])
 
 
