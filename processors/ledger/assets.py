@@ -152,8 +152,9 @@ def check_row(key: bytes, row: bytes) -> None:
 
     `SumLedger.load` looks at all of it.
     """
-    is_named = key.startswith((b'["asset",', b'["base",')) and key.endswith(b"]")
-    if is_named and row.startswith((b'{"kind":"', b'{"version":')) and row.endswith(b"}"):
+    with reading(key):
+        is_head = len(decode_by(key, _KEY)) == 2  # noqa: PLR2004 - kind and name
+    if row.startswith(b'{"version":' if is_head else b'{"kind":"') and row.endswith(b"}"):
         return
     _contributions([(key, row)])
 
