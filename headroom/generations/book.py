@@ -10,13 +10,14 @@ from headroom.errors import OperatorError
 from headroom.generations.kind import BadName, Generation, Live, check_name
 from headroom.known_topics import KEY_PREFIX
 from headroom.reading import foreign, records
-from schemas.codec import NotADocument, decode, encode
+from schemas.codec import NotADocument, decode, decode_by, encode
 from schemas.topics import GENERATIONS
 
 LIVE_KEY: Final = b"live"
 _GENERATION: Final = b"generation/"
 # Entries of the same topic that others read.
 _OTHERS: Final = KEY_PREFIX
+_OBJECT: Final = msgspec.json.Decoder(dict[str, object])
 
 
 class _Named(msgspec.Struct):
@@ -50,7 +51,8 @@ class Book:
                     raise NotADocument("it is the entry of another generation")
                 self.generations[found.name] = found
         elif key is None or not key.startswith(_OTHERS):
-            raise NotADocument("nothing is called so")
+            # A later version may say more, in objects.
+            decode_by(value or b"{}", _OBJECT)
 
     def find(self, name: str) -> Generation:
         """The generation of this name; raises `Unknown`.

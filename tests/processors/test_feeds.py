@@ -1,9 +1,10 @@
 """What a worker remembers of the topic of statuses, and for how long it believes it."""
 
 import msgspec
+import pytest
 
 from processors.http.feeds import ACCOUNTS_TOLD_MAX, Feeds
-from schemas.codec import encode
+from schemas.codec import NotADocument, encode
 from schemas.feeds import FeedStatus
 from tests.processors.connections import NOW_SECONDS, STALE_AFTER_SECONDS, status
 from tests.processors.ledger.snapshots import last, snapshot
@@ -103,11 +104,12 @@ def test_producers_of_one_connection_are_told_apart_until_one_is_silent() -> Non
     assert feeds.instances == ["two"]
 
 
-def test_what_cannot_be_read_is_another_versions() -> None:
+def test_what_cannot_be_read_is_a_strangers() -> None:
     feeds = Followed()
     feeds.tell(status(1))
-    feeds.take(b"sfox/", b'{"venue": "sfox"}')
-    feeds.take(b"sfox/", b"\xff")
+    for odd in (b'{"venue": "sfox"}', b"\xff"):
+        with pytest.raises(NotADocument):
+            feeds.take(b"sfox/", odd)
     assert feeds.state == "live"
 
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from producers.neighbours import GONE_SECONDS, SILENT_SECONDS, Neighbours
-from schemas.codec import encode
+from schemas.codec import NotADocument, encode
 from schemas.feeds import FeedStatus
 from tests.producers.test_statuses import status
 
@@ -62,7 +63,8 @@ def test_who_speaks_for_other_accounts_or_came_before_outranks_nobody() -> None:
 def test_another_venue_s_statuses_and_strangers_records_are_passed_over() -> None:
     neighbours = heard()
     neighbours.take(b"sfox/1", encode(other(venue="sfox")), 0.0)
-    neighbours.take(b"hercle/1", b"?", 0.0)
+    with pytest.raises(NotADocument):
+        neighbours.take(b"hercle/1", b"?", 0.0)
     assert neighbours.greatest_epoch == 0
     assert neighbours.forgotten(set(), 100.0) == []
 

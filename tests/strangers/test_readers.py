@@ -128,7 +128,7 @@ def test_what_is_ours_is_taken() -> None:
         {"epoch": EPOCH_MAX + 1},
         {"epoch": -1},
         {"time": "9999-99-99T99:99:99.999999999Z"},
-        {"connection": "other"},
+        {"venue": "hercle"},
     ],
 )
 def test_a_status_that_cannot_be_is_none(fields: dict[str, object]) -> None:
