@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -16,8 +17,11 @@ STALLED_SECONDS: Final = 60.0
 _FETCH_BYTES: Final = 4 * 1024 * 1024
 _POLL_MS: Final = 500
 
+PassBy = Callable[[str, int, int, str], object]
+"""Called for a record that is passed by: topic, partition, offset, reason."""
+
 log = logging.getLogger("headroom.reading")
-_words: Final = Words()
+_words: defaultdict[str, Words] = defaultdict(Words)
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -39,6 +43,17 @@ class Outside(OperatorError):
 
 class Stalled(OperatorError):
     """Kafka gave no record for a while although there must be more: is it still up?"""
+
+
+def foreign(topic: str, partition: int, offset: int, why: str) -> None:
+    """Tell of a record that nobody of us wrote, and that is passed by; each kind once a minute."""
+    text = (
+        f"{topic}: passed by a record that nobody of us wrote "
+        f"(partition {partition}, offset {offset}): {why}"
+    )
+    line = _words[topic].say(text, int(time.monotonic()))
+    if line is not None:
+        log.warning("%s", line)
 
 
 def reader(kafka: Mapping[str, Any], *, read_committed: bool = True) -> AIOKafkaConsumer:
@@ -106,11 +121,13 @@ async def batches(
     *,
     stalled_seconds: float = STALLED_SECONDS,
     monotonic: Callable[[], float] = time.monotonic,
+    pass_by: PassBy = foreign,
 ) -> AsyncIterator[tuple[TopicPartition, list[ConsumerRecord]]]:
     """The records of assigned partitions from an offset to before another, as they come.
 
-    Each batch comes with its partition. A record that aiokafka cannot read (see `_some`) is told of
-    and passed by. Raises `Stalled` where nothing comes for `stalled_seconds`.
+    Each batch comes with its partition. `pass_by` gets topic, partition, offset and reason
+    of a record that aiokafka cannot read (see `_some`). Raises `Stalled` where nothing comes for
+    `stalled_seconds`.
     """
     for place, offset in starts.items():
         consumer.seek(place, offset)
@@ -119,7 +136,7 @@ async def batches(
     heard = monotonic()
     while left:
         before = {place: await consumer.position(place) for place in left}
-        found = await _some(consumer, before)
+        found = await _some(consumer, before, pass_by)
         for place, batch in found.items():
             yield place, [record for record in batch if record.offset < ends[place]]
         after = {place: await consumer.position(place) for place in left}
@@ -132,19 +149,8 @@ async def batches(
             raise Stalled(f"{len(left)} partitions have no more records, and must have")
 
 
-def foreign(topic: str, partition: int, offset: int, why: str) -> None:
-    """Tell of a record that nobody of us wrote, and that is passed by; each kind once a minute."""
-    text = (
-        f"{topic}: passed by a record that nobody of us wrote "
-        f"(partition {partition}, offset {offset}): {why}"
-    )
-    line = _words.say(text, int(time.monotonic()))
-    if line is not None:
-        log.warning("%s", line)
-
-
 async def _some(
-    consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int]
+    consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int], pass_by: PassBy
 ) -> dict[TopicPartition, list[ConsumerRecord]]:
     """Records that come next in the partitions at these positions, past what aiokafka cannot read.
 
@@ -161,14 +167,14 @@ async def _some(
         try:
             found = await consumer.getmany(place, timeout_ms=_POLL_MS)
         except UnicodeDecodeError:
-            return {place: await _up_to_unreadable(consumer, place)}
+            return {place: await _up_to_unreadable(consumer, place, pass_by)}
         if found:
             return found  # type: ignore[no-any-return]
     return {}
 
 
 async def _up_to_unreadable(
-    consumer: AIOKafkaConsumer, place: TopicPartition
+    consumer: AIOKafkaConsumer, place: TopicPartition, pass_by: PassBy
 ) -> list[ConsumerRecord]:
     """The records before the one that cannot be read; the next one is that behind it."""
     found: list[ConsumerRecord] = []
@@ -183,7 +189,7 @@ async def _up_to_unreadable(
             continue
         found += some.get(place, [])
         if passed_by is not None:
-            foreign(place.topic, place.partition, passed_by, "a header's name is not UTF-8")
+            pass_by(place.topic, place.partition, passed_by, "a header's name is not UTF-8")
             return found
         if not some:
             return found

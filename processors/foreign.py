@@ -6,6 +6,7 @@ nobody's money; where it lies instead of what is (a changelog), the worker stops
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 from prometheus_client import Counter
@@ -23,13 +24,14 @@ class Foreign:
     ) -> None:
         self._counter = counter
         self._monotonic = monotonic
-        self._words = Words()
+        # Of each topic by itself: what is numbered in a name tells kinds not apart.
+        self._words: defaultdict[str, Words] = defaultdict(Words)
 
     def passed_by(self, topic: str, partition: int, offset: int, why: str = "") -> None:
         """A record is none of ours; `why` names places in it, not contents."""
         self._counter.labels(topic).inc()
         place = f"{topic}: passed by a record that nobody of us wrote"
         told = f"{place} (partition {partition}, offset {offset}){why and ': '}{why}"
-        line = self._words.say(told, int(self._monotonic()))
+        line = self._words[topic].say(told, int(self._monotonic()))
         if line is not None:
             log.warning("%s", line)

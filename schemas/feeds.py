@@ -87,8 +87,8 @@ EPOCH_MAX: Final = 2**62
 def status_of(key: bytes, value: bytes) -> FeedStatus:
     """The status of a record of `headroom-feeds.v1`; raises `NotADocument` where it is none."""
     status = decode(value, FeedStatus)
-    if key != f"{status.venue}/{status.connection}".encode():
-        raise NotADocument("it is another connection's")
+    if not key.startswith(f"{status.venue}/".encode()):
+        raise NotADocument("it is another venue's")
     if not 0 <= (status.epoch or 0) <= EPOCH_MAX:
         raise NotADocument("its epoch is of no clock")
     times = (status.time, status.since, status.last_heard, status.last_frame, status.last_confirmed)

@@ -71,6 +71,9 @@ def check(world: World) -> Audit:
     tables = check_tables(world, outcomes.fold, findings)
     check_identities(world, findings)
     check_secrets(world, findings)
+    for topic, partition, offset in sorted(world.unread):
+        place = f"{topic}/{partition}/{offset}"
+        findings.add("unread", place, "cannot be read: a header's name is not UTF-8")
     return Audit(
         frames=frames,
         raw=len(outcomes.raw),

@@ -13,6 +13,7 @@ Key = tuple[Identity, int | None]
 
 ERRORS: Final = "__connect.errors."
 PARTS: Final = "headroom.parts"
+DIGITS_MAX: Final = 19
 ADDED: Final = (
     "headroom.reason",
     "headroom.version",
@@ -47,7 +48,7 @@ def parse_key(text: str | None) -> Key | None:
     topic = split(name)
     if topic is None or not topic[0].endswith(tuple(RAW)) or len(numbers) not in (2, 3):
         return None
-    if not all(number.isascii() and number.isdigit() for number in numbers):
+    if not all(one.isascii() and one.isdigit() and len(one) <= DIGITS_MAX for one in numbers):
         return None
     partition, offset, *part = map(int, numbers)
     return (named(*topic), partition, offset), part[0] if part else None

@@ -190,6 +190,8 @@ def _check_origin(world: World, record: Record, identity: Identity, findings: Fi
     """
     topic, number = split(identity[0]) or (identity[0], 1)
     identity = topic, *identity[1:]
+    if identity in world.unread:
+        return  # that is a finding of its own
     now = incarnation_of(world.incarnations, *identity)
     if number < now:
         return

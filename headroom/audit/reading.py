@@ -47,15 +47,15 @@ async def read_world(
             if topic_prefix in name and not name.startswith("__")
         }
     partitions = [partition for name in targets for partition in there[name]]
-    starts = {}
+    starts, unread = {}, set[tuple[str, int, int]]()
     if partitions:
         ends = await written_ends(kafka, partitions)
         async with reader(kafka, read_committed=read_committed) as consumer:
-            starts = await _read(consumer, ends, targets, stalled_seconds)
+            starts = await _read(consumer, ends, targets, stalled_seconds, unread)
     if canaries:
         others += book
     incarnations = read_book((record.key, record.value) for record in book)
-    return World(records, starts, sent, canaries, others, incarnations=incarnations)
+    return World(records, starts, sent, canaries, others, incarnations=incarnations, unread=unread)
 
 
 async def _partitions(kafka: Mapping[str, Any]) -> dict[str, list[TopicPartition]]:
@@ -83,12 +83,22 @@ async def _read(
     ends: Mapping[TopicPartition, int],
     targets: Mapping[str, list[Record]],
     stalled_seconds: float,
+    unread: set[tuple[str, int, int]],
 ) -> dict[tuple[str, int], int]:
-    """Read the topics into their lists; returns where partitions begin, if not at 0."""
+    """Read the topics into their lists; returns where partitions begin, if not at 0.
+
+    Records that the client cannot read are put into `unread`.
+    """
     consumer.assign(list(ends))
     starts = await consumer.beginning_offsets(list(ends))
     headers = _Headers()
-    async for place, batch in batches(consumer, starts, ends, stalled_seconds=stalled_seconds):
+
+    def pass_by(topic: str, partition: int, offset: int, _why: str) -> None:
+        unread.add((topic, partition, offset))
+
+    async for place, batch in batches(
+        consumer, starts, ends, stalled_seconds=stalled_seconds, pass_by=pass_by
+    ):
         targets[place.topic].extend(_record(item, headers) for item in batch)
     return {(p.topic, p.partition): offset for p, offset in starts.items() if offset > 0}
 

@@ -71,6 +71,7 @@ class World(msgspec.Struct, frozen=True):
     names the users that accounts of others have had, the present one last. `in_assets` are the
     venues whose limits of assets are amounts of the assets, not of the account's base currency.
     `incarnations` are those of raw topics that were made again or lost their ends.
+    `unread` are records that no client here can read: topic, partition, offset.
     """
 
     records: dict[str, list[Record]]
@@ -81,6 +82,7 @@ class World(msgspec.Struct, frozen=True):
     owners: Mapping[str, Sequence[str]] = {}
     in_assets: Collection[str] = ()
     incarnations: Incarnations = {}
+    unread: Collection[tuple[str, int, int]] = frozenset()
 
     def of(self, topic: str) -> list[Record]:
         """The records of one topic of the contract, none where it does not exist."""

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from headroom.errors import OperatorError
-from headroom.generations.kind import Generation, Live
+from headroom.generations.kind import BadName, Generation, Live, check_name
 from headroom.known_topics import KEY_PREFIX, KnownTopic
 from headroom.reading import foreign, records
-from schemas.codec import NotADocument, decode, encode
+from schemas.codec import NotADocument, decode, decode_by, encode
 from schemas.incarnations import Incarnation
 from schemas.topics import GENERATIONS
 
@@ -17,6 +18,11 @@ LIVE_KEY: Final = b"live"
 _GENERATION: Final = b"generation/"
 # Entries of the same topic that others read.
 _OTHERS: Final = KEY_PREFIX
+_OBJECT: Final = msgspec.json.Decoder(dict[str, object])
+
+
+class _Named(msgspec.Struct):
+    name: str
 
 
 class Unknown(OperatorError):
@@ -40,6 +46,8 @@ class Book:
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take one record of the topic; raises `NotADocument` where nobody of us wrote it."""
         if key == LIVE_KEY and value is not None:
+            # Else any object would say that the first one is live.
+            _check(decode(value, _Named).name)
             self.live = decode(value, Live)
         elif key is not None and key.startswith(_GENERATION):
             if value is None:
@@ -59,7 +67,8 @@ class Book:
                     raise NotADocument("it is the entry of another topic")
                 self.topics[topic.name] = topic
         else:
-            raise NotADocument("nothing is called so")
+            # A later version may say more, in objects.
+            decode_by(value or b"{}", _OBJECT)
 
     @property
     def incarnations(self) -> dict[str, tuple[Incarnation, ...]]:
@@ -89,6 +98,13 @@ async def read_book(kafka: Mapping[str, Any], *, partitions: int) -> Book:
         except NotADocument as error:
             foreign(record.topic, record.partition, record.offset, str(error))
     return book
+
+
+def _check(name: str) -> None:
+    try:
+        check_name(name)
+    except BadName as error:
+        raise NotADocument("it names no generation") from error
 
 
 def entry(said: Generation | Live) -> tuple[bytes, bytes]:

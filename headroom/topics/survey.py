@@ -4,6 +4,7 @@ All are those of the contract, public and private, and those of every generation
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -23,6 +24,7 @@ from headroom.topics.differences import (
     differences,
 )
 from processors.engine.client import REQUEST_BYTES_MAX
+from schemas.codec import NotADocument
 from schemas.topics import GENERATIONS, KEPT_MS
 
 _SETTLE_SECONDS: Final = 0.05
@@ -178,7 +180,8 @@ def _read(kafka: KafkaSettings, partitions: int) -> Book:
         begins = clients.begins([GENERATIONS], partitions)
         ends = clients.ends([GENERATIONS], partitions)
         for message in clients.read({place: (begins[place], ends[place]) for place in ends}):
-            book.take(message.key(), message.value())
+            with contextlib.suppress(NotADocument):
+                book.take(message.key(), message.value())
     finally:
         clients.close()
     return book

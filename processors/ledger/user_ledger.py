@@ -247,13 +247,15 @@ class UserLedger:
 
 
 def check_row(key: bytes, row: bytes) -> None:
-    """That a row of the table is one of ours; raises `RowNotRead`."""
-    plain = compiled.read_row(row)
-    if plain is None:
-        with reading(key):
-            user = decode(row, UserState).user
-    else:
-        user = plain.newest.user
+    """That a row of the table is one of ours, by how it begins and ends; raises `RowNotRead`.
+
+    Tables of any size go through here; who reads a row finds what is wrong within.
+    """
+    name = msgspec.json.encode(key.decode("utf-8", "replace"))
+    if row.startswith(b'{"user":%b,"version":' % name) and row.endswith(b"}"):
+        return
+    with reading(key):
+        user = decode(row, UserState).user
     if user.encode() != key:
         raise RowNotRead(key, "it is another user's")
 
