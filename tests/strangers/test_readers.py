@@ -111,7 +111,6 @@ def test_what_is_ours_is_taken() -> None:
     made = Generation("x", 1, "", "complete", {}, {}, {})
     for said in (made, Live("x")):
         book.take(*entry(said))
-    book.take(b"topic/raw.sfox.balances.v1", b"of others")
     assert (book.live.name, book.generations) == ("x", {"x": made})
     binding = Binding("sfox", "7", "ann", 1)
     bindings.take(b"sfox:7", codec.encode(binding))
