@@ -12,8 +12,8 @@ if __name__ == "__main__":
     unread = sys.argv.pop(1).split(",")
     made = work._engine
 
-    def deaf(*arguments: Any) -> Any:
-        engine = made(*arguments)
+    def deaf(*arguments: Any, **named: Any) -> Any:
+        engine = made(*arguments, **named)
         until = {(topic, number): 0 for topic in unread for number in range(engine.partitions)}
         return msgspec.structs.replace(engine, read_until=until)
 
