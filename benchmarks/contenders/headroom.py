@@ -36,6 +36,7 @@ class Job(Agents):
         self._venues = {options.raw: venue_of(options.raw)}
         self._frames_of = EVERYTHING
         self._owners = {}
+        self._incarnations = {}
         balances = options.topic(topics.BALANCES)
         changelog = topics.CHANGELOG.settings(replication_factor=1)
         self.users = app.Table(USERS_TABLE, source=balances, extra_topic_configs=changelog)
