@@ -44,6 +44,7 @@ from headroom.settings import Settings
 from headroom.topics import create, require
 from headroom.topics.known import unchanged
 from processors.agents import ASSETS_TABLE, USERS_TABLE
+from processors.engine.errors import EngineError
 from processors.names import EVERYTHING
 
 _NAMED_MAX: Final = 5
@@ -86,7 +87,7 @@ async def run_promote(
             await promotion.catch_up(place.folder(generation.made_ns), place.instance)
             if not allow_missing:
                 await promotion.nobody_vanishes()
-        except (OperatorError, asyncio.CancelledError):
+        except (OperatorError, EngineError, asyncio.CancelledError):
             await write(kafka, entry(Live(old)))
             raise
         comparison = await promotion.publish()
@@ -166,9 +167,12 @@ class _Promotion:
         done = await asyncio.to_thread(
             self._clients.committed, app_name(self._old), names.folded, self._partitions
         )
+        begins = await asyncio.to_thread(self._clients.begins, names.folded, self._partitions)
         behind = any(done.get(place, 0) < end for place, end in ends.items())
-        # Tables that were lost cannot be gone on from; the new ones were made of the same frames.
-        if behind and not await asyncio.to_thread(self._has_lost):
+        gone = any(done.get(place, begin) < begin for place, begin in begins.items())
+        # Tables that were lost cannot be gone on from, nor can records that are; the new ones were
+        # made of the same frames.
+        if behind and not gone and not await asyncio.to_thread(self._has_lost):
             job = Job(self._old, names, {}, {}, "", 0, {}, {})
             await self._work(job, "finish " + self._old, folder, instance)
 
