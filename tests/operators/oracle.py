@@ -116,7 +116,8 @@ class Memory:
         told = set()
         for one in self.of(BALANCES):
             found = one.document
-            told.add(tuple(found.get(k) for k in ("venue", "account", "epoch", "receipt")))
+            # As text: a stranger's record may hold anything there.
+            told.add(tuple(str(found.get(k)) for k in ("venue", "account", "epoch", "receipt")))
         buried = {
             (one.headers.get("venue"), one.headers.get("epoch"), one.headers.get("receipt"))
             for one in self.of(DEAD)
@@ -125,7 +126,7 @@ class Memory:
             f"{frame.user} receipt {frame.receipt}, {frame.topic}/{frame.partition}/{frame.offset}"
             for frame in frames
             if not frame.gone
-            and frame.identity not in told
+            and tuple(map(str, frame.identity)) not in told
             and (frame.venue, str(frame.epoch), str(frame.receipt)) not in buried
         ]
 
