@@ -38,16 +38,19 @@ from headroom.replay.place import workplace
 from headroom.replay.plan import vanishes
 from headroom.replay.publish import publish
 from headroom.replay.rebuild import Job, rebuild
-from headroom.replay.rows import Pair, Tables, User
+from headroom.replay.rows import Pair, Tables, User, has_foreign
 from headroom.replay.told import has_lost
 from headroom.settings import Settings
 from headroom.topics import create, require
 from headroom.topics.known import unchanged
 from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.engine.errors import EngineError
+from processors.ledger.assets import check_row as check_sum
+from processors.ledger.user_ledger import check_row as check_user
 from processors.names import EVERYTHING
 
 _NAMED_MAX: Final = 5
+_CHECKS: Final = {USERS_TABLE: check_user, ASSETS_TABLE: check_sum}
 
 
 class NotComplete(OperatorError):
@@ -177,9 +180,12 @@ class _Promotion:
             await self._work(job, "finish " + self._old, folder, instance)
 
     def _has_lost(self) -> bool:
+        """Whether a worker of the old generation could not restore its tables."""
+        found = {table: changelog(self._old, table) for table in _CHECKS}
         return any(
-            has_lost(self._clients, table, changelog(self._old, table), self._partitions)
-            for table in (USERS_TABLE, ASSETS_TABLE)
+            has_lost(self._clients, table, topic, self._partitions)
+            or has_foreign(self._clients, topic, _CHECKS[table], self._partitions)
+            for table, topic in found.items()
         )
 
     async def catch_up(self, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path

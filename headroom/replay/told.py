@@ -56,6 +56,24 @@ def told_rows(clients: Clients, table: str, wanted: Iterable[int], partitions: i
     return rows
 
 
+class InPlaceOf:
+    """What the public was told last, in place of rows that a stranger wrote over.
+
+    Of each partition it is read once, if a row of it is asked for.
+    """
+
+    def __init__(self, clients: Clients, table: str, partitions: int) -> None:
+        self._clients, self._table, self._partitions = clients, table, partitions
+        self._read: dict[int, Rows] = {}
+
+    def row(self, partition: int, key: bytes) -> bytes | None:
+        """The row of a key; None where nobody outside was told of it."""
+        if partition not in self._read:
+            told = told_rows(self._clients, self._table, [partition], self._partitions)
+            self._read[partition] = told
+        return self._read[partition].get((partition, key))
+
+
 def _last(clients: Clients, topic: str, wanted: Iterable[int], partitions: int) -> Rows:
     ends, begins = clients.ends([topic], partitions), clients.begins([topic], partitions)
     found = Rows()
