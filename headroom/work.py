@@ -36,6 +36,7 @@ from processors.engine.member import FENCED_INSTANCE_ID
 from processors.garbage import collect_rarely
 from processors.http.waiting import waiting
 from schemas.topics import TOMBSTONE_SECONDS
+from schemas.venues import VENUES
 
 T = TypeVar("T")
 
@@ -204,6 +205,7 @@ def _engine(
         replication_factor=settings.replication_factor,
         store="memory" if settings.store == "memory" else "rocksdb",
         read_before=read_before,
+        unbroken=frozenset(venue.raw_topic for venue in VENUES.values()),
         reaching=keep_reaching,
     )
 
