@@ -117,6 +117,11 @@ class Feed:
         """Begin anew: somebody else's frames, of a later epoch, outrank those of this run."""
         self._superseded.set()
 
+    def overflowed(self) -> None:
+        """Frames were lost on their way: what was told up to here may not be the newest."""
+        detail = "frames were lost: the spool has no room"
+        self._carrier.vouch(InDoubt("spooled", detail, ReconnectReason.GAP))
+
     async def run(self) -> None:
         """Connect, listen, and connect again, until `stop` is set."""
         pause_seconds = 0.0
@@ -206,7 +211,7 @@ class Feed:
             asyncio.create_task(self._send_all(outbox, socket)),
         ]
         try:
-            ended = await self._carry_out(session.start(world.monotonic()), outbox)
+            ended = self._carry_out(session.start(world.monotonic()), outbox)
             overdue = Overdue()
             while ended is None:
                 wait_seconds = min(session.due, self._leave_at) - world.monotonic()
@@ -218,7 +223,7 @@ class Feed:
                     outcomes = session.tick(world.monotonic())
                 else:
                     outcomes = self._receive(message, session)
-                ended = await self._carry_out(outcomes, outbox) or self._left()
+                ended = self._carry_out(outcomes, outbox) or self._left()
             return ended
         finally:
             for helper in helpers:
@@ -240,7 +245,7 @@ class Feed:
                 message = await socket.recv(decode=False)
                 outcomes = self._receive(message, session)
                 frames = [outcome for outcome in outcomes if isinstance(outcome, Publish | Count)]
-                await self._carry_out(frames, asyncio.Queue())
+                self._carry_out(frames, asyncio.Queue())
         except ConnectionClosed:
             await closing
         finally:
@@ -258,14 +263,14 @@ class Feed:
         last_heard = self._world.metrics.last_heard_seconds.labels(self._line.venue.name)
         last_heard.set(self._condition.heard_ns / _NS_PER_S)
 
-    async def _carry_out(
+    def _carry_out(
         self, outcomes: Iterable[Outcome], outbox: asyncio.Queue[str]
     ) -> Reconnect | None:
         ended: Reconnect | None = None
         for outcome in outcomes:
             match outcome:
                 case Publish():
-                    await self._carrier.publish(outcome, self._received_ns)
+                    self._carrier.publish(outcome, self._received_ns)
                 case Count():
                     self._carrier.count(outcome)
                 case Send(text=text) if ended is None:
