@@ -25,7 +25,7 @@ IN_FLIGHT_BYTES_MAX: Final = 16 * 1024 * 1024
 UNANSWERED_SECONDS_MAX: Final = 15.0
 _BATCH_BYTES: Final = 256 * 1024
 _CHOICE: Final = -1
-_TOO_LARGE: Final = "Message size too large"
+TOO_LARGE: Final = "Message size too large"
 _SILENT_SECONDS: Final = 10.0
 
 SENDING: Final[Mapping[str, Any]] = {
@@ -89,7 +89,7 @@ class Sink:
     def failed(self, error: Any) -> None:  # noqa: ANN401 - librdkafka has no types
         """A record failed: this client is of no more use."""
         # A fatal error tells the one that it followed from in its words alone.
-        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE or _TOO_LARGE in error.str():
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE or TOO_LARGE in error.str():
             self.too_large = True
         # What fails because of another one says less.
         if self.broken is None or error.code() not in _PURGED:
@@ -98,14 +98,15 @@ class Sink:
     def close(self) -> None:
         """Let go of it; nothing more is sent. What it had in hand is not acknowledged."""
         client, self._client = self._client, None
-        threading.Thread(target=_end, args=[client], name="end of a client", daemon=True).start()
+        threading.Thread(target=end, args=[client], name="end of a client", daemon=True).start()
 
     def _erred(self, error: Any) -> None:  # noqa: ANN401 - as above
         if error.fatal():
             self.failed(error)
 
 
-def _end(client: Any) -> None:  # noqa: ANN401 - as above
+def end(client: Any) -> None:  # noqa: ANN401 - as above
+    """Let go of a client, with whatever it holds."""
     client.purge(in_queue=True, in_flight=True, blocking=False)
     client.flush(0)
 
