@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from confluent_kafka import KafkaException, TopicPartition
@@ -85,7 +85,7 @@ class Scene:
         self._killed = 0
         self.noticed_seconds: float | None = None
 
-    def __enter__(self) -> "Scene":
+    def __enter__(self) -> Self:
         self.brokers.start()
         self._admin = self._asking()
         self.place.settings.update(
@@ -119,7 +119,7 @@ class Scene:
         return self.producer
 
     def kill(self) -> None:
-        """kill -9; what lies in its spool, or in raw, was received."""
+        """Kill -9; what lies in its spool, or in raw, was received."""
         self.producer.kill()
         self._killed += 1
         self.kept.update(self.spooled())
