@@ -67,6 +67,7 @@ class Sink:
         )
         self.broken: str | None = None
         self.too_large = False
+        self.fenced = False
 
     def send(self, key: bytes | None, value: bytes, headers: Headers, delivered: Delivered) -> bool:
         """Hand a record over, without waiting; False where it has to be tried again later."""
