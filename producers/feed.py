@@ -87,6 +87,7 @@ class Feed:
             accounts=None if line.vouches_when_heard else accounts or (),
             clock_ns=world.clock_ns,
             monotonic=world.monotonic,
+            lease=world.lease,
         )
         self._received_ns = 0
         self._established_at: float | None = None

@@ -70,7 +70,7 @@ class Lease:
     ) -> None:
         self._access = access
         self._topic = topic
-        self._name = name
+        self.name = name
         self._monotonic = monotonic
         self._sleep = sleep
         self._log = log
@@ -88,7 +88,7 @@ class Lease:
             {
                 **self._access(),
                 **JOINING,
-                "group.id": self._name,
+                "group.id": self.name,
                 "on_commit": self._answered,
             },
             logger=librdkafka_log,
@@ -155,13 +155,13 @@ class Lease:
             try:
                 self._turn()
             except KafkaException as error:
-                self._log.warning("lease %s: %s", self._name, excerpt(str(error)))
+                self._log.warning("lease %s: %s", self.name, excerpt(str(error)))
             await self._sleep(_TURN_SECONDS)
 
     def _turn(self) -> None:
         message = self._client.poll(0)  # calls what is below
         if message is not None and message.error() is not None:
-            self._log.info("lease %s: %s", self._name, excerpt(str(message.error())))
+            self._log.info("lease %s: %s", self.name, excerpt(str(message.error())))
         now = self._monotonic()
         if self._yields_until is not None:
             if now >= self._yields_until:
@@ -224,7 +224,7 @@ class Lease:
 
     def _become(self, state: _State) -> None:
         if state is not self._state:
-            self._log.info("lease %s: %s", self._name, state.value)
+            self._log.info("lease %s: %s", self.name, state.value)
         self._state = state
         self._tell()
 

@@ -89,3 +89,4 @@ class World(msgspec.Struct, frozen=True):
     requests: RateBound
     tell: Callable[[FeedStatus], object]
     instance: str = ""
+    lease: int = 0

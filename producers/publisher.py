@@ -31,6 +31,7 @@ FLUSH_SECONDS_MAX: Final = 30.0
 SPOOL_BYTES_MAX: Final = 1024 * 1024 * 1024
 _ASK_SECONDS: Final = 10.0
 _SAMPLE_SECONDS: Final = 1.0
+_AGAIN_SECONDS: Final = 0.02
 _FENCE_SECONDS: Final = 15.0
 _TOLD_SECONDS: Final = 2.0
 
@@ -232,6 +233,8 @@ class Publisher:
 
     async def settled(self, received: int, seconds: float) -> bool:
         """Whether Kafka has all of the first so many frames (`received`), or does so in time."""
+        if not self._vouches():
+            return False
         deadline = self._loop.time() + seconds
         while self._courier.settled < received:
             self._raise_if_failed()
@@ -271,7 +274,7 @@ class Publisher:
     async def flush(self) -> None:
         """Wait until Kafka has everything; raises what ended the sending."""
         while not await self.settled(self.received, 1.0):
-            pass
+            await asyncio.sleep(_AGAIN_SECONDS)
         self._raise_if_failed()
 
     def refuse(self, error: Exception) -> None:

@@ -74,8 +74,9 @@ async def differences(
     missing = [_missing(name, one) for name, one in wanted.items() if name not in there]
     found = [difference for difference in missing if difference is not None]
     for name, one in there.items():
-        if one.partitions != partitions:
-            found.append(other_partitions(name, one, partitions))
+        number = wanted[name].topic.partitions or partitions
+        if one.partitions != number:
+            found.append(other_partitions(name, one, number))
     for name, one in there.items():
         known = wanted[name].known
         if known is not None and one.id not in (None, known.id):

@@ -17,7 +17,8 @@ from headroom.running import run
 from headroom.settings import Environment
 from headroom.venue.module import Module
 from producers.publisher import SpoolSettings
-from producers.service import Surroundings, produce
+from producers.service import produce
+from producers.turns import StandbySettings, Surroundings
 
 log = logging.getLogger("headroom.producer")
 
@@ -29,6 +30,7 @@ def producer(module: Module) -> click.Command:
         settings = load_settings()
         kafka = settings.kafka
         arguments, follow = kafka.arguments(), Reader.of(kafka)
+        lease = settings.producer_lease
         lines = module.lines(Environment(os.environ))
 
         async def carry(stop: asyncio.Event) -> None:
@@ -39,6 +41,7 @@ def producer(module: Module) -> click.Command:
                 follow=follow,
                 access=follow.access,
                 spool=SpoolSettings(settings.spool_dir, settings.spool_bytes_max),
+                standby=None if lease is None else StandbySettings(lease),
                 **_surroundings(stop),
             )
             log.info("%s", report)
