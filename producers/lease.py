@@ -47,6 +47,7 @@ JOINING: Final[Mapping[str, Any]] = {
 
 
 class _State(Enum):
+    JOINING = "joining"
     WAITING = "waiting"
     HELD = "held"
     DOUBTFUL = "doubtful"
@@ -75,7 +76,7 @@ class Lease:
         self._sleep = sleep
         self._log = log
         self._client: Any = None
-        self._state = _State.WAITING
+        self._state = _State.JOINING
         self._changed = asyncio.Event()
         self._asked: deque[float] = deque()
         self._asked_at = float("-inf")
@@ -126,23 +127,26 @@ class Lease:
         )
 
     async def until_held(self) -> None:
-        """Wait until it is ours."""
-        while not self.is_held:
+        """Wait until it is ours, and nobody else's at that moment."""
+        while not self.is_proved():
             await self._change()
 
     async def until_lost(self) -> None:
         """Wait until it is known that it is not ours."""
-        while self._state is not _State.WAITING:
+        while self._may_be_held():
             await self._change()
 
     async def proved_anew(self) -> bool:
         """Whether it is ours at a moment after this one; waits for as long as nobody knows."""
         since = self._monotonic()
-        while self._state is not _State.WAITING:
+        while self._may_be_held():
             if self.is_held and (self._proved_at or 0.0) >= since:
                 return True
             await self._change()
         return False
+
+    def _may_be_held(self) -> bool:
+        return self._state in (_State.HELD, _State.DOUBTFUL)
 
     async def _change(self) -> None:
         changed = self._changed
@@ -199,14 +203,15 @@ class Lease:
             given = [TopicPartition(self._topic, one.partition, _NOTHING_READ) for one in places]
             client.incremental_assign(given)
             client.pause(given)
-            if self._state is _State.WAITING and self._was_away():
+            if not self._may_be_held() and self._was_away():
                 # Who had it has not died for that: it is sooner where its spool is.
                 self._yields_until = self._monotonic() + _YIELD_SECONDS
+                self._proved_at = None
                 client.unsubscribe()
                 return
             self._become(_State.HELD)
             self._asked_at = float("-inf")
-        elif self._state is _State.DOUBTFUL:
+        elif self._state is not _State.HELD:
             self._become(_State.WAITING)
 
     def _was_away(self) -> bool:
@@ -214,11 +219,11 @@ class Lease:
         since = self._proved_at
         return since is not None and self._monotonic() - since > SESSION_SECONDS
 
-    def _revoked(self, client: Any, places: Sequence[Any]) -> None:  # noqa: ANN401 - as above
+    def _revoked(self, _: object, places: Sequence[Any]) -> None:
         if any(one.partition == 0 for one in places):
             self._become(_State.WAITING)
 
-    def _lost(self, client: Any, places: Sequence[Any]) -> None:  # noqa: ANN401 - as above
+    def _lost(self, _: object, __: object) -> None:
         if self._state is _State.HELD:
             self._become(_State.DOUBTFUL)
 

@@ -55,7 +55,7 @@ class Neighbours:
 
     @property
     def greatest_epoch(self) -> int:
-        """The greatest epoch that any connection of the venue was in, or number of a lease; or 0."""
+        """The greatest epoch, or number of a lease, that any connection of the venue had; or 0."""
         return max((max(one.status.epoch or 0, one.status.lease) for one in self._all()), default=0)
 
     @property

@@ -31,7 +31,6 @@ FLUSH_SECONDS_MAX: Final = 30.0
 SPOOL_BYTES_MAX: Final = 1024 * 1024 * 1024
 _ASK_SECONDS: Final = 10.0
 _SAMPLE_SECONDS: Final = 1.0
-_AGAIN_SECONDS: Final = 0.02
 _FENCE_SECONDS: Final = 15.0
 _TOLD_SECONDS: Final = 2.0
 
@@ -233,8 +232,9 @@ class Publisher:
 
     async def settled(self, received: int, seconds: float) -> bool:
         """Whether Kafka has all of the first so many frames (`received`), or does so in time."""
-        if not self._vouches():
-            return False
+        return self._vouches() and await self._taken(received, seconds)
+
+    async def _taken(self, received: int, seconds: float) -> bool:
         deadline = self._loop.time() + seconds
         while self._courier.settled < received:
             self._raise_if_failed()
@@ -273,8 +273,8 @@ class Publisher:
 
     async def flush(self) -> None:
         """Wait until Kafka has everything; raises what ended the sending."""
-        while not await self.settled(self.received, 1.0):
-            await asyncio.sleep(_AGAIN_SECONDS)
+        while not await self._taken(self.received, 1.0):
+            pass
         self._raise_if_failed()
 
     def refuse(self, error: Exception) -> None:

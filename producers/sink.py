@@ -8,6 +8,7 @@ one, and sends again what was not acknowledged.
 Source: librdkafka's INTRODUCTION.md, "Idempotent Producer", and CONFIGURATION.md.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -108,8 +109,9 @@ class Sink:
 
 def end(client: Any) -> None:  # noqa: ANN401 - as above
     """Let go of a client, with whatever it holds."""
-    client.purge(in_queue=True, in_flight=True, blocking=False)
-    client.flush(0)
+    with contextlib.suppress(KafkaException):  # it is broken: that is why
+        client.purge(in_queue=True, in_flight=True, blocking=False)
+        client.flush(0)
 
 
 _PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001 - their public names

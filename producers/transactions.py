@@ -28,14 +28,6 @@ RECORDS_MAX: Final = 10_000
 _TOGETHER_SECONDS: Final = 0.001
 _CALL_SECONDS: Final = 1.0
 _CHOICE: Final = -1
-_FENCED: Final = frozenset(
-    {
-        KafkaError._FENCED,  # noqa: SLF001 - its public name
-        KafkaError.INVALID_PRODUCER_EPOCH,
-        KafkaError.PRODUCER_FENCED,
-    }
-)
-
 TRANSACTING: Final[Mapping[str, Any]] = {
     **SENDING,
     # A transaction is written as a whole or not at all.
@@ -53,7 +45,7 @@ class FencedSink:
     """A client for one topic, as `producers.sink.Sink`; `send` and `poll` belong to one thread.
 
     Another thread begins and commits; `done` is called there when something may be sent again, or
-    was delivered. `fenced` once another client has begun under the same id.
+    was delivered. `fenced` once it is broken: another client may have begun under the same id.
     """
 
     def __init__(
@@ -117,8 +109,10 @@ class FencedSink:
     def failed(self, error: Any) -> None:  # noqa: ANN401 - librdkafka has no types
         """A transaction failed: this client is of no more use."""
         self._takes = False
+        # Who was fenced is not always told so ("Fatal error"). Whoever begins anew fences others:
+        # that is for those alone who know that nobody else is to write.
+        self.fenced = True
         self.too_large |= error.code() == KafkaError.MSG_SIZE_TOO_LARGE or TOO_LARGE in error.str()
-        self.fenced |= error.code() in _FENCED
         if self.broken is None:
             self.broken = excerpt(error.str())
 

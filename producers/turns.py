@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from random import Random
 from typing import Any, Final, NotRequired, TypedDict
 
@@ -153,7 +152,7 @@ def _own(given: Given) -> Folder | None:
         return None
     venue = given.lines.venue
     log: logging.Logger = given.around["log"]
-    path: Path = given.spool.folder / venue.name / "process"
+    path = given.spool.folder / venue.name / "process"
     folder = Folder(path, Owner(venue.name, venue.raw_topic), log)
     try:
         folder.lock()

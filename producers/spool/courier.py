@@ -79,7 +79,7 @@ class Courier:
 
     `make_sink` makes a client, `singly` where batches were too large. `acknowledged` is called with
     a number of frames that Kafka has, `progress` when `settled` has changed, `fenced` when another
-    client took the place of ours: nothing more is sent until `go_on`.
+    client may have taken the place of ours: nothing more is sent until `go_on`.
     """
 
     def __init__(

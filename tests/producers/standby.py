@@ -71,14 +71,14 @@ class Two:
         self.processes: dict[str, Process] = {}
 
     async def begin(self, name: str, bootstrap: str | None = None) -> Process:
-        """Begin one, and wait until it waits for the lease."""
+        """Begin one, and wait until it has the lease or waits for another one's end."""
         told = {
             "venue": self.at.name,
             "url": self.sandbox.url,
             "bootstrap": bootstrap or self.bootstrap,
         }
         process = self.processes[name] = Process(name, self._folder, told)
-        await until(lambda: process.says("waiting for the lease"), process)
+        await until(lambda: process.says(": held") or process.says(": waiting\n"), process)
         return process
 
     async def works(self, process: Process, times: int = 1) -> None:

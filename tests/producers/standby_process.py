@@ -1,4 +1,4 @@
-"""A producer of sFOX in a process of its own, on topics of a test: see `tests.producers.standby`."""
+"""A producer of sFOX in a process of its own, on a test's topics: see `tests.producers.standby`."""
 
 import asyncio
 import json
@@ -44,9 +44,7 @@ async def main(told: dict[str, str]) -> None:
         servers,
         follow=follow,
         access=follow.access,
-        statuses=StatusSettings(
-            topic=topics.feeds_topic(at), public_topic=topics.public_topic(at)
-        ),
+        statuses=StatusSettings(topic=topics.feeds_topic(at), public_topic=topics.public_topic(at)),
         spool=SpoolSettings(Path(told["spool"])),
         standby=StandbySettings("both", topics.leases_topic(at)),
         stop=stop,
