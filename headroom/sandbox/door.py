@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from headroom.sandbox.orders import Ordered
+
 HOST: Final = "127.0.0.1"
 
 
@@ -70,7 +72,18 @@ class Door:
         if self._kept is not None:
             self._kept.close()
 
-    def show(self, *, other: bool) -> None:
+    def changed(self, ordered: Ordered, begin: Callable[[Awaitable[None]], object]) -> None:
+        """A fault has begun or ended; `begin` does something beside all else."""
+        begins = not ordered.over.is_set()
+        match ordered.fault.name:
+            case "refuse" if begins:
+                self.shut()
+            case "refuse":
+                begin(self.open())
+            case "certificate":
+                self._show(other=begins)
+
+    def _show(self, *, other: bool) -> None:
         """Show the other certificate to whoever comes from now on, or the own one again."""
         if self._context is None or self._papers is None:
             return

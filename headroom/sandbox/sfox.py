@@ -149,7 +149,6 @@ class SfoxSandbox(Orderable):
         self._servers.append(server)
         bound = next(iter(server.sockets)).getsockname()[1]
 
-
         def leave() -> None:
             server.server.close()  # At once; the library would do it in a moment.
             server.close(close_connections=False)
@@ -286,16 +285,9 @@ class SfoxSandbox(Orderable):
                 self._journal.write(sent)
 
     def _changed(self, ordered: Ordered) -> None:
-        """A fault has begun or ended: the line's, or what the venue does itself."""
+        """A fault has begun or ended: the line's, the door's, or what the venue does itself."""
         self._line.changed(ordered)
-        begins = not ordered.over.is_set()
-        match ordered.fault.name:
-            case "refuse" if begins:
-                self._door.shut()
-            case "refuse":
-                self._line.begin(self._door.open())
-            case "certificate":
-                self._door.show(other=begins)
+        self._door.changed(ordered, self._line.begin)
         self._acts.changed(ordered)
 
     def _connected(self) -> list[ServerConnection]:
