@@ -234,7 +234,7 @@ async def test_a_flood_is_numbered_and_in_the_journal(venue):
     venue.sandbox.order("flood", rate=2_000)
     seen = set()
     async with asyncio.timeout(20):
-        while len(seen) < 100:
+        while len(seen) < 400:
             seen.add(await client.recv())
     venue.sandbox.clear("flood")
     lines = [line for line in journal_lines(venue.path) if line.get("fault") == "flood"]
