@@ -42,7 +42,7 @@ demo: $(VENV)/.runtime-stamp
 # test: all tests, on a real Kafka (ARGS="-k amounts" chooses; ARGS="-n 0" is one after the other)
 .PHONY: test
 test: $(VENV)/.dev-stamp
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 # check: form, lint, types, walls between rooms, declared dependencies; all of them, then the verdict
 .PHONY: check

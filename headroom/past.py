@@ -8,10 +8,10 @@ import asyncio
 from typing import Any, Final
 
 import msgspec
-from aiokafka.partitioner import murmur2
 
 from headroom.clients import Clients
 from headroom.errors import OperatorError
+from headroom.partitioner import partition_of
 from headroom.reading import foreign
 from headroom.settings import Settings
 from headroom.topics import require
@@ -23,7 +23,6 @@ from schemas.times import record_time_ns, rfc3339
 from schemas.topics import BALANCES, BALANCES_LATEST
 
 _NS_PER_MS: Final = 1_000_000
-_POSITIVE: Final = 0x7FFFFFFF
 
 
 class NotKnown(OperatorError):
@@ -83,7 +82,7 @@ def _snapshots(clients: Clients, user: str, partitions: int) -> list[BalanceSnap
     key = user.encode()
     found: list[BalanceSnapshot] = []
     for topic in (BALANCES_LATEST, BALANCES):
-        place = topic, (murmur2(key) & _POSITIVE) % partitions
+        place = topic, partition_of(key, partitions)
         begins, ends = clients.begins([topic], partitions), clients.ends([topic], partitions)
         for message in clients.read({place: (begins[place], ends[place])}):
             value = message.value()

@@ -23,6 +23,7 @@ from headroom.known_topics import KnownTopic
 from headroom.reaching import check_credentials, keep_reaching
 from headroom.registry import registered
 from headroom.settings import Settings
+from headroom.strangers import Strangers
 from headroom.tokens import access_of
 from headroom.topics.admin import Admin, admin_of
 from headroom.topics.differences import CONTRACT, require_all
@@ -35,6 +36,7 @@ from processors.engine.member import FENCED_INSTANCE_ID
 from processors.garbage import collect_rarely
 from processors.http.waiting import waiting
 from schemas.topics import TOMBSTONE_SECONDS
+from schemas.venues import VENUES
 
 T = TypeVar("T")
 
@@ -63,10 +65,10 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
         url = (settings.http_advertised_url or f"http://{host}:{bound}").rstrip("/")
         collect_rarely()
         follow = Reader.of(settings.kafka)
-        bindings = Bindings()
+        bindings, strangers = Bindings(), Strangers(follow)
         async with (
-            LiveGeneration(follow).followed() as following,
-            bindings.followed(follow) as accounts,
+            LiveGeneration(strangers).followed() as following,
+            bindings.followed(strangers) as accounts,
         ):
             await accounts.until()
             # What was known before this worker was started has been read, and has commits.
@@ -94,6 +96,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                     listener.dup(),
                     follow=follow,
                 )
+                strangers.tell(worker.metrics.foreign_records)
                 log.info("starting on %s; questions at %s, tables in %s", name, url, folder)
                 over = asyncio.Event()
                 told = asyncio.create_task(_tell(following.over(name), stop, over, worker))
@@ -202,6 +205,7 @@ def _engine(
         replication_factor=settings.replication_factor,
         store="memory" if settings.store == "memory" else "rocksdb",
         read_before=read_before,
+        unbroken=frozenset(venue.raw_topic for venue in VENUES.values()),
         reaching=keep_reaching,
     )
 

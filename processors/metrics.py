@@ -127,6 +127,14 @@ class EngineCollector(Collector):
         for tp, lag in consumer.lag().items():
             lags.add_metric([tp.topic, str(tp.partition)], lag)
         yield lags
+        missing = CounterMetricFamily(
+            "headroom_missing_offsets",
+            "Offsets of a source partition at which Kafka held nothing, though it must have.",
+            labels=["topic", "partition"],
+        )
+        for tp, count in consumer.missing_offsets.items():
+            missing.add_metric([tp.topic, str(tp.partition)], count)
+        yield missing
         yield GaugeMetricFamily(
             "headroom_in_flight_records",
             "Records that were read and are not done yet.",

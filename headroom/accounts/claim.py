@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from aiokafka.partitioner import murmur2
-
 from headroom.accounts.bindings import Binding, Bindings, read_bindings
 from headroom.accounts.file import read_accounts
 from headroom.accounts.orders import MovedElsewhere, order, ordering
@@ -17,6 +15,7 @@ from headroom.clients import Clients
 from headroom.errors import OperatorError
 from headroom.generations import read_book
 from headroom.generations.kind import changelog
+from headroom.partitioner import partition_of
 from headroom.settings import Settings
 from processors.agents import USERS_TABLE
 from processors.ledger.users import UserState
@@ -24,7 +23,6 @@ from schemas.codec import NotADocument, decode
 
 _TRIES: Final = 5
 _NAMED_MAX: Final = 5
-_POSITIVE: Final = 0x7FFFFFFF
 
 
 class AccountsDiffer(OperatorError):
@@ -94,7 +92,7 @@ def _seen(settings: Settings, topic: str, users: set[str]) -> set[str]:
     try:
         if topic not in clients.admin.list_topics(timeout=10.0).topics:
             return set()
-        partitions = {(murmur2(key) & _POSITIVE) % settings.partitions for key in keys}
+        partitions = {partition_of(key, settings.partitions) for key in keys}
         ends = clients.ends([topic], settings.partitions)
         places = {(topic, number): (0, ends[topic, number]) for number in partitions}
         last = {m.key(): m.value() for m in clients.read(places) if m.key() in keys}

@@ -10,9 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from headroom.clients import Clients
-from headroom.errors import OperatorError
 from headroom.generations.kind import Generation, changelog, names_of
-from headroom.replay.rows import live_rows, user_of
+from headroom.replay.rows import live_rows, passed_by, user_of
+from headroom.replay.told import InPlaceOf
 from processors.agents import USERS_TABLE
 from processors.ledger.contributions import bundles, keyed
 from processors.ledger.doubts import Doubtful, doubts
@@ -28,10 +28,6 @@ _USERS_AT_ONCE: Final = 2_000
 
 Out = tuple[str, int | None, bytes, bytes | None, Headers]
 """One record to write: topic, partition (None: that of the key), key, value, headers."""
-
-
-class CannotCarry(OperatorError):
-    """A row that was to be carried is none of ours: what it was is not to be guessed."""
 
 
 class Carried(msgspec.Struct):
@@ -160,15 +156,17 @@ def _states(
 ) -> Iterator[tuple[int, UserState]]:
     """The rows that are carried, each with its partition."""
     topic, reads = changelog(generation.origin, USERS_TABLE), reader(generation)
-    ends = clients.ends([topic], partitions)
+    ends, told = clients.ends([topic], partitions), InPlaceOf(clients, USERS_TABLE, partitions)
     for partition in range(partitions):
         rows = live_rows(clients, generation.origin, USERS_TABLE, ends, [partition])
         for (_, key), row in rows.items():
             try:
                 user = user_of(key, row)
             except NotADocument as error:
-                why = f"{topic}[{partition}] holds a row that nobody of us wrote: {error}"
-                raise CannotCarry(f"{why} (a replay of all accounts needs none)") from None
+                passed_by(USERS_TABLE, key, partition, error)
+                if (before := told.row(partition, key)) is None:
+                    continue
+                user = user_of(key, before)
             state = carried_state(user, reads)
             if state is not None:
                 yield partition, state

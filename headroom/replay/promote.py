@@ -38,15 +38,19 @@ from headroom.replay.place import workplace
 from headroom.replay.plan import vanishes
 from headroom.replay.publish import publish
 from headroom.replay.rebuild import Job, rebuild
-from headroom.replay.rows import Pair, Tables, User
+from headroom.replay.rows import Pair, Tables, User, has_foreign
 from headroom.replay.told import has_lost
 from headroom.settings import Settings
 from headroom.topics import create, require
 from headroom.topics.known import unchanged
 from processors.agents import ASSETS_TABLE, USERS_TABLE
+from processors.engine.errors import EngineError
+from processors.ledger.assets import check_row as check_sum
+from processors.ledger.user_ledger import check_row as check_user
 from processors.names import EVERYTHING
 
 _NAMED_MAX: Final = 5
+_CHECKS: Final = {USERS_TABLE: check_user, ASSETS_TABLE: check_sum}
 
 
 class NotComplete(OperatorError):
@@ -86,7 +90,7 @@ async def run_promote(
             await promotion.catch_up(place.folder(generation.made_ns), place.instance)
             if not allow_missing:
                 await promotion.nobody_vanishes()
-        except (OperatorError, asyncio.CancelledError):
+        except (OperatorError, EngineError, asyncio.CancelledError):
             await write(kafka, entry(Live(old)))
             raise
         comparison = await promotion.publish()
@@ -166,16 +170,22 @@ class _Promotion:
         done = await asyncio.to_thread(
             self._clients.committed, app_name(self._old), names.folded, self._partitions
         )
+        begins = await asyncio.to_thread(self._clients.begins, names.folded, self._partitions)
         behind = any(done.get(place, 0) < end for place, end in ends.items())
-        # Tables that were lost cannot be gone on from; the new ones were made of the same frames.
-        if behind and not await asyncio.to_thread(self._has_lost):
+        gone = any(done.get(place, begin) < begin for place, begin in begins.items())
+        # Tables that were lost cannot be gone on from, nor can records that are; the new ones were
+        # made of the same frames.
+        if behind and not gone and not await asyncio.to_thread(self._has_lost):
             job = Job(self._old, names, {}, {}, "", 0, {}, {})
             await self._work(job, "finish " + self._old, folder, instance)
 
     def _has_lost(self) -> bool:
+        """Whether a worker of the old generation could not restore its tables."""
+        found = {table: changelog(self._old, table) for table in _CHECKS}
         return any(
-            has_lost(self._clients, table, changelog(self._old, table), self._partitions)
-            for table in (USERS_TABLE, ASSETS_TABLE)
+            has_lost(self._clients, table, topic, self._partitions)
+            or has_foreign(self._clients, topic, _CHECKS[table], self._partitions)
+            for table, topic in found.items()
         )
 
     async def catch_up(self, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path

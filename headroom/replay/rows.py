@@ -13,7 +13,7 @@ import msgspec
 
 from headroom.clients import Clients, Place
 from headroom.generations.kind import changelog
-from headroom.replay.told import Rows, lost, told_rows
+from headroom.replay.told import InPlaceOf, Rows, lost, told_rows
 from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.ledger.assets import Head
 from processors.ledger.users import UserState
@@ -89,6 +89,19 @@ def live_rows(
     return found | (told_rows(clients, table, gone, count) if gone else {})
 
 
+def has_foreign(
+    clients: Clients, topic: str, check: Callable[[bytes, bytes], None], partitions: int
+) -> bool:
+    """Whether a changelog holds a row that none of us wrote; `check` raises `NotADocument`."""
+    rows = last_rows(clients, topic, clients.ends([topic], partitions), range(partitions))
+    for (_, key), row in rows.items():
+        try:
+            check(key, row)
+        except NotADocument:
+            return True
+    return False
+
+
 class Tables:
     """The tables of two generations as they are now; `there` is the one that is live.
 
@@ -111,6 +124,7 @@ class Tables:
         tables = USERS_TABLE, ASSETS_TABLE
         topics = [changelog(name, table) for name in (here, there) for table in tables]
         self._ends: Mapping[Place, int] = clients.ends(topics, partitions)
+        self._told = {table: InPlaceOf(clients, table, partitions) for table in tables}
 
     def size(self, partition: int) -> int:
         """How many records have to be read for a partition's users, at most."""
@@ -123,7 +137,7 @@ class Tables:
             if pair.here == pair.there and _UNREAD not in (pair.here or b""):
                 yield None
             else:
-                here, there = self._user(pair, pair.here), self._user(pair, pair.there)
+                here, there = self._user(pair, pair.here), self._live_user(pair)
                 # A stranger's row is told of, and says nothing.
                 found = here is not None or there is not None
                 yield Pair(pair.key, pair.partition, here, there) if found else None
@@ -134,6 +148,8 @@ class Tables:
             kind = msgspec.json.decode(pair.key)[0]
             type_ = AssetExposure if kind == "asset" else BaseExposure
             here, there = _sum(pair, pair.here, type_), _sum(pair, pair.there, type_)
+            if there is None and pair.there is not None:
+                there = _sum(pair, self._told[ASSETS_TABLE].row(pair.partition, pair.key), type_)
             if here is not None or there is not None:
                 yield Pair(pair.key, pair.partition, here, there)
 
@@ -141,12 +157,19 @@ class Tables:
         try:
             state = None if row is None else user_of(pair.key, row)
         except NotADocument as error:
-            _passed_by(USERS_TABLE, pair, error)
+            passed_by(USERS_TABLE, pair.key, pair.partition, error)
             return None
         if state is None:
             return None
         view = View(state, self._in_assets)
         return User(view.state, view.balances(), view.exposure())
+
+    def _live_user(self, pair: Pair[bytes]) -> User | None:
+        """A live row; where a stranger wrote over it, what the public knows of it."""
+        found = self._user(pair, pair.there)
+        if found is None and pair.there is not None:
+            found = self._user(pair, self._told[USERS_TABLE].row(pair.partition, pair.key))
+        return found
 
     def _pairs(
         self, table: str, partitions: list[int], **wanted: Callable[[bytes], bool]
@@ -183,13 +206,14 @@ def _sum(pair: Pair[bytes], head: bytes | None, kind: type[SumDocument]) -> SumD
     try:
         return decode(bytes(decode(head, Head).document), kind)
     except NotADocument as error:
-        _passed_by(ASSETS_TABLE, pair, error)
+        passed_by(ASSETS_TABLE, pair.key, pair.partition, error)
         return None
 
 
-def _passed_by(table: str, pair: Pair[bytes], why: NotADocument) -> None:
-    name = blake2b(pair.key, digest_size=8).hexdigest()
-    place = f"key {name} by blake2b-64, partition {pair.partition}"
+def passed_by(table: str, key: bytes, partition: int, why: NotADocument) -> None:
+    """Tell of a row that nobody of us wrote: not what is in it."""
+    name = blake2b(key, digest_size=8).hexdigest()
+    place = f"key {name} by blake2b-64, partition {partition}"
     log.warning("%s: passed by a row that nobody of us wrote (%s): %s", table, place, why)
 
 

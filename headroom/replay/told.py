@@ -5,12 +5,11 @@ held. The public documents do, but for what nobody outside is told of: moves and
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 import msgspec
-from aiokafka.partitioner import murmur2
 
 from headroom.clients import Clients, Place
+from headroom.partitioner import partition_of
 from processors.agents import ASSETS_TABLE
 from processors.ledger.assets import Head
 from processors.ledger.users import UserState
@@ -18,8 +17,6 @@ from schemas import topics
 from schemas.codec import decode, encode
 from schemas.documents import AssetExposure, BaseExposure, UserBalances
 from schemas.identity import user_for
-
-_POSITIVE: Final = 0x7FFFFFFF
 
 Rows = dict[tuple[int, bytes], bytes]
 """Rows by partition and key."""
@@ -53,10 +50,28 @@ def told_rows(clients: Clients, table: str, wanted: Iterable[int], partitions: i
         for (_, name), document in _last(clients, topic, range(partitions), partitions).items():
             # A sum's row lies where its contributions do, by another key than its document.
             key = msgspec.json.encode([kind, name.decode()])
-            partition = (murmur2(key) & _POSITIVE) % partitions
+            partition = partition_of(key, partitions)
             if partition in numbers:
                 rows[partition, key] = _head(document, kind)
     return rows
+
+
+class InPlaceOf:
+    """What the public was told last, in place of rows that a stranger wrote over.
+
+    Of each partition it is read once, if a row of it is asked for.
+    """
+
+    def __init__(self, clients: Clients, table: str, partitions: int) -> None:
+        self._clients, self._table, self._partitions = clients, table, partitions
+        self._read: dict[int, Rows] = {}
+
+    def row(self, partition: int, key: bytes) -> bytes | None:
+        """The row of a key; None where nobody outside was told of it."""
+        if partition not in self._read:
+            told = told_rows(self._clients, self._table, [partition], self._partitions)
+            self._read[partition] = told
+        return self._read[partition].get((partition, key))
 
 
 def _last(clients: Clients, topic: str, wanted: Iterable[int], partitions: int) -> Rows:

@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
-from aiokafka.partitioner import murmur2
 
 from headroom.clients import Clients, Place
+from headroom.partitioner import partition_of
 from headroom.resume.picture import Kind, Picture
 from headroom.resume.plan import Doubt
+from processors.engine.headers import Headers, headers_of
 from processors.ledger.moves import Adoption, Withdrawal, read_order
 from processors.ledger.users import Unread, UserState, place_of
 from processors.normalise import NORMALISERS, OF_SEVERAL, raw_frame
@@ -23,7 +24,6 @@ from schemas.documents import Source
 from schemas.identity import user_for
 from schemas.venues import VENUES
 
-_POSITIVE: Final = 0x7FFFFFFF
 _NOWHERE: Final = (0, 0)
 
 
@@ -109,7 +109,7 @@ class Accounts:
         return one.venue in OF_SEVERAL or number in places
 
     def _partition(self, key: str) -> int:
-        return int(murmur2(key.encode()) & _POSITIVE) % self._partitions
+        return partition_of(key.encode(), self._partitions)
 
     def _of(self, venue: str, account: str, user: str) -> _Account:
         own = user_for(venue, account)
@@ -205,8 +205,8 @@ class _Record:
         return value
 
     @property
-    def headers(self) -> list[tuple[str, bytes]]:
-        return self._message.headers() or []  # type: ignore[attr-defined]
+    def headers(self) -> Headers:
+        return headers_of(self._message)
 
     @property
     def offset(self) -> int:

@@ -9,7 +9,7 @@ balances       records gone      from where it begins now; its users are in doub
                another topic     from its beginning; all are in doubt
                no commit         from the first record that the rows do not know
 contributions  whatever it is    every share is told again from the rows, behind all of it
-orders         no commit         from the beginning: they are numbered
+orders         no commit         from the first that the rows do not know
                lost its end      from its end on: what is missing was followed
                the rest          refused: the replay
 tables         whatever it is    refused: the replay
@@ -218,7 +218,7 @@ _WAYS: Final[Mapping[tuple[Kind, What], dict[Choice, str]]] = {
         CHOICES, "read on from its end: what is missing was followed"
     ),
     (Kind.ORDERS, What.MISSING): dict.fromkeys(
-        CHOICES, "read again from its beginning: orders are numbered, and count once"
+        CHOICES, "read on from the first order that the tables do not know"
     ),
     **{
         (Kind.CONTRIBUTIONS, what): dict.fromkeys(
@@ -275,7 +275,7 @@ def _of_places(picture: Picture, meant: Sequence[Wrong]) -> Iterator[Act]:
             yield Go(place, span.end)
             yield Retell(wrong.partition)
         elif wrong.what is What.MISSING:
-            yield Go(place, span.begin if wrong.kind is Kind.ORDERS else None)
+            yield Go(place, None)
         elif wrong.what is What.SHORTENED:
             yield Go(place, None if wrong.kind is Kind.RAW else span.end)
         else:

@@ -15,16 +15,18 @@ import msgspec
 from confluent_kafka import KafkaException, TopicPartition
 
 from headroom import known_topics
-from headroom.accounts.bindings import read_bindings
+from headroom.accounts.bindings import Bindings, read_bindings
 from headroom.clients import Clients, InUse, Place
 from headroom.errors import KafkaUnreachable, TopicsDiffer
 from headroom.generations import Book, app_name, names_of, read_book
 from headroom.generations.kind import changelog
+from headroom.partitioner import partition_of
 from headroom.replay.alone import NotAlone, alone
 from headroom.replay.carry import Out, put
 from headroom.replay.rows import last_rows
 from headroom.resume import show
 from headroom.resume.doubts import accounts
+from headroom.resume.orders import first_unfollowed
 from headroom.resume.picture import Kind, Picture, look
 from headroom.resume.plan import (
     Act,
@@ -106,7 +108,7 @@ async def run_resume(
         sys.stdout.write(show.nothing(as_json=as_json))
         return
     bindings = await read_bindings(settings.kafka.arguments(), partitions=settings.partitions)
-    going = _Going(settings, clients, picture, [*acts, *quiet], bindings.owners)
+    going = _Going(settings, clients, picture, [*acts, *quiet], bindings)
     done = await asyncio.to_thread(going.publish, producer)
     if not acts:
         sys.stdout.write(show.nothing(as_json=as_json))
@@ -159,15 +161,17 @@ class _Going:
         clients: Clients,
         picture: Picture,
         acts: Sequence[Act],
-        owners: Mapping[str, str],
+        bindings: Bindings,
     ) -> None:
         self._settings = settings
         self._clients = clients
         self._picture = picture
         self._acts = acts
-        self._owners = owners
+        self._bindings = bindings
         self._exact = settings.guarantee != "at_least_once"
         self._now = rfc3339(time.time_ns())
+        # Rows by partition, of those that orders were asked of.
+        self._read: dict[int, dict[tuple[int, bytes], bytes]] = {}
 
     def publish(self, producer: Any) -> Done:  # noqa: ANN401 - librdkafka has no types
         """Do all of it, whole or not at all."""
@@ -212,7 +216,16 @@ class _Going:
         if nowhere:
             told |= raw_places(self._clients, self._picture, nowhere, exact=self._exact)
         for place in asked:
-            if place not in told:
+            if self._picture.kinds[place[0]] is Kind.ORDERS:
+                told[place] = first_unfollowed(
+                    self._clients,
+                    self._picture,
+                    place,
+                    self._row_of,
+                    self._bindings.all,
+                    exact=self._exact,
+                )
+            elif place not in told:
                 rows = self._rows(place[1])
                 told[place] = first_unknown(
                     self._clients, self._picture, place, rows, exact=self._exact
@@ -243,7 +256,7 @@ class _Going:
         names = names_of(self._picture.live, live=True)
         if doubts:
             known = accounts(
-                self._clients, self._picture, self._states(), doubts, stands, self._owners
+                self._clients, self._picture, self._states(), doubts, stands, self._bindings.owners
             )
             for order in known.orders(doubts, time=self._now):
                 yield "doubtful", (names.adoptions, None, order.user.encode(), encode(order), [])
@@ -264,6 +277,13 @@ class _Going:
         for partition in range(self._picture.partitions):
             for row in self._rows(partition).values():
                 yield decode(row, UserState)
+
+    def _row_of(self, user: str) -> UserState | None:
+        partition = partition_of(user.encode(), self._picture.partitions)
+        if partition not in self._read:
+            self._read[partition] = self._rows(partition)
+        row = self._read[partition].get((partition, user.encode()))
+        return None if row is None else decode(row, UserState)
 
     def _rows(self, partition: int) -> dict[tuple[int, bytes], bytes]:
         topic = changelog(self._picture.live, USERS_TABLE)

@@ -7,14 +7,12 @@ was told before.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from aiokafka.partitioner import murmur2
-
+from headroom.partitioner import partition_of
 from headroom.replay.carry import Out
 from processors.ledger.contributions import Share, bundles, keyed
 from processors.ledger.users import UserState
 from processors.ledger.views import Venues, View
 
-_POSITIVE: Final = 0x7FFFFFFF
 _SHARES_AT_ONCE: Final = 100_000
 
 
@@ -38,7 +36,7 @@ def shares(
         waiting += [
             share
             for share in keyed(View(state, in_assets).shares(told))
-            if int(murmur2(share[0]) & _POSITIVE) % partitions in wanted
+            if partition_of(share[0], partitions) in wanted
         ]
         if len(waiting) >= _SHARES_AT_ONCE:
             yield from _records(waiting, topic)

@@ -12,6 +12,7 @@ from headroom.deadletters.letter import NoPlace, place_of, read_origin
 from headroom.deadletters.letter import Place as RawPlace
 from headroom.replay.told import Rows
 from headroom.resume.picture import Kind, Picture
+from processors.engine.headers import headers_of
 from processors.ledger.moves import passed_on
 from processors.ledger.users import UserState, fold
 from schemas.codec import NotADocument, decode, decode_snapshot
@@ -69,7 +70,7 @@ def first_new(
     new = span.end
     for message in clients.read({place: (start, span.end)}):
         offset = message.offset()
-        if orders.get(offset) != _order_in(message.headers() or (), offset):
+        if orders.get(offset) != _order_in(headers_of(message), offset):
             new = offset
             break
     if new == start > span.begin:
@@ -80,7 +81,7 @@ def first_new(
 def _order_of(letter_or_event: Any, offset: int) -> tuple[int, int]:  # noqa: ANN401 - as above
     """The epoch and receipt of an outcome's frame."""
     if letter_or_event.topic() == DEAD_LETTERS:
-        return _order_in(letter_or_event.headers() or (), offset)
+        return _order_in(headers_of(letter_or_event), offset)
     try:
         snapshot = decode_snapshot(letter_or_event.value() or b"")
     except NotADocument:
@@ -98,7 +99,7 @@ def _outcomes(clients: Clients, picture: Picture) -> Iterator[tuple[RawPlace, An
     raw = {topic for topic, kind in picture.kinds.items() if kind is Kind.RAW}
     for message in _all(clients, (BALANCES, DEAD_LETTERS), picture.partitions):
         is_letter = message.topic() == DEAD_LETTERS
-        origin = read_origin(message.headers() or ()) if is_letter else _event_origin(message)
+        origin = read_origin(headers_of(message)) if is_letter else _event_origin(message)
         if origin is None or origin.topic not in raw:
             continue
         known = picture.known.get(origin.topic)
@@ -108,7 +109,7 @@ def _outcomes(clients: Clients, picture: Picture) -> Iterator[tuple[RawPlace, An
 
 
 def _event_origin(message: Any) -> RawPlace | None:  # noqa: ANN401 - librdkafka has no types
-    ids = [value for name, value in message.headers() or () if name == "ce_id"]
+    ids = [value for name, value in headers_of(message) if name == "ce_id"]
     try:
         return place_of(ids[0].decode()) if ids else None
     except (NoPlace, UnicodeDecodeError):

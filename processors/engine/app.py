@@ -54,6 +54,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     `read_until` names partitions of sources that are read up to before an offset and no further.
     `read_last` names sources that are read once the others have been at their ends. `read_before`
     names sources that had commits when other sources had: that one has none at all is an error.
+    `unbroken` names sources that are not compacted: offsets of which Kafka has nothing are counted.
 
     `reaching` keeps aiokafka's client reaching a Kafka that moves; it tells of credentials that are
     refused.
@@ -78,6 +79,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     read_until: Mapping[tuple[str, int], int] = {}
     read_last: frozenset[str] = frozenset()
     read_before: frozenset[str] = frozenset()
+    unbroken: frozenset[str] = frozenset()
     reaching: Reaching | None = None
 
     def __repr__(self) -> str:
@@ -108,6 +110,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.read_until = settings.read_until
         self.read_last = settings.read_last
         self.read_before = settings.read_before
+        self.unbroken = settings.unbroken
         self.reaching = settings.reaching
         # Whether to leave the group at once when stopping, also with an `instance`: for who does
         # not come back.

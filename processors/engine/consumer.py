@@ -8,6 +8,7 @@ to one that does not.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar, Final
 
@@ -31,6 +32,7 @@ from processors.engine.errors import CredentialsRefused, GroupRefused, NameTaken
 from processors.engine.exactly_once import ExactlyOnce
 from processors.engine.fetcher import Fetched, Fetcher
 from processors.engine.flight import Flight
+from processors.engine.holes import Offsets, hole_in
 from processors.engine.member import Member, new_member
 from processors.engine.sender import group_metadata
 from processors.engine.stall import Stall
@@ -73,6 +75,7 @@ class Consumer(MessageByMessage):
         self._group_member: Member | None = None
         self._stall = Stall(self.app.stalled_after_seconds)
         self._lags: dict[TP, int] = {}
+        self.missing_offsets: Counter[TP] = Counter()
         self.fetcher = Fetcher(
             self.app.librdkafka,
             group=self.app.conf.id,
@@ -80,6 +83,7 @@ class Consumer(MessageByMessage):
             last=self.app.read_last,
             ahead=self.app.records_at_once,
             read_before=self.app.read_before,
+            unbroken=self.app.unbroken,
         )
         self.flight: Flight = self._new_flight()
 
@@ -158,7 +162,20 @@ class Consumer(MessageByMessage):
                 if self.flow_active and era == self.flight.era:
                     await self._deliver(fetched, era)
 
+    async def _look_at(self, tp: TP, offsets: Offsets) -> None:
+        """Tell of offsets that were passed over, if they are neither markers nor aborted."""
+        try:
+            hole = await hole_in(self._client._client, tp, offsets)  # noqa: SLF001 - no public way
+        except KafkaError as error:
+            self.log.warning("%s[%d]: cannot look at %d to %d: %r", *tp, *offsets, error)
+            return
+        if hole is not None:
+            self.missing_offsets[tp] += hole[1] - hole[0]
+            self.log.error("%s[%d] holds nothing from offset %d to before %d: lost", *tp, *hole)
+
     async def _deliver(self, fetched: Fetched, era: int) -> None:
+        for tp, offsets in fetched.jumps:
+            await self._look_at(tp, offsets)
         generation = self.app.consumer_generation_id
         batches = [
             Batch(tp, records, generation_id=generation, era=era)

@@ -68,11 +68,13 @@ IN_BULK: Final[Mapping[str, Any]] = {
 class Fetched(msgspec.Struct, frozen=True):
     """Records of each partition, in order; `ends` says where a partition had no more.
 
-    An end lies behind the control markers of transactions, which are no records.
+    An end lies behind the control markers of transactions, which are no records. `jumps` are
+    offsets that were passed over, of topics in which that is worth a look.
     """
 
     records: dict[TP, list[Record]]
     ends: dict[TP, int]
+    jumps: list[tuple[TP, tuple[int, int]]] = []
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -88,7 +90,8 @@ class Fetcher:
     Where `until` names an offset of a partition, nothing from there on is read. Topics in `last`
     are read once every other partition has been at its end. `ahead` is how many records are taken
     at once, and kept ready of each partition. Topics in `read_before` have had commits: where the
-    group has some on others, and none on one of these, they are lost.
+    group has some on others, and none on one of these, they are lost. Topics in `unbroken` hold
+    something at each offset, markers and what was aborted included.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class Fetcher:
         last: Collection[str] = (),
         ahead: int = _READ_AHEAD,
         read_before: Collection[str] = (),
+        unbroken: Collection[str] = (),
         short_seconds_max: float = _SHORT_SECONDS_MAX,
     ) -> None:
         self._properties = {**properties, **FETCHING, "group.id": group}
@@ -116,6 +120,7 @@ class Fetcher:
         self._client: Any = None
         self._known_topics: set[str] = set()
         self._read_before = frozenset(read_before)
+        self._unbroken = frozenset(unbroken)
         self._short_seconds_max = short_seconds_max
         # Set by who does not want to wait any more.
         self._stopping = threading.Event()
@@ -166,13 +171,16 @@ class Fetcher:
         except OutOfRange as error:
             await self._thread.call(self._explain, error)
             raise
+        jumps: list[tuple[TP, tuple[int, int]]] = []
         for tp, of_partition in found.items():
+            if tp.topic in self._unbroken:
+                jumps += [(tp, one) for one in _jumps(self._positions.get(tp), of_partition)]
             self._positions[tp] = of_partition[-1].offset() + 1
         records = {
             tp: [Record(m.key(), m.value(), m.offset(), m) for m in of_partition]
             for tp, of_partition in found.items()
         }
-        fetched = Fetched(records, ends) if not self._until else self._cut(records, ends)
+        fetched = self._cut(records, ends) if self._until else Fetched(records, ends, jumps)
         self._awaited -= fetched.ends.keys()
         if self._held and not self._awaited:
             await self._thread.call(self._let_go)
@@ -284,6 +292,21 @@ class Fetcher:
         if messages and count > 1:
             messages += client.consume(count - 1, 0)
         return messages
+
+
+def _jumps(position: int | None, messages: list[Any]) -> list[tuple[int, int]]:
+    """The offsets between these records, and between them and the one before, that have none."""
+    first, last = messages[0].offset(), messages[-1].offset()
+    start = first if position is None else position
+    if last - start + 1 == len(messages):
+        return []
+    found, expected = [], start
+    for message in messages:
+        offset = message.offset()
+        if offset > expected:
+            found.append((expected, offset))
+        expected = offset + 1
+    return found
 
 
 def _sound(answers: list[Any]) -> list[Any]:

@@ -221,10 +221,20 @@ class Scene:
         return counted
 
     def _check_shown(self) -> None:
-        """What is shown wrong, once there was time for it to be right."""
+        """What is shown wrong, once all that lies there was read, and there was time for it."""
         if self.url and ask(self.url, "/readyz").status in {200, 503}:
+            until(lambda: self._lag() == 0, 5, 0.2)
             until(lambda: not self._look(), 5, 0.5)
             self.row.wrong += [f"shown: {one}" for one in self._look()]
+
+    def _lag(self) -> float | None:
+        """How many records the worker has not read; None where it says nothing of it."""
+        said = [
+            float(line.rsplit(" ", 1)[1])
+            for line in ask(self.url, "/metrics").text.splitlines()
+            if line.startswith("headroom_lag_records{")
+        ]
+        return sum(said) if said else None
 
     def _probes(self) -> str:
         probes = ", ".join(

@@ -129,6 +129,9 @@ def test_a_worker_goes_on(scene: Visited) -> None:
         until(partial(is_told, topic), why=lambda: worker.output)
         assert len(told(topic)) <= LINES_PER_TOPIC_MAX, told(topic)
         assert all(re.search(r"partition \d, offset \d+", line) for line in told(topic))
+    counted = scene.asked_for("/metrics")
+    for topic in FOLLOWED:
+        assert f'headroom_foreign_records_total{{topic="{topic}"}} ' in counted
     assert worker.process.poll() is None
     assert worker.output.count("ready ") == 1
 

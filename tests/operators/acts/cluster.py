@@ -1,5 +1,6 @@
 """Acts on the cluster itself: partitions, compression, addresses, a broker that hangs, sizes."""
 
+import re
 import shutil
 import socket
 import time
@@ -13,6 +14,7 @@ from tests.operators.scene import Scene
 _HANG_SECONDS = 60.0
 _CODECS = ("zstd", "lz4", "snappy", "gzip")
 _BACK_SECONDS = 90.0
+_ENDED = re.compile("headroom: .*partitions is")
 
 
 def partitions_added(scene: Scene) -> None:
@@ -26,11 +28,12 @@ def partitions_added(scene: Scene) -> None:
     other = scene.place.start("work", "--port", "0")
 
     def told() -> bool:
-        return any("partitions is" in one.output for one in (other, _worker(scene)))
+        # The last line of all: the log has it first.
+        return any(_ENDED.search(one.output) for one in (other, _worker(scene)))
 
     until(told, 45)
     worker = _worker(scene)
-    scene.listen("headroom: .*partitions is", other.output + worker.output)
+    scene.listen(_ENDED.pattern, other.output + worker.output)
     if not until(lambda: worker.status is not None or _serves(scene), 30):
         scene.row.failed.append(f"neither serves nor ends: {scene._probes()}")
     other.kill()
