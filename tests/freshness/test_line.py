@@ -62,10 +62,15 @@ def journal(tmp_path: Path) -> Path:
     return tmp_path / "journal"
 
 
+def frames(journal: Path) -> list[dict[str, Any]]:
+    """The journal's lines of frames, in the order of sending."""
+    lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if "frame" in line]
+
+
 async def all_in_raw(system: System, venue: str, journal: Path) -> list[str]:
     """Every frame of the journal is in raw, byte for byte; all of them, in the order of sending."""
-    lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
-    sent = [line["frame"] for line in lines if "frame" in line]
+    sent = [line["frame"] for line in frames(journal)]
     raw = {record.value for record in await system.records(f"raw.{venue}.balances.v1")}
     assert [text for text in sent if text.encode() not in raw] == []
     return sent
@@ -297,6 +302,5 @@ async def test_20_megabytes_are_refused_and_lost_with_a_word(
             await scene.all_live()
             report = await scene.producer.stop()
     assert report.reconnects == {"oversize": 1}
-    lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
-    (lost,) = [line for line in lines if line.get("fault") == "large" and "frame" in line]
+    (lost,) = [line for line in frames(journal) if line.get("fault") == "large"]
     assert len(lost["frame"]) > 20_000_000
