@@ -43,8 +43,28 @@ from schemas.feeds import FeedStatus
 T = TypeVar("T")
 
 _NS_PER_S: Final = 1_000_000_000
+_OVERDUE_SECONDS: Final = 5.0
 _STOPPED: Final = "the producer was stopped"
 _STARTED: Final = "the producer was started"
+
+
+class Overdue:
+    """How long what is there to be read comes before a deadline that has passed.
+
+    Who was late himself may have the answer in his socket; but a venue that never stops talking
+    must not keep a deadline off for ever.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def is_up(self, wait_seconds: float, now: float) -> bool:
+        """Whether the deadline, which is `wait_seconds` away, comes first."""
+        if wait_seconds > 0:
+            self._since = None
+            return False
+        self._since = now if self._since is None else self._since
+        return now - self._since > _OVERDUE_SECONDS
 
 
 class Feed:
@@ -189,9 +209,13 @@ class Feed:
         ]
         try:
             ended = await self._carry_out(session.start(world.monotonic()), outbox)
+            overdue = Overdue()
             while ended is None:
                 wait_seconds = min(session.due, self._leave_at) - world.monotonic()
-                message = await next_message(socket, wait_seconds) if wait_seconds > 0 else None
+                if overdue.is_up(wait_seconds, world.monotonic()):
+                    message = None
+                else:
+                    message = await next_message(socket, wait_seconds)
                 if message is None:
                     outcomes = session.tick(world.monotonic())
                 else:

@@ -27,6 +27,8 @@ FLUSH_SECONDS_MAX: Final = 30.0
 _BATCH_BYTES_MAX: Final = 256 * 1024
 _REQUEST_BYTES_MAX: Final = RECORD_BYTES_MAX + 64 * 1024
 
+_Record = tuple[bytes, bytes | None, RawHeaders, int]
+
 
 class Publisher:
     """Writes frames to one raw topic: an async context manager, which connects on entering.
@@ -52,6 +54,9 @@ class Publisher:
         self._records = 0
         self._bytes = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[_Record] = deque()
+        self._handed = asyncio.Event()
+        self._carrying: asyncio.Task[None] | None = None
         self.acknowledged = 0
         self.failed: asyncio.Future[None]
         self._producer: Any
@@ -70,6 +75,7 @@ class Publisher:
         if self._reaching is not None:
             self._reaching(self._producer.client, self.refuse)
         await start(self._producer, self._kafka)
+        self._carrying = asyncio.create_task(self._carry())
         return self
 
     async def __aexit__(
@@ -85,25 +91,40 @@ class Publisher:
         except TimeoutError as late:
             raise self._break(TimeoutError(f"not taken within {FLUSH_SECONDS_MAX:g} s")) from late
         finally:
+            if self._carrying is not None:
+                self._carrying.cancel()
+                await asyncio.gather(self._carrying, return_exceptions=True)
             await stop(self._producer)
 
     async def publish(self, frame: bytes, key: bytes | None, headers: RawHeaders) -> None:
-        """Hand a frame over; waits for room in the buffer only, not for the acknowledgement."""
+        """Hand a frame over; waits for room in the buffer only, for nothing that Kafka does."""
         size = len(frame) + len(key or b"")
         await self._room_for(size)
         self._records += 1
         self._bytes += size
-        try:
-            sent = await self._producer.send(
-                self._topic, value=frame, key=key, headers=headers.encode()
-            )
-        except KafkaError as error:
-            self._release(size)
-            raise self._break(error) from error
-        except BaseException:
-            self._release(size)
-            raise
-        sent.add_done_callback(lambda future: self._settled(future, size))
+        self._waiting.append((frame, key, headers, size))
+        self._handed.set()
+
+    async def _carry(self) -> None:
+        """Hand over to the client, one after the other.
+
+        Its `send` waits where a partition's last batch failed and waits to be sent again: that is
+        no reason to stop listening to a venue.
+        """
+        while True:
+            await self._handed.wait()
+            while self._waiting:
+                frame, key, headers, size = self._waiting.popleft()
+                try:
+                    sent = await self._producer.send(
+                        self._topic, value=frame, key=key, headers=headers.encode()
+                    )
+                except KafkaError as error:
+                    self._break(error)
+                    self._release(size)
+                    return
+                sent.add_done_callback(lambda future, size=size: self._settled(future, size))
+            self._handed.clear()
 
     async def flush(self) -> None:
         """Wait until everything handed over is on the broker; raises SendFailed otherwise."""
