@@ -17,7 +17,12 @@ def completed(completion: object) -> None:
 
 url, key = sys.argv[1:3]
 options = {"access_token_factory": lambda: key}
-hub = HubConnectionBuilder().with_url(url, options=options).configure_logging(logging.CRITICAL).build()
+hub = (
+    HubConnectionBuilder()
+    .with_url(url, options=options)
+    .configure_logging(logging.CRITICAL)
+    .build()
+)
 hub.on("executionEvents", lambda arguments: [said("event", each) for each in arguments])
 hub.on_open(lambda: said("open"))
 hub.on_close(lambda *_: said("closed", None))
