@@ -29,6 +29,11 @@ class Stranger:
         """The next line of one of these names; others are kept and passed over."""
         return await self.until(lambda line: line[0] in names)
 
+    async def saw(self, name: str, times: int) -> None:
+        """It has seen so many of these in all."""
+        while sum(line[0] == name for line in self.seen) < times:
+            await self.next(name)
+
     async def until(self, wanted: Callable[[list[Any]], bool]) -> list[Any]:
         """The next line that is wanted."""
         assert self._process.stdout is not None

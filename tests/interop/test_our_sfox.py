@@ -1,4 +1,4 @@
-"""Node's `ws` at our simulated sFOX: its messages, pongs and closes are what others take them for."""
+"""Node's `ws` at our simulated sFOX: messages, pongs and closes are what others take them for."""
 
 import json
 from decimal import Decimal

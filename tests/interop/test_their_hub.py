@@ -21,7 +21,7 @@ async def test_balances_come_from_it_and_it_is_asked_again_after_it_has_closed(
     tmp_path: Path,
 ) -> None:
     """It writes JSON into binary messages; what it says is kept as it came. It closes with 1012."""
-    command: list[object] = [peers.PYTHON, peers.HERE / "hub.py"]
+    command: list[object] = [peers.PYTHON, peers.HERE / "hub.py", CANARY]
     async with running(command, peers.HERE, tmp_path / "log") as hub:
         port = int(await hub.line())
         settings = HercleSettings(
@@ -35,14 +35,14 @@ async def test_balances_come_from_it_and_it_is_asked_again_after_it_has_closed(
             await given.published.until(9)
             status = given.feed.status()
             assert status.state == "connected"
-            assert status.accounts == [CANARY]
+            assert status.accounts == ["mine"]
             await until(lambda: given.feed.status().doubt is None)
     told = [
         json.loads(json.loads(frame)["arguments"][0]["data"]) for frame in given.published.frames
     ]
     sequences = [each["sequence"] for each in told]
     assert sequences == list(range(1, len(told) + 1))
-    assert {key for _, key, _ in given.published.records} == {CANARY.encode()}
+    assert {key for _, key, _ in given.published.records} == {b"mine"}
     assert given.feed.reconnects[ReconnectReason.CLOSED_BY_VENUE] >= 1
     assert given.feed.counted[Kind.ERROR] == 0
     assert 5 <= given.slept[0] <= 30

@@ -25,6 +25,7 @@ hub = (
 )
 hub.on("executionEvents", lambda arguments: [said("event", each) for each in arguments])
 hub.on_open(lambda: said("open"))
+hub.on_error(completed)
 hub.on_close(lambda *_: said("closed", None))
 hub.start()
 for line in sys.stdin:

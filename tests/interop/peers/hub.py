@@ -1,24 +1,28 @@
-"""aiosignalr's server: a hub that answers `GetBalances` as Hercle's does. Prints its port."""
+"""aiosignalr's server: a hub that answers `GetBalances` as Hercle's does. Prints its port.
+
+At its fifth question it closes with 1012. `hub.py KEY`: the user is "mine" to who brings that key.
+"""
 
 import asyncio
+import itertools
 import json
 import sys
 
 from aiosignalr.server import Hub, SignalRServer
 
-asked = 0
+numbers = itertools.count(1)
 
 
 class Live(Hub):
     """Its methods are what clients can call."""
 
-    async def GetBalances(self, client_id: str) -> None:
-        global asked
-        asked += 1
-        token = self.context.http_headers.get("authorization", "")
+    async def GetBalances(self, client_id: str) -> None:  # noqa: N802 - the venue's name for it
+        asked = next(numbers)
+        token = self.context.http_headers.get("authorization")
+        user = "mine" if token == f"Bearer {sys.argv[1]}" else "a stranger's"
         asset = {"name": "BTC", "available": asked, "allocated": 0}
         asset |= {"currentExposure": None, "maxExposure": None}
-        data = {"userId": token.removeprefix("Bearer "), "sequence": asked, "assets": [asset]}
+        data = {"userId": user, "sequence": asked, "assets": [asset]}
         data |= {"baseCurrency": None, "totalCurrentExposure": None, "totalMaxExposure": None}
         data |= {"deleted": False}
         await self.clients.caller.send(
