@@ -23,8 +23,9 @@ class Orderable(Protocol):
 class Case(msgspec.Struct, frozen=True):
     """A fault by its name; it is turned off after `lasts_seconds`, or over by itself (None).
 
-    `reconnects` says that the connection is lost by it; `lost` what the venue sent and nobody can
-    get: empty where that is nothing. `deadline_seconds` is what the usual deadlines allow for
+    `reconnects` says that the connection is lost by it; `lost` what the venue's journal calls sent
+    and no producer can get, each the end of what one connection was sent: empty where that is
+    nothing. `deadline_seconds` is what the usual deadlines allow for
     noticing it.
     """
 
@@ -52,12 +53,12 @@ CASES = [
     *(Case("close", {"code": code}) for code in (1001, 1012, 1013, 4001)),
     Case("cut-inside", lost="the frame that was cut"),
     Case("refuse", lasts_seconds=5),
-    Case("half-open", lasts_seconds=40, lost="what was never sent, as a gap or a new epoch tells"),
-    Case("silence", lasts_seconds=40, lost="what was never sent, as a gap or a new epoch tells"),
+    Case("half-open", lasts_seconds=40, lost="what is sent on the dead line when it is over"),
+    Case("silence", lasts_seconds=40, lost="what is sent on the line that was left"),
     Case("dribble", {"rate": 2_000}, lasts_seconds=5, reconnects=False),
     Case("flood", {"rate": 20_000}, lasts_seconds=5, reconnects=False),
     Case("large", {"megabytes": 10}, reconnects=False),
-    Case("large", {"megabytes": 20}, lost="the frame: larger than any topic takes"),
+    Case("large", {"megabytes": 20}, lost="the frame and those behind it"),
     Case("unavailable", lasts_seconds=5),
     Case("too-many-requests", lasts_seconds=5),
     Case("goodbye", venues=("hercle",)),
