@@ -16,7 +16,7 @@ from producers.connection import (
     NotOpened,
     Socket,
     close_at,
-    next_message,
+    next_messages,
     why_closed,
     why_not_opened,
 )
@@ -92,6 +92,7 @@ class Feed:
         self._established_at: float | None = None
         self._leave_at = float("inf")
         self._leave: Reconnect | None = None
+        self._untaken: Sequence[bytes] = ()
         self._left_in_doubt = False
         self._superseded = asyncio.Event()
         self._why_anew = _STARTED
@@ -116,6 +117,11 @@ class Feed:
     def supersede(self) -> None:
         """Begin anew: somebody else's frames, of a later epoch, outrank those of this run."""
         self._superseded.set()
+
+    def overflowed(self) -> None:
+        """Frames were lost on their way: what was told up to here may not be the newest."""
+        detail = "frames were lost: the spool has no room"
+        self._carrier.vouch(InDoubt("spooled", detail, ReconnectReason.GAP))
 
     async def run(self) -> None:
         """Connect, listen, and connect again, until `stop` is set."""
@@ -208,23 +214,40 @@ class Feed:
             asyncio.create_task(self._send_all(outbox, socket)),
         ]
         try:
-            ended = await self._carry_out(session.start(world.monotonic()), outbox)
-            overdue = Overdue()
+            ended = self._carry_out(session.start(world.monotonic()), outbox)
+            overdue, messages = Overdue(), list[bytes]()
             while ended is None:
                 wait_seconds = min(session.due, self._leave_at) - world.monotonic()
                 if overdue.is_up(wait_seconds, world.monotonic()):
-                    message = None
+                    messages = []
                 else:
-                    message = await next_message(socket, wait_seconds)
-                if message is None:
+                    messages = await next_messages(socket, wait_seconds)
+                if messages:
+                    ended = self._take(messages, session, outbox)
+                else:
                     outcomes = session.tick(world.monotonic())
-                else:
-                    outcomes = self._receive(message, session)
-                ended = await self._carry_out(outcomes, outbox) or self._left()
+                    ended = self._carry_out(outcomes, outbox) or self._left()
             return ended
         finally:
             for helper in helpers:
                 helper.cancel()
+
+    def _take(
+        self, messages: Sequence[bytes], session: Session, outbox: asyncio.Queue[str]
+    ) -> Reconnect | None:
+        """Take messages that came together; what is left of them where the connection ends."""
+        self._heard()
+        self._received_ns = self._condition.heard_ns
+        now, ended = self._world.monotonic(), None
+        for at, message in enumerate(messages, start=1):
+            outcomes = session.receive(message, now)
+            ended = self._carry_out(outcomes, outbox)
+            if self._leave is not None or ended is not None:
+                ended = ended or self._left()
+            if ended is not None:
+                self._untaken = messages[at:]
+                return ended
+        return None
 
     def _left(self) -> Reconnect | None:
         """The reconnect that a doubt asked for, once its time has come."""
@@ -237,22 +260,20 @@ class Feed:
     async def _take_leave(self, socket: Socket, session: Session) -> None:
         """Close, and publish what still comes up to the venue's own close or the deadline."""
         closing = asyncio.create_task(socket.close())
+        messages, self._untaken = self._untaken, ()
         try:
             while True:
-                message = await socket.recv(decode=False)
-                outcomes = self._receive(message, session)
-                frames = [outcome for outcome in outcomes if isinstance(outcome, Publish | Count)]
-                await self._carry_out(frames, asyncio.Queue())
+                self._heard()
+                self._received_ns = self._condition.heard_ns
+                for message in messages:
+                    outcomes = session.receive(message, self._world.monotonic())
+                    frames = [one for one in outcomes if isinstance(one, Publish | Count)]
+                    self._carry_out(frames, asyncio.Queue())
+                messages = await socket.messages()
         except ConnectionClosed:
             await closing
         finally:
             closing.cancel()
-
-    def _receive(self, message: bytes, session: Session) -> Sequence[Outcome]:
-        world = self._world
-        self._heard()
-        self._received_ns = self._condition.heard_ns
-        return session.receive(message, world.monotonic())
 
     def _heard(self) -> None:
         """The venue lives: something came, if only a pong."""
@@ -260,14 +281,14 @@ class Feed:
         last_heard = self._world.metrics.last_heard_seconds.labels(self._line.venue.name)
         last_heard.set(self._condition.heard_ns / _NS_PER_S)
 
-    async def _carry_out(
+    def _carry_out(
         self, outcomes: Iterable[Outcome], outbox: asyncio.Queue[str]
     ) -> Reconnect | None:
         ended: Reconnect | None = None
         for outcome in outcomes:
             match outcome:
                 case Publish():
-                    await self._carrier.publish(outcome, self._received_ns)
+                    self._carrier.publish(outcome, self._received_ns)
                 case Count():
                     self._carrier.count(outcome)
                 case Send(text=text) if ended is None:
