@@ -34,13 +34,15 @@ def test_every_fault_that_both_venues_have_is_a_case() -> None:
     assert named <= SFOX.keys() | HERCLE.keys()
 
 
-@pytest.mark.parametrize("venue", ["sfox", "hercle"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
-async def test_a_feed_comes_back(tmp_path: Path, venue: str, case: Case) -> None:
+@pytest.mark.parametrize(
+    ("case", "venue"),
+    [pytest.param(c, v, id=f"{v} {c.label}") for c in CASES for v in c.venues],
+)
+async def test_a_feed_comes_back(tmp_path: Path, case: Case, venue: str) -> None:
     """What the journal says was sent is published, but what the case says is lost."""
-    if venue not in case.venues:
-        pytest.skip(f"{venue} has no such fault")
-    given, sandbox = at(venue, tmp_path / "journal")
+    # A deadline that is short is missed by a busy machine, too.
+    deadlines = HASTY if case.reconnects else Deadlines()
+    given, sandbox = at(venue, tmp_path / "journal", deadlines)
     async with sandbox:
         given = given(sandbox)
         async with running(given):
@@ -69,7 +71,7 @@ async def test_a_feed_comes_back(tmp_path: Path, venue: str, case: Case) -> None
     assert len(given.published.frames) == len(set(given.published.order))
 
 
-def at(venue: str, journal: Path):
+def at(venue: str, journal: Path, deadlines: Deadlines):
     secret = Secret(CANARY)
     if venue == "sfox":
         config = SfoxConfig(
@@ -80,7 +82,9 @@ def at(venue: str, journal: Path):
             close_seconds=Decimal(1),
         )
         return (
-            lambda box: Given(SfoxLine(SfoxSettings(api_key=secret, url=box.url, deadlines=HASTY))),
+            lambda box: Given(
+                SfoxLine(SfoxSettings(api_key=secret, url=box.url, deadlines=deadlines))
+            ),
             SfoxSandbox(config),
         )
     config = HercleConfig(
@@ -98,7 +102,7 @@ def at(venue: str, journal: Path):
                     client_id="me",
                     url=box.url,
                     poll_seconds=Decimal("0.05"),
-                    deadlines=HASTY,
+                    deadlines=deadlines,
                 ),
                 1,
             )
