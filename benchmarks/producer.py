@@ -87,7 +87,7 @@ class _Run:
         environment = {"PYTHONPATH": str(ROOT)}
         log = folder / f"venue-{time.time_ns()}.log"
         count = ("--frames", str(frames), "--bytes", str(size), "--rate", str(rate))
-        serving = [sys.executable, "-m", "benchmarks.venue", *count]
+        serving = [sys.executable, "-P", "-m", "benchmarks.venue", *count]
         with Contender(serving, log, environment) as venue:
             for _ in until(60, "the venue is up"):
                 venue.check()
@@ -117,9 +117,9 @@ class _Run:
         if self._name == _BARE:
             module = "benchmarks.contenders.socket_to_kafka"
             given = ["--bootstrap", bootstrap, "--url", url, "--topic", self._topic]
-            return [sys.executable, "-m", module, *given], {"PYTHONPATH": str(ROOT)}
+            return [sys.executable, "-P", "-m", module, *given], {"PYTHONPATH": str(ROOT)}
         root = ROOT if self._name == _HEADROOM else Path(self._options.baseline).absolute()
-        return [sys.executable, "-m", "headroom", "produce", "sfox"], {
+        return [sys.executable, "-P", "-m", "headroom", "produce", "sfox"], {
             "PYTHONPATH": str(root),
             "HEADROOM_KAFKA_BOOTSTRAP": bootstrap,
             "HEADROOM_SFOX_URL": url,
