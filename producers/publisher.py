@@ -175,7 +175,7 @@ class Publisher:
 
     async def written(self) -> None:
         """Wait until not too much of what came is still to be written to disk; for nothing else."""
-        while self._courier.is_behind and not self.failed.done():
+        while self._courier.is_behind and not self.failed.done():  # noqa: ASYNC110 - of a thread
             await asyncio.sleep(_WRITE_SECONDS)
 
     @property

@@ -111,7 +111,7 @@ class Courier:
         self._ahead: deque[Group] = deque()
         self._boundary = 0
         self._taken = 0
-        self._offered_bytes = self._taken_bytes = 0
+        self._offered = self._offered_bytes = self._written = self._written_bytes = 0
         self._floor = 0
         self._moved_at = 0.0
         self._again_at = 0.0
@@ -132,6 +132,7 @@ class Courier:
     def offer(self, record: Record) -> None:
         """Take a record; waits for nothing."""
         self._fresh.append(record)
+        self._offered += 1
         self._offered_bytes += len(record.frame)
         if not self._woken.is_set():
             self._woken.set()
@@ -139,8 +140,10 @@ class Courier:
     @property
     def is_behind(self) -> bool:
         """Whether more came than the disk took for long: the memory for it is bounded."""
-        behind_bytes = self._offered_bytes - self._taken_bytes
-        return behind_bytes > BEHIND_BYTES_MAX or len(self._fresh) > BEHIND_RECORDS_MAX
+        return (
+            self._offered - self._written > BEHIND_RECORDS_MAX
+            or self._offered_bytes - self._written_bytes > BEHIND_BYTES_MAX
+        )
 
     def stop(self) -> None:
         """End the thread, once what came is written; what was not sent stays in the spool."""
@@ -192,8 +195,9 @@ class Courier:
         records = [self._fresh.popleft() for _ in range(count)]
         waited = self._waits()
         self._taken += count
-        self._taken_bytes += sum([len(record.frame) for record in records])
         groups = self._spool.append(records, self._taken)
+        self._written += count
+        self._written_bytes += sum([len(record.frame) for record in records])
         self._poll()
         if not waited:
             for group in groups:
