@@ -224,6 +224,7 @@ class Feed:
                     messages = await next_messages(socket, wait_seconds)
                 if messages:
                     ended = self._take(messages, session, outbox)
+                    await world.publisher.written()
                 else:
                     outcomes = session.tick(world.monotonic())
                     ended = self._carry_out(outcomes, outbox) or self._left()
@@ -269,6 +270,7 @@ class Feed:
                     outcomes = session.receive(message, self._world.monotonic())
                     frames = [one for one in outcomes if isinstance(one, Publish | Count)]
                     self._carry_out(frames, asyncio.Queue())
+                await self._world.publisher.written()
                 messages = await socket.messages()
         except ConnectionClosed:
             await closing
