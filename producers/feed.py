@@ -143,7 +143,9 @@ class Feed:
         """How long to stay away; raises WrongKey where nothing is gained by coming back."""
         if ended.reason is not ReconnectReason.KEY_REFUSED:
             self._condition.lost(ended.detail)
-            return self._backoff.pause_seconds(patient=ended.patient)
+            return self._backoff.pause_seconds(
+                patient=ended.patient, at_least_seconds=ended.wait_seconds
+            )
         self._condition.refused(ended.detail)
         pause_seconds = self._patience.pause_seconds()
         if pause_seconds is None:
@@ -223,6 +225,7 @@ class Feed:
                     messages = await next_messages(socket, wait_seconds)
                 if messages:
                     ended = self._take(messages, session, outbox)
+                    await world.publisher.written()
                 else:
                     outcomes = session.tick(world.monotonic())
                     ended = self._carry_out(outcomes, outbox) or self._left()
@@ -268,6 +271,7 @@ class Feed:
                     outcomes = session.receive(message, self._world.monotonic())
                     frames = [one for one in outcomes if isinstance(one, Publish | Count)]
                     self._carry_out(frames, asyncio.Queue())
+                await self._world.publisher.written()
                 messages = await socket.messages()
         except ConnectionClosed:
             await closing

@@ -58,8 +58,8 @@ class Row(msgspec.Struct, frozen=True):
         line = (
             f"{self.fault:<16} seed {self.seed:>4}  sent {self.sent:>6}  received "
             f"{self.received:>6}  in raw {self.raw:>6}  lost {self.lost:>5}  dropped "
-            f"{self.dropped:>5}  repeated {self.repeated:>5}  noticed {told(self.noticed_seconds)} s"
-            f"  recovered {told(self.recovered_seconds)} s"
+            f"{self.dropped:>5}  repeated {self.repeated:>5}  "
+            f"noticed {told(self.noticed_seconds)} s  recovered {told(self.recovered_seconds)} s"
         )
         return "\n".join([line, *(f"    {one}" for one in self.wrong)])
 
