@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.engine.proxy import Proxy
 from tests.producers.standby import Two, two, until
 
 
@@ -81,3 +82,53 @@ async def test_a_stopped_one_hands_over_at_once(kafka: Any, tmp_path: Path) -> N
         print(f"took over {time.monotonic() - stopped_at:.1f} s after a stop")
         await asyncio.to_thread(one.end)
         assert not list((tmp_path / "one").rglob("*damaged*"))
+
+
+async def test_one_that_is_cut_off_from_kafka_is_followed_and_keeps_its_frames(
+    kafka: Any, tmp_path: Path
+) -> None:
+    async with Proxy(kafka.bootstrap) as proxy, two(kafka.bootstrap, tmp_path) as world:
+        one = await world.begin("one", proxy.bootstrap)
+        await world.works(one)
+        other = await world.begin("other")
+        await frames_come(world, 30)
+        with proxy.holding(*range(100)):
+            cut_at = time.monotonic()
+            await world.works(other)
+            print(f"took over {time.monotonic() - cut_at:.1f} s after a cut")
+            await frames_come(world, 60)
+        await until(lambda: one.says("another producer works"), one)
+        assert one.runs()
+        first = min(epoch for epoch, _ in await world.raw())
+        before = {at for at in await world.raw() if at[0] == first}
+        await frames_come(world, 30)
+        assert {at for at in await world.raw() if at[0] == first} == before
+        # What came while it was cut off lies in its spool, and is sent at its next turn.
+        other.tell(signal.SIGKILL)
+        await world.works(one, 2)
+        await frames_come(world, 30)
+        found = await world.raw()
+        receipts = sorted(receipt for epoch, receipt in found if epoch == first)
+        assert len(receipts) > len(before)
+        assert receipts == list(range(1, len(receipts) + 1))
+        assert all(len(set(values)) == 1 for values in found.values())
+
+
+async def test_what_a_former_one_tells_counts_for_nothing(kafka: Any, tmp_path: Path) -> None:
+    async with two(kafka.bootstrap, tmp_path) as world:
+        one = await world.begin("one")
+        await world.works(one)
+        other = await world.begin("other")
+        one.tell(signal.SIGSTOP)
+        await world.works(other)
+        one.tell(signal.SIGCONT)
+        await until(lambda: one.says("waiting for the lease") == 2, one)
+        statuses = await world.statuses()
+        first, second = sorted({status.lease for status in statuses})
+        begun = next(at for at, one in enumerate(statuses) if one.lease == second)
+        assert 0 < first < second
+        assert not [
+            status
+            for status in statuses[begun:]
+            if status.lease == first and status.state == "connected" and status.doubt is None
+        ]
