@@ -132,3 +132,31 @@ async def test_what_a_former_one_tells_counts_for_nothing(kafka: Any, tmp_path: 
             for status in statuses[begun:]
             if status.lease == first and status.state == "connected" and status.doubt is None
         ]
+
+
+async def test_where_kafka_is_away_for_both_the_one_that_works_stays_connected(
+    kafka: Any, tmp_path: Path
+) -> None:
+    """Its spool holds what came meanwhile: nobody else should have the next turn."""
+    async with Proxy(kafka.bootstrap) as proxy, two(kafka.bootstrap, tmp_path) as world:
+        one = await world.begin("one", proxy.bootstrap)
+        await world.works(one)
+        other = await world.begin("other", proxy.bootstrap)
+        await frames_come(world, 30)
+        with proxy.holding(*range(100)):
+            await until(lambda: one.says(": doubtful"), one)
+            sent = world.sandbox.frames_sent
+            await until(lambda: world.sandbox.frames_sent > sent + 100)
+            await proxy.cut()
+        before = len(await world.raw())
+
+        async def all_came() -> bool:
+            found = await world.raw()
+            return len(found) > max(before, sent + 100)
+
+        await until(all_came, one, other)
+        assert (one.says(": connected, epoch"), other.says(": connected, epoch")) == (1, 0)
+        found = await world.raw()
+        assert {epoch for epoch, _ in found} == {min(found)[0]}
+        receipts = sorted(receipt for _, receipt in found)
+        assert receipts == list(range(1, len(receipts) + 1))
