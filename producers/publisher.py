@@ -19,7 +19,7 @@ from confluent_kafka import KafkaException, Producer
 from producers.errors import KafkaRefuses, ProducerError, SendFailed, SteppedBack
 from producers.metrics import ProducerMetrics
 from producers.outcomes import excerpt
-from producers.sink import Sink, librdkafka_log
+from producers.sink import IN_FLIGHT_BYTES_MAX, Sink, librdkafka_log
 from producers.spool.courier import Courier, Sending
 from producers.spool.folder import Folder, Owner
 from producers.spool.records import Record
@@ -138,6 +138,8 @@ class Publisher:
             progress=self._progress,
             failed=lambda error: self._call(self._break, error),
             fenced=lambda: self._call(self.fenced.set),
+            # What is on its way cannot be let go: most of what may wait is not.
+            in_flight_bytes_max=min(IN_FLIGHT_BYTES_MAX, self._settings.bytes_max // 4),
         )
         try:
             await self._fence()

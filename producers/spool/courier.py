@@ -95,6 +95,7 @@ class Courier:
         progress: Callable[[], object],
         failed: Callable[[BaseException], object],
         fenced: Callable[[], object] = lambda: None,
+        in_flight_bytes_max: int = IN_FLIGHT_BYTES_MAX,
     ) -> None:
         self._spool = spool
         self._make_sink = make_sink
@@ -103,6 +104,7 @@ class Courier:
         self._on_progress = progress
         self._on_failed = failed
         self._on_fenced = fenced
+        self._in_flight_bytes_max = in_flight_bytes_max
         self._fresh: deque[Record] = deque()
         self._woken = threading.Event()
         self._stopping = False
@@ -252,7 +254,8 @@ class Courier:
         if self._sink is None or self._rest is not None:
             return False
         return not self._flights or (
-            self._in_flight < IN_FLIGHT_RECORDS_MAX and self._in_flight_bytes < IN_FLIGHT_BYTES_MAX
+            self._in_flight < IN_FLIGHT_RECORDS_MAX
+            and self._in_flight_bytes < self._in_flight_bytes_max
         )
 
     def _send(self, group: Group) -> bool:
