@@ -37,7 +37,7 @@ class Reader:
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._access = access
+        self.access = access
         self._monotonic = monotonic
 
     @classmethod
@@ -63,7 +63,7 @@ class Reader:
         """Follow a topic while the block runs."""
         following = Following(topic, take, forget, foreign, self._monotonic)
         reading = Compacted(
-            self._access,
+            self.access,
             topic,
             read_committed=read_committed,
             hand_over=following.hand_over,

@@ -26,6 +26,9 @@ _REPLICATION_FACTOR_MAX: Final = 32_767
 _STALE_SECONDS_MAX: Final = 86_400
 NOT_SERVING_SECONDS: Final = 300.0
 _NOT_SERVING_SECONDS_MAX: Final = 86_400
+SPOOL_BYTES_DEFAULT: Final = 1024**3
+SPOOL_BYTES_MIN: Final = 1024**2
+_SPOOL_BYTES_MAX: Final = 1024**4
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _STORES: Final = ("rocksdb", "memory")
 _GUARANTEES: Final = ("exactly_once", "at_least_once")
@@ -128,6 +131,13 @@ class Settings(msgspec.Struct, frozen=True):
     registry: RegistrySettings | None
     accounts_file: Path | None = None
     hercle_asset_limits: str = "base"
+    spool_bytes_max: int = SPOOL_BYTES_DEFAULT
+    spool: Path | None = None
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where producers keep frames until Kafka has them."""
+        return self.data_dir / "spool" if self.spool is None else self.spool
 
     @property
     def in_assets(self) -> frozenset[str]:
@@ -218,6 +228,7 @@ def load(variables: Mapping[str, str]) -> Settings:
     """The settings in `variables`; raises `SettingsError` for one that cannot be right."""
     environment = Environment(variables)
     tokens, accounts = environment.text("API_TOKENS_FILE"), environment.text("ACCOUNTS_FILE")
+    spool = environment.text("SPOOL_DIR")
     return Settings(
         kafka=_kafka(environment),
         partitions=environment.number("PARTITIONS", PARTITIONS_DEFAULT, int, 1, _PARTITIONS_MAX),
@@ -243,6 +254,10 @@ def load(variables: Mapping[str, str]) -> Settings:
         registry=_registry(environment),
         accounts_file=None if accounts is None else Path(accounts),
         hercle_asset_limits=environment.choice("HERCLE_ASSET_LIMITS", "base", ("base", "asset")),
+        spool_bytes_max=environment.number(
+            "SPOOL_BYTES_MAX", SPOOL_BYTES_DEFAULT, int, SPOOL_BYTES_MIN, _SPOOL_BYTES_MAX
+        ),
+        spool=None if spool is None else Path(spool),
     )
 
 

@@ -26,6 +26,7 @@ class Carrier:
         self._world = world
         self._condition = condition
         self._words = Words()
+        self._received = world.metrics.frames_received.labels(line.venue.name)
         self.counted: Counter[Kind] = Counter()
         self.reconnects = 0
 
@@ -33,7 +34,7 @@ class Carrier:
         """Tell the workers how the line is now."""
         self._world.tell(self._condition.status(reconnects=self.reconnects))
 
-    async def publish(self, found: Publish, received_ns: int) -> None:
+    def publish(self, found: Publish, received_ns: int) -> None:
         """Write a frame to the raw topic, with its place at the venue, and without our secrets."""
         world, venue, condition = self._world, self._line.venue, self._condition
         if found.begins_epoch:
@@ -45,7 +46,7 @@ class Carrier:
         condition.received(received_ns)
         if found.begins_epoch:
             self.tell()
-        world.metrics.frames_received.labels(venue.name).inc()
+        self._received.inc()
         headers = RawHeaders(
             venue=venue.name,
             feed=venue.feed,
@@ -54,7 +55,7 @@ class Carrier:
             received_time=rfc3339(received_ns),
             redacted=places,
         )
-        await world.publisher.publish(found.frame, found.key, headers)
+        world.publisher.publish(found.frame, found.key, headers, several=found.several)
 
     def count(self, found: Count) -> None:
         """Count a message that is no balances, and say the venue's own words."""

@@ -16,6 +16,12 @@ from schemas.topics import FRAME_BYTES_MAX
 
 # Messages, of up to 16 MiB, that wait in memory while Kafka is slow; beyond them the venue waits.
 _QUEUE_MESSAGES_MAX: Final = 16
+# How often it is looked whether this process reads, while it waits for a sign of life.
+_STEPS: Final = 10
+_LATE_SECONDS: Final = 1.0
+# A message that is there comes before a deadline that has passed; so does one that is there only
+# once the socket was looked at, because this process had stood still.
+_LOOK_SECONDS: Final = 0.01
 UNAUTHORISED: Final = frozenset({401, 403})
 
 
@@ -39,16 +45,50 @@ class KeyRefused(Exception):
 class Socket(ClientConnection):
     """A WebSocket that tells of every sign of life from the venue, its pings and pongs included.
 
-    Whoever uses it sets `on_heard`, which is called before what was heard is looked at.
+    Whoever uses it sets `on_heard`, which is called before what was heard is looked at. A venue is
+    silent only to who reads: time in which this process did not run, or had not yet taken what lay
+    in the socket, is no silence.
     """
 
     on_heard: Callable[[], object] | None = None
+    _times_heard = 0
 
     def data_received(self, data: bytes) -> None:
         """Bytes came: asyncio's own call."""
+        self._times_heard += 1
         if self.on_heard is not None:
             self.on_heard()
         super().data_received(data)
+
+    async def keepalive(self) -> None:
+        """Ping, and end a connection on which nothing is heard then: the library's own task.
+
+        Its way takes a pong for missing that lies in the socket unread.
+        """
+        if self.ping_interval is None or self.ping_timeout is None:
+            return
+        while True:
+            await asyncio.sleep(self.ping_interval)
+            heard = self._times_heard
+            await self.ping()
+            while self._times_heard == heard:
+                if await self._listened(self.ping_timeout) and self._times_heard == heard:
+                    async with self.send_context():
+                        self.protocol.fail(CloseCode.INTERNAL_ERROR, "nothing heard")
+
+    async def _listened(self, seconds: float) -> bool:
+        """Wait so long; whether this process read whatever came all the while.
+
+        In steps: one that takes far longer than it should was a pause of this process.
+        """
+        step_seconds = seconds / _STEPS
+        listened = True
+        for _ in range(_STEPS):
+            before = self.loop.time()
+            await asyncio.sleep(step_seconds)
+            late = self.loop.time() - before > step_seconds + _LATE_SECONDS
+            listened = listened and not late and not self.recv_messages.paused
+        return listened
 
 
 class _Connect(connect):
@@ -94,9 +134,12 @@ async def open_socket(
 
 
 async def next_message(socket: Socket, wait_seconds: float) -> bytes | None:
-    """The next message, text or binary, as its own bytes; None after `wait_seconds`."""
+    """The next message, text or binary, as its own bytes; None after `wait_seconds`.
+
+    However short that is, the socket is looked at.
+    """
     try:
-        async with asyncio.timeout(wait_seconds):
+        async with asyncio.timeout(max(_LOOK_SECONDS, wait_seconds)):
             return await socket.recv(decode=False)
     except TimeoutError:
         return None

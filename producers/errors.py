@@ -8,6 +8,9 @@ A lost venue is none of these: the producer connects again, for ever. The tree::
     ├── KafkaUnreachable     no broker answers at the start: start it, or correct the address
     ├── KafkaRefuses         Kafka does not take the credentials: give the right ones
     ├── CodecMissing         a topic is compressed by what cannot be read here: install it
+    ├── SpoolInUse           another producer runs on the spool: give this one another
+    ├── SpoolNewer           a newer version wrote the spool: run that one
+    ├── SpoolForeign         the spool holds frames for another venue or Kafka: move it away
     ├── TopicMissing         a topic that is written to is not there: `headroom topics apply`
     └── SendFailed           Kafka did not take a record: see the broker, start again
 """
@@ -74,6 +77,41 @@ class CodecMissing(ProducerError):
             f"what Kafka holds cannot be read ({detail}); install the package `cramjam`"
         )
         self.detail = detail
+
+
+class SpoolInUse(ProducerError):
+    """Another process has the folder `path`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"another producer runs on the spool {path}; "
+            "stop it, or give this one a folder of its own in HEADROOM_SPOOL_DIR"
+        )
+        self.path = path
+
+
+class SpoolNewer(ProducerError):
+    """A newer version wrote the file `path`, in a form that this one does not know."""
+
+    def __init__(self, path: str, form: str, known: int) -> None:
+        super().__init__(
+            f"a newer version of Headroom wrote the spool {path} (form {form}, this one knows "
+            f"{known}); run that version, or move the folder away: it may hold frames"
+        )
+        self.path = path
+
+
+class SpoolForeign(ProducerError):
+    """The file `path` holds `frames` that belong elsewhere: `what` is other than it should be."""
+
+    def __init__(self, path: str, what: str, theirs: str, ours: str, frames: int) -> None:
+        super().__init__(
+            f"the spool {path} holds {frames} frames for another {what} ({theirs}, not {ours}); "
+            "move the folder away, or correct HEADROOM_SPOOL_DIR"
+        )
+        self.path = path
+        self.what = what
+        self.frames = frames
 
 
 class TopicMissing(ProducerError):

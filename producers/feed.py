@@ -43,8 +43,28 @@ from schemas.feeds import FeedStatus
 T = TypeVar("T")
 
 _NS_PER_S: Final = 1_000_000_000
+_OVERDUE_SECONDS: Final = 5.0
 _STOPPED: Final = "the producer was stopped"
 _STARTED: Final = "the producer was started"
+
+
+class Overdue:
+    """How long what is there to be read comes before a deadline that has passed.
+
+    Who was late himself may have the answer in his socket; but a venue that never stops talking
+    must not keep a deadline off for ever.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def is_up(self, wait_seconds: float, now: float) -> bool:
+        """Whether the deadline, which is `wait_seconds` away, comes first."""
+        if wait_seconds > 0:
+            self._since = None
+            return False
+        self._since = now if self._since is None else self._since
+        return now - self._since > _OVERDUE_SECONDS
 
 
 class Feed:
@@ -96,6 +116,11 @@ class Feed:
     def supersede(self) -> None:
         """Begin anew: somebody else's frames, of a later epoch, outrank those of this run."""
         self._superseded.set()
+
+    def overflowed(self) -> None:
+        """Frames were lost on their way: what was told up to here may not be the newest."""
+        detail = "frames were lost: the spool has no room"
+        self._carrier.vouch(InDoubt("spooled", detail, ReconnectReason.GAP))
 
     async def run(self) -> None:
         """Connect, listen, and connect again, until `stop` is set."""
@@ -186,15 +211,19 @@ class Feed:
             asyncio.create_task(self._send_all(outbox, socket)),
         ]
         try:
-            ended = await self._carry_out(session.start(world.monotonic()), outbox)
+            ended = self._carry_out(session.start(world.monotonic()), outbox)
+            overdue = Overdue()
             while ended is None:
                 wait_seconds = min(session.due, self._leave_at) - world.monotonic()
-                message = await next_message(socket, wait_seconds) if wait_seconds > 0 else None
+                if overdue.is_up(wait_seconds, world.monotonic()):
+                    message = None
+                else:
+                    message = await next_message(socket, wait_seconds)
                 if message is None:
                     outcomes = session.tick(world.monotonic())
                 else:
                     outcomes = self._receive(message, session)
-                ended = await self._carry_out(outcomes, outbox) or self._left()
+                ended = self._carry_out(outcomes, outbox) or self._left()
             return ended
         finally:
             for helper in helpers:
@@ -216,7 +245,7 @@ class Feed:
                 message = await socket.recv(decode=False)
                 outcomes = self._receive(message, session)
                 frames = [outcome for outcome in outcomes if isinstance(outcome, Publish | Count)]
-                await self._carry_out(frames, asyncio.Queue())
+                self._carry_out(frames, asyncio.Queue())
         except ConnectionClosed:
             await closing
         finally:
@@ -234,14 +263,14 @@ class Feed:
         last_heard = self._world.metrics.last_heard_seconds.labels(self._line.venue.name)
         last_heard.set(self._condition.heard_ns / _NS_PER_S)
 
-    async def _carry_out(
+    def _carry_out(
         self, outcomes: Iterable[Outcome], outbox: asyncio.Queue[str]
     ) -> Reconnect | None:
         ended: Reconnect | None = None
         for outcome in outcomes:
             match outcome:
                 case Publish():
-                    await self._carrier.publish(outcome, self._received_ns)
+                    self._carrier.publish(outcome, self._received_ns)
                 case Count():
                     self._carrier.count(outcome)
                 case Send(text=text) if ended is None:

@@ -59,13 +59,14 @@ class Lines(msgspec.Struct, frozen=True):
     """All lines of a producer to a venue.
 
     `attempts` bounds how often the venue is dialled, `requests` what is said to it; both are shared
-    by all lines.
+    by all lines. `keys` is a fingerprint of the keys, which tells none of them.
     """
 
     venue: Venue
     lines: Sequence[Line]
     attempts: RateBound
     requests: RateBound
+    keys: str = ""
 
 
 class World(msgspec.Struct, frozen=True):

@@ -25,6 +25,37 @@ class ProducerMetrics:
             ["venue"],
             registry=registry,
         )
+        self.frames_dropped = Counter(
+            "headroom_producer_frames_dropped",
+            "Frames that the full spool let go: obsolete (a newer one of the account is there), or "
+            "lost (they did not fit, or were damaged on disk).",
+            ["venue", "kind"],
+            registry=registry,
+        )
+        self.spool_frames = Gauge(
+            "headroom_producer_spool_frames",
+            "Frames that were received and that Kafka does not have yet.",
+            ["venue"],
+            registry=registry,
+        )
+        self.spool_bytes = Gauge(
+            "headroom_producer_spool_bytes",
+            "Bytes of the frames that wait for Kafka, on disk or in memory.",
+            ["venue"],
+            registry=registry,
+        )
+        self.spool_seconds = Gauge(
+            "headroom_producer_spool_age_seconds",
+            "For how long the oldest frame waits for Kafka.",
+            ["venue"],
+            registry=registry,
+        )
+        self.spool_on_disk = Gauge(
+            "headroom_producer_spool_on_disk",
+            "1 where frames are written to disk before they are sent, 0 where it takes nothing.",
+            ["venue"],
+            registry=registry,
+        )
         self.messages_counted = Counter(
             "headroom_producer_messages_counted",
             "Messages that are no balances: answers, keep-alives, errors, other feeds.",

@@ -42,11 +42,15 @@ class ReconnectReason(StrEnum):
 
 
 class Publish(msgspec.Struct, frozen=True):
-    """A frame for the raw topic; `begins_epoch` where the venue has begun to count again."""
+    """A frame for the raw topic; `begins_epoch` where the venue has begun to count again.
+
+    `several`: it tells of several accounts, of which `key` is the first.
+    """
 
     frame: bytes
     key: bytes | None
     begins_epoch: bool = False
+    several: bool = False
 
 
 class Send(msgspec.Struct, frozen=True):

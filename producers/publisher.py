@@ -1,75 +1,129 @@
-"""Frames to Kafka: in order, pipelined, bounded, and acknowledged by all replicas or an error."""
+"""Frames to Kafka by way of the spool: in order, whatever Kafka does, and never waited for.
+
+A frame is received once it lies in the spool, a few milliseconds after it came. From there on it is
+the courier's (`producers.spool.courier`): what Kafka takes is told by `settled`.
+"""
 
 import asyncio
+import logging
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+import msgspec
+from confluent_kafka import KafkaException, Producer
 
 from producers.errors import KafkaRefuses, ProducerError, SendFailed
-from producers.kafka import Reaching, start, stop
+from producers.metrics import ProducerMetrics
 from producers.outcomes import excerpt
+from producers.sink import Sink, librdkafka_log
+from producers.spool.courier import Courier
+from producers.spool.folder import Folder, Owner
+from producers.spool.records import Record
+from producers.spool.spool import MEMORY_BYTES_MAX, Spool
 from schemas.headers import RawHeaders
-from schemas.topics import RECORD_BYTES_MAX
 
-IN_FLIGHT_RECORDS_MAX: Final = 10_000
-# Everything in flight may end up in one request, and a broker takes only so much of one
-# (`socket.request.max.bytes`: 100 MiB by default, less on small nodes); it drops the connection
-# of whoever sends more, again and again.
-IN_FLIGHT_BYTES_MAX: Final = 48 * 1024 * 1024
-# aiokafka gives up on a full batch after this long: an outage is to be waited out, with the venue
-# held back once the buffer is full.
-PATIENCE_MS: Final = 600_000
 FLUSH_SECONDS_MAX: Final = 30.0
-_BATCH_BYTES_MAX: Final = 256 * 1024
-_REQUEST_BYTES_MAX: Final = RECORD_BYTES_MAX + 64 * 1024
+SPOOL_BYTES_MAX: Final = 1024 * 1024 * 1024
+_ASK_SECONDS: Final = 10.0
+_SAMPLE_SECONDS: Final = 1.0
+
+Access = Callable[[], Mapping[str, Any]]
+"""Librdkafka's properties of the Kafka to write to, asked for anew for each client."""
+
+
+class SpoolSettings(msgspec.Struct, frozen=True):
+    """Where frames are kept until Kafka has them (None: in memory only), and how many bytes."""
+
+    folder: Path | None = None
+    bytes_max: int = SPOOL_BYTES_MAX
+    memory_bytes_max: int = MEMORY_BYTES_MAX
+
+
+IN_MEMORY: Final = SpoolSettings()
 
 
 class Publisher:
     """Writes frames to one raw topic: an async context manager, which connects on entering.
 
-    `kafka` are aiokafka's own client arguments. A record that Kafka does not take is a broken
-    world: `failed` gets a SendFailed, which `publish` and `flush` raise from then on, or a
-    KafkaRefuses once `reaching` has found the credentials refused. A spool on disk comes between
-    `publish` and the sending later: callers would not see the difference.
+    `failed` gets what ends the producer: KafkaRefuses once credentials are refused, SendFailed
+    where this fails itself. What Kafka does otherwise is waited out. `overflowed` is called in the
+    event loop where frames were lost that nothing makes obsolete.
     """
 
     def __init__(
         self,
-        kafka: Mapping[str, Any],
+        access: Access,
         topic: str,
         *,
-        acknowledged: Callable[[], object] = lambda: None,
-        reaching: Reaching | None = None,
+        venue: str,
+        log: logging.Logger,
+        metrics: ProducerMetrics,
+        spool: SpoolSettings = IN_MEMORY,
+        keys: str = "",
+        clock_ns: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+        overflowed: Callable[[], object] = lambda: None,
     ) -> None:
-        self._reaching = reaching
-        self._kafka = kafka
+        self._access = access
         self._topic = topic
-        self._on_acknowledged = acknowledged
-        self._records = 0
-        self._bytes = 0
+        self._venue = venue
+        self._keys = keys
+        self._log = log
+        self._monotonic = monotonic
+        self._overflowed = overflowed
+        self._settings = spool
+        self._clock_ns = clock_ns
+        self._metrics = metrics
+        self._published = metrics.frames_published.labels(venue)
+        self._bytes = metrics.spool_bytes.labels(venue)
+        self._frames = metrics.spool_frames.labels(venue)
+        self._on_disk = metrics.spool_on_disk.labels(venue)
         self._waiters: deque[asyncio.Future[None]] = deque()
+        self._samples: deque[tuple[int, float]] = deque()
+        self._loop: asyncio.AbstractEventLoop
+        self._spool: Spool
+        self._courier: Courier
+        self.received = 0
+        self.found = 0
         self.acknowledged = 0
+        self.dropped = 0
         self.failed: asyncio.Future[None]
-        self._producer: Any
 
     async def __aenter__(self) -> Self:
-        self.failed = asyncio.get_running_loop().create_future()
-        self._producer = AIOKafkaProducer(
-            **self._kafka,
-            acks="all",
-            enable_idempotence=True,
-            max_batch_size=_BATCH_BYTES_MAX,
-            max_request_size=_REQUEST_BYTES_MAX,
-            linger_ms=0,
-            request_timeout_ms=PATIENCE_MS,
+        self._loop = asyncio.get_running_loop()
+        self.failed = self._loop.create_future()
+        folder, cluster = self._settings.folder, ""
+        if folder is not None:
+            cluster = await asyncio.to_thread(_cluster, self._access())
+        owner = Owner(self._venue, self._topic, self._keys, cluster)
+        self._spool = Spool(
+            None if folder is None else Folder(folder / self._venue, owner, self._log),
+            bytes_max=self._settings.bytes_max,
+            memory_bytes_max=self._settings.memory_bytes_max,
+            log=self._log,
+            clock_ns=self._clock_ns,
+            monotonic=self._monotonic,
+            dropped=self._dropped,
+            lost=self._lost,
         )
-        if self._reaching is not None:
-            self._reaching(self._producer.client, self.refuse)
-        await start(self._producer, self._kafka)
+        try:
+            self.found = await asyncio.to_thread(self._spool.open)
+        except BaseException:
+            self._spool.close()
+            raise
+        self._courier = Courier(
+            self._spool,
+            lambda singly: Sink(self._access(), self._topic, singly=singly),
+            log=self._log,
+            acknowledged=self._acknowledged,
+            progress=self._progress,
+            failed=lambda error: self._call(self._break, error),
+        )
+        self._courier.start(self.found)
         return self
 
     async def __aexit__(
@@ -83,63 +137,118 @@ class Publisher:
                 async with asyncio.timeout(FLUSH_SECONDS_MAX):
                     await self.flush()
         except TimeoutError as late:
-            raise self._break(TimeoutError(f"not taken within {FLUSH_SECONDS_MAX:g} s")) from late
+            if not self._spool.is_on_disk:
+                raise self._break(
+                    TimeoutError(f"not taken within {FLUSH_SECONDS_MAX:g} s")
+                ) from late
         finally:
-            await stop(self._producer)
+            self._courier.stop()
+            self._spool.close()
+            if self.waiting and self._settings.folder is not None:
+                words = "%d frames stay in the spool: they are sent when the producer starts again"
+                self._log.warning(words, self.waiting)
 
-    async def publish(self, frame: bytes, key: bytes | None, headers: RawHeaders) -> None:
-        """Hand a frame over; waits for room in the buffer only, not for the acknowledgement."""
-        size = len(frame) + len(key or b"")
-        await self._room_for(size)
-        self._records += 1
-        self._bytes += size
-        try:
-            sent = await self._producer.send(
-                self._topic, value=frame, key=key, headers=headers.encode()
+    # -- frames
+
+    def publish(
+        self, frame: bytes, key: bytes | None, headers: RawHeaders, *, several: bool = False
+    ) -> None:
+        """Take a frame; waits for nothing. `several`: it tells of several accounts."""
+        self._raise_if_failed()
+        self.received += 1
+        self._courier.offer(
+            Record(
+                key,
+                frame,
+                headers.venue,
+                headers.feed,
+                headers.epoch,
+                headers.receipt,
+                headers.received_time,
+                headers.redacted,
+                several,
             )
-        except KafkaError as error:
-            self._release(size)
-            raise self._break(error) from error
-        except BaseException:
-            self._release(size)
-            raise
-        sent.add_done_callback(lambda future: self._settled(future, size))
+        )
+
+    @property
+    def greatest_epoch(self) -> int:
+        """The greatest epoch of what lay in the spool at the start; 0 where nothing did."""
+        return self._spool.greatest_epoch
+
+    @property
+    def waiting(self) -> int:
+        """How many frames Kafka does not have yet."""
+        return self.found + self.received - self.acknowledged - self.dropped
+
+    async def settled(self, received: int, seconds: float) -> bool:
+        """Whether Kafka has all of the first so many frames (`received`), or does so in time."""
+        deadline = self._loop.time() + seconds
+        while self._courier.settled < received:
+            self._raise_if_failed()
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            left = deadline - self._loop.time()
+            if left <= 0 or not await _in_time(waiter, left):
+                return self._courier.settled >= received
+        return True
+
+    def waiting_seconds(self) -> float:
+        """For about how long the oldest frame waits for Kafka; 0 where none does."""
+        now = self._monotonic()
+        while self._samples and self._samples[0][0] <= self._courier.settled:
+            self._samples.popleft()
+        if self._courier.settled < self.received and (
+            not self._samples or now - self._samples[-1][1] >= _SAMPLE_SECONDS
+        ):
+            self._samples.append((self.received, now))
+        return now - self._samples[0][1] if self._samples else 0.0
+
+    def observe(self) -> None:
+        """Bring the metrics up to date."""
+        self._bytes.set(self._spool.size_bytes)
+        self._frames.set(self.waiting)
+        self._on_disk.set(self._spool.is_on_disk)
+        self._metrics.spool_seconds.labels(self._venue).set(self.waiting_seconds())
 
     async def flush(self) -> None:
-        """Wait until everything handed over is on the broker; raises SendFailed otherwise."""
-        while self._records and not self.failed.done():
-            await self._woken()
+        """Wait until Kafka has everything; raises what ended the sending."""
+        while not await self.settled(self.received, 1.0):
+            pass
         self._raise_if_failed()
 
     def refuse(self, error: Exception) -> None:
         """Kafka does not take the credentials any more: nothing more can be sent."""
         self._fail(KafkaRefuses(excerpt(str(error))))
 
-    async def _room_for(self, size: int) -> None:
-        self._raise_if_failed()
-        while self._records and (
-            self._records >= IN_FLIGHT_RECORDS_MAX or self._bytes + size > IN_FLIGHT_BYTES_MAX
-        ):
-            await self._woken()
-            self._raise_if_failed()
+    # -- from the courier's thread
 
-    async def _woken(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        await waiter
+    def _acknowledged(self, count: int) -> None:
+        self.acknowledged += count
+        self._published.inc(count)
 
-    def _settled(self, future: "asyncio.Future[Any]", size: int) -> None:
-        error = asyncio.CancelledError() if future.cancelled() else future.exception()
-        if error is None:
-            self.acknowledged += 1
-            self._on_acknowledged()
-        else:
-            self._break(error)
-        self._release(size)
+    def _dropped(self, count: int) -> None:
+        self.dropped += count
+        self._courier.hold()
+        self._metrics.frames_dropped.labels(self._venue, "obsolete").inc(count)
 
-    def _release(self, size: int) -> None:
-        self._records -= 1
-        self._bytes -= size
+    def _lost(self, count: int) -> None:
+        self.dropped += count
+        self._courier.hold()
+        self._metrics.frames_dropped.labels(self._venue, "lost").inc(count)
+        self._log.error("%d frames were lost: the spool has no room for them", count)
+        self._call(self._overflowed)
+
+    def _progress(self) -> None:
+        if self._waiters:
+            self._call(self._wake)
+
+    def _call(self, function: Callable[..., object], *arguments: object) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    # -- in the loop
+
+    def _wake(self) -> None:
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -155,7 +264,26 @@ class Publisher:
             self.failed.set_exception(failure)
             # Asked for here, so that a failure that is raised elsewhere is not reported as lost.
             self.failed.exception()
+        self._wake()
 
     def _raise_if_failed(self) -> None:
         if self.failed.done():
             self.failed.result()
+
+
+async def _in_time(waiter: "asyncio.Future[None]", seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await waiter
+    except TimeoutError:
+        return False
+    return True
+
+
+def _cluster(properties: Mapping[str, Any]) -> str:
+    """Kafka's id of itself; empty where it does not say."""
+    client = Producer(dict(properties), logger=librdkafka_log)
+    try:
+        return client.list_topics(timeout=_ASK_SECONDS).cluster_id or ""
+    except KafkaException:
+        return ""

@@ -20,7 +20,7 @@ from producers.line import Lines, World
 from producers.logs import quiet_libraries
 from producers.metrics import ProducerMetrics
 from producers.neighbours import Neighbours
-from producers.publisher import Publisher
+from producers.publisher import IN_MEMORY, Access, Publisher, SpoolSettings
 from producers.statuses import Reporter, StatusSettings, StatusWriter
 from schemas.following import Follow, Followed
 from schemas.venues import Venue
@@ -31,12 +31,19 @@ _READ_SECONDS: Final = 60.0
 
 
 class ProducerReport(msgspec.Struct, frozen=True):
-    """What a producer did; `frames` equals `published` where it ended in order."""
+    """What a producer did; what came and what was found is published, dropped, or still spooled.
+
+    `frames` came from the venue, `found` lay in the spool at the start, `spooled` do so at the end.
+    `dropped` were let go because the spool was full.
+    """
 
     venue: str
     connections: int
     frames: int
     published: int
+    found: int
+    dropped: int
+    spooled: int
     keys_refused: int
     reconnects: dict[str, int]
     counted: dict[str, int]
@@ -64,12 +71,15 @@ async def produce(
     kafka: Mapping[str, Any],
     *,
     follow: Follow,
+    access: Access,
     statuses: StatusSettings = _STATUSES,
+    spool: SpoolSettings = IN_MEMORY,
     **around: Unpack[Surroundings],
 ) -> ProducerReport:
     """Carry a venue's balance frames to their raw topic until `stop` is set, then flush.
 
-    `kafka` are aiokafka's own client arguments, `follow` reads what other producers tell.
+    `kafka` are aiokafka's own client arguments, `access` gives librdkafka's for the same Kafka,
+    `follow` reads what other producers tell. `spool` is where frames wait for Kafka.
     `statuses` is where and how often it is told how the connections are. A lost venue is tried
     again for ever; raises ProducerError (see `producers.errors`) where that cannot help. A key
     given up ends its own line only; WrongKey is raised when no line is left.
@@ -84,9 +94,12 @@ async def produce(
     instance = f"{around['rng'].getrandbits(64):016x}"
     neighbours = Neighbours(lines.lines[0].venue.name, instance)
     epochs = EpochSource(greatest, around["clock_ns"])
-    acknowledged = metrics.frames_published.labels(venue.name).inc
-
     reaching = around.get("reaching")
+    feeds: list[Feed] = []
+
+    def overflowed() -> None:
+        for feed in feeds:
+            feed.overflowed()
 
     def take(key: bytes | None, value: bytes | None, _: float | None) -> None:
         neighbours.take(key or b"", value, around["monotonic"]())
@@ -94,17 +107,29 @@ async def produce(
     async with (
         follow(statuses.topic, take, forget=neighbours.forget, read_committed=False) as following,
         Publisher(
-            kafka, venue.raw_topic, acknowledged=acknowledged, reaching=reaching
+            access,
+            venue.raw_topic,
+            venue=venue.name,
+            log=around["log"],
+            metrics=metrics,
+            spool=spool,
+            keys=lines.keys,
+            clock_ns=around["clock_ns"],
+            monotonic=around["monotonic"],
+            overflowed=overflowed,
         ) as publisher,
         StatusWriter(kafka, statuses, reaching=reaching, refused=publisher.refuse) as writer,
     ):
         await _known(following, kafka)
         # Nobody's epoch is used again, though the raw topic may have lost what was told under it.
         epochs.observe(neighbours.greatest_epoch)
+        epochs.observe(publisher.greatest_epoch)
         reporter = Reporter(
             writer.write,
+            frames=publisher,
             every_seconds=statuses.every_seconds,
             sleep=around["sleep"],
+            monotonic=around["monotonic"],
             log=around["log"],
         )
         world = World(
@@ -122,16 +147,17 @@ async def produce(
             tell=reporter.tell,
             instance=instance,
         )
-        feeds = [Feed(line, world, neighbours.accounts_of(line.connection)) for line in lines.lines]
+        feeds += [
+            Feed(line, world, neighbours.accounts_of(line.connection)) for line in lines.lines
+        ]
         minding = asyncio.create_task(_mind(neighbours, feeds, world, writer, lines))
         try:
             async with reporter.running([feed.status for feed in feeds]):
                 refused = await _run_all(feeds, world, venue)
-                await publisher.flush()
         finally:
             minding.cancel()
             await asyncio.gather(minding, return_exceptions=True)
-        return _report(venue, feeds, publisher.acknowledged, refused)
+    return _report(venue, feeds, publisher, refused)
 
 
 async def _known(following: Followed, kafka: Mapping[str, Any]) -> None:
@@ -153,6 +179,7 @@ async def _mind(
     connections = {line.connection for line in lines.lines}
     while True:
         await world.sleep(_MIND_SECONDS)
+        world.publisher.observe()
         for feed in feeds:
             epoch = neighbours.superseding(feed.status(), world.monotonic())
             if epoch is not None:
@@ -201,7 +228,9 @@ def _settle(
         world.log.error("%s", error)  # noqa: TRY400 - one line for the operator, no traceback
 
 
-def _report(venue: Venue, feeds: Sequence[Feed], published: int, refused: int) -> ProducerReport:
+def _report(
+    venue: Venue, feeds: Sequence[Feed], publisher: Publisher, refused: int
+) -> ProducerReport:
     reconnects: Counter[str] = Counter()
     counted: Counter[str] = Counter()
     for feed in feeds:
@@ -211,7 +240,10 @@ def _report(venue: Venue, feeds: Sequence[Feed], published: int, refused: int) -
         venue=venue.name,
         connections=sum(feed.connections for feed in feeds),
         frames=sum(feed.frames for feed in feeds),
-        published=published,
+        published=publisher.acknowledged,
+        found=publisher.found,
+        dropped=publisher.dropped,
+        spooled=publisher.waiting,
         keys_refused=refused,
         reconnects=dict(reconnects),
         counted=dict(counted),

@@ -3,7 +3,9 @@
 A venue's own settings are in its package: frozen, checked when made, and silent about secrets.
 """
 
+import hashlib
 import ipaddress
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -66,6 +68,14 @@ def is_loopback(host: str) -> bool:
 def is_header_text(text: str) -> bool:
     """Whether a token fits into a header, where a line break would begin another header."""
     return len(text) <= _KEY_LETTERS_MAX and all("!" <= letter <= "~" for letter in text)
+
+
+def fingerprint(keys: Iterable[Secret]) -> str:
+    """What tells whether keys are the same as before, and nothing of the keys themselves."""
+    found = hashlib.blake2b(digest_size=8, person=b"headroom-spool")
+    for text in sorted(key.reveal() for key in keys):
+        found.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+    return found.hexdigest()
 
 
 def check_key(key: Secret, *, setting: str) -> None:

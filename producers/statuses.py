@@ -4,6 +4,9 @@ To everybody else it is told at a change, and every few seconds that nothing has
 
 A status is of its moment: one that Kafka does not take is not kept, the next one takes its place.
 So the frames never wait for it, and a failure is a line in the log, never the producer's end.
+
+A status waits for the frames that came before it: what it vouches for has to be in Kafka, else an
+older number would be called live. Where they do not get there, it vouches for nothing (`spooled`).
 """
 
 import asyncio
@@ -12,23 +15,29 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from msgspec.structs import replace
 
 from producers.kafka import Reaching, start, stop
 from producers.outcomes import excerpt
 from schemas.codec import encode
-from schemas.feeds import FeedStatus
+from schemas.feeds import Doubt, FeedStatus
 from schemas.headers import Headers, cloud_event
-from schemas.times import time_ns_of
+from schemas.times import rfc3339, time_ns_of
 from schemas.topics import FEEDS, PUBLIC_FEEDS
 
 EVERY_SECONDS: Final = 1.0
 PUBLIC_SECONDS: Final = 15.0
+SPOOLED_SECONDS: Final = 2.0
+"""For so long a status waits for frames to get into Kafka before it says that they do not."""
 _NS_PER_S: Final = 1_000_000_000
+_AT_ONCE_NS: Final = 50_000_000
+# While frames wait. Behind them a status still takes a moment.
+_AGAIN_SECONDS: Final = 0.5
 _WAITING_STATUSES_MAX: Final = 10_000
 _REQUEST_SECONDS: Final = 10.0
 _LAST_SECONDS: Final = 3.0
@@ -145,31 +154,56 @@ async def _acknowledged(sent: Sequence[Awaitable[object]]) -> None:
             raise KafkaError("the client gave it up")
 
 
+class Frames(Protocol):
+    """The frames on their way to Kafka: see `producers.publisher.Publisher`."""
+
+    received: int
+
+    async def settled(self, received: int, seconds: float) -> bool:
+        """Whether Kafka has all of the first so many frames, or does so in time."""
+
+
+class _Waiting(NamedTuple):
+    """A status, when it was told, and how many frames had come by then."""
+
+    status: FeedStatus
+    at: float
+    received: int
+
+
 class Reporter:
     """Tells how `lines` are while `running`; `tell` is for changes, in between and at once.
 
-    `lines` are asked for their status of the moment, `write` may fail in whatever way.
+    `lines` are asked for their status of the moment, `write` may fail in whatever way. `frames` are
+    those that a status waits for, up to `spooled_seconds`.
     """
 
     def __init__(
         self,
         write: Callable[[Sequence[FeedStatus]], Awaitable[object]],
         *,
+        frames: Frames,
         every_seconds: float,
         sleep: Callable[[float], Awaitable[object]],
+        monotonic: Callable[[], float],
         log: logging.Logger,
+        spooled_seconds: float = SPOOLED_SECONDS,
     ) -> None:
         self._write = write
+        self._frames = frames
         self._every_seconds = every_seconds
+        self._spooled_seconds = spooled_seconds
         self._sleep = sleep
+        self._monotonic = monotonic
         self._log = log
-        self._waiting: deque[FeedStatus] = deque(maxlen=_WAITING_STATUSES_MAX)
+        self._waiting: deque[_Waiting] = deque(maxlen=_WAITING_STATUSES_MAX)
         self._woken = asyncio.Event()
         self._failing = False
+        self._spooled_since: str | None = None
 
     def tell(self, status: FeedStatus) -> None:
         """Have a status written; waits for nothing and cannot fail."""
-        self._waiting.append(status)
+        self._waiting.append(_Waiting(status, self._monotonic(), self._frames.received))
         self._woken.set()
 
     @contextlib.asynccontextmanager
@@ -200,11 +234,11 @@ class Reporter:
             await self._write_waiting()
 
     async def _write_waiting(self) -> None:
-        statuses = list(self._waiting)
+        waiting = list(self._waiting)
         self._waiting.clear()
         self._woken.clear()
         try:
-            await self._write(statuses)
+            await self._write(await self._as_they_may_be_told(waiting))
         except Exception as error:  # noqa: BLE001 - whatever it is, the frames go on
             self._failed(error)
             return
@@ -212,9 +246,37 @@ class Reporter:
             self._failing = False
             self._log.info("the state of the connections is written again")
 
+    async def _as_they_may_be_told(self, waiting: Sequence[_Waiting]) -> list[FeedStatus]:
+        """The statuses, once Kafka has the frames that they vouch for; else they do not vouch."""
+        received = max((one.received for one in waiting if _vouches(one.status)), default=None)
+        if received is None or await self._frames.settled(received, self._patience_seconds()):
+            self._spooled_since = None
+            return [self._at_its_time(one) for one in waiting]
+        if self._spooled_since is None:
+            self._spooled_since = waiting[0].status.time
+        doubt = Doubt("spooled", "frames wait until Kafka takes them", self._spooled_since)
+        return [
+            replace(status, doubt=doubt) if _vouches(status) else status
+            for status in map(self._at_its_time, waiting)
+        ]
+
+    def _patience_seconds(self) -> float:
+        return self._spooled_seconds if self._spooled_since is None else _AGAIN_SECONDS
+
+    def _at_its_time(self, one: _Waiting) -> FeedStatus:
+        """The status as of when it was told: for whoever reads it, its time is that of writing."""
+        passed_ns = round((self._monotonic() - one.at) * _NS_PER_S)
+        if passed_ns < _AT_ONCE_NS:
+            return one.status
+        return replace(one.status, time=rfc3339(time_ns_of(one.status.time) + passed_ns))
+
     def _failed(self, error: Exception) -> None:
         if not self._failing:
             detail = excerpt(str(error) or type(error).__name__)
             words = "the state of the connections cannot be written (%s); frames go on"
             self._log.warning(words, detail)
         self._failing = True
+
+
+def _vouches(status: FeedStatus) -> bool:
+    return status.state == "connected" and status.doubt is None

@@ -23,6 +23,7 @@ Cause = Literal[
     "unreadable",
     "untold",
     "superseded",
+    "spooled",
     "not_heard",
     "key_refused",
     "connection_lost",

@@ -16,6 +16,7 @@ from headroom.reaching import check_credentials, keep_reaching
 from headroom.running import run
 from headroom.settings import Environment
 from headroom.venue.module import Module
+from producers.publisher import SpoolSettings
 from producers.service import Surroundings, produce
 
 log = logging.getLogger("headroom.producer")
@@ -25,13 +26,22 @@ def producer(module: Module) -> click.Command:
     """The command that runs a venue's producer; its help is what the venue says of its lines."""
 
     def command() -> None:
-        kafka = load_settings().kafka
+        settings = load_settings()
+        kafka = settings.kafka
         arguments, follow = kafka.arguments(), Reader.of(kafka)
         lines = module.lines(Environment(os.environ))
 
         async def carry(stop: asyncio.Event) -> None:
             await check_credentials(arguments)
-            log.info("%s", await produce(lines, arguments, follow=follow, **_surroundings(stop)))
+            report = await produce(
+                lines,
+                arguments,
+                follow=follow,
+                access=follow.access,
+                spool=SpoolSettings(settings.spool_dir, settings.spool_bytes_max),
+                **_surroundings(stop),
+            )
+            log.info("%s", report)
 
         run(carry)
 

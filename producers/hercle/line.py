@@ -14,7 +14,7 @@ from producers.hercle.negotiate import Endpoint, negotiate
 from producers.hercle.session import POLL_SECONDS_MIN, HercleSession
 from producers.line import Lines
 from producers.pace import ATTEMPTS_PER_MINUTE, BLOCK_SECONDS, RateBound
-from producers.settings import Deadlines, check_key, check_url
+from producers.settings import Deadlines, check_key, check_url, fingerprint
 from schemas.secrets import Secret
 from schemas.venues import VENUES, Venue
 
@@ -129,4 +129,5 @@ def lines(settings: HercleSettings) -> Lines:
         [HercleLine(settings, number) for number in range(1, keys + 1)],
         attempts=RateBound(ATTEMPTS_PER_MINUTE * keys),
         requests=RateBound(_REQUESTS_PER_SECOND * keys, window_seconds=1.0),
+        keys=fingerprint(settings.api_keys),
     )

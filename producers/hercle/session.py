@@ -202,7 +202,8 @@ class HercleSession:
         # Of several the first: a hub that always tells of the same ones keeps its order in Kafka.
         key = told[0].account if told else None
         order, words = self._standing.take(told, self._questions.number)
-        published = Publish(record, key, begins_epoch=order is Order.ANEW)
+        several = len(told) > 1 or len(events) > 1
+        published = Publish(record, key, begins_epoch=order is Order.ANEW, several=several)
         if order in {Order.UNCLEAR, Order.LATE}:
             self._questions.unclear(words)
             self._told_of.clear()

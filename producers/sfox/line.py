@@ -8,7 +8,7 @@ import msgspec
 from producers.connection import Socket, open_socket
 from producers.line import Lines
 from producers.pace import ATTEMPTS_PER_MINUTE, BLOCK_SECONDS, REQUESTS_PER_MINUTE, RateBound
-from producers.settings import Deadlines, check_key, check_url
+from producers.settings import Deadlines, check_key, check_url, fingerprint
 from producers.sfox.session import SfoxSession
 from schemas.secrets import Secret
 from schemas.venues import VENUES, Venue
@@ -79,4 +79,5 @@ def lines(settings: SfoxSettings) -> Lines:
         [SfoxLine(settings)],
         attempts=RateBound(ATTEMPTS_PER_MINUTE),
         requests=RateBound(REQUESTS_PER_MINUTE),
+        keys=fingerprint([settings.api_key]),
     )

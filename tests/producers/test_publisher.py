@@ -67,6 +67,7 @@ async def test_what_kafka_does_not_take_is_a_broken_world(kafka: Any) -> None:
     await publisher.__aenter__()
     with pytest.raises(SendFailed, match=venue.raw_topic):
         await publisher.publish(b"x" * (FRAME_BYTES_MAX * 2), b"k", topics.headers(1))
+        await publisher.flush()
     assert isinstance(publisher.failed.exception(), SendFailed)
     with pytest.raises(SendFailed):
         await publisher.publish(b"x", b"k", topics.headers(1))
@@ -119,6 +120,7 @@ async def test_sends_are_pipelined_and_acknowledged_by_all(broker: list[Broker])
     async with Publisher({"bootstrap_servers": "b"}, "t") as publisher:
         for _ in range(3):
             await publisher.publish(b"x", None, topics.headers(1))
+        await settle()
         assert publisher.acknowledged == 0
         assert (broker[0].options["acks"], broker[0].options["enable_idempotence"]) == ("all", True)
         flushing = asyncio.create_task(publisher.flush())
@@ -144,6 +146,7 @@ async def test_records_and_bytes_on_the_way_are_bounded(
         assert not third.done()
         broker[0].sent[0].set_result(None)
         await third
+        await settle()
         for future in broker[0].sent[1:]:
             future.set_result(None)
 
@@ -154,6 +157,7 @@ async def test_one_frame_larger_than_the_bound_still_passes_alone(
     monkeypatch.setattr(module, "IN_FLIGHT_BYTES_MAX", 5)
     async with Publisher({"bootstrap_servers": "b"}, "t") as publisher:
         await publisher.publish(b"0123456789", None, topics.headers(1))
+        await settle()
         broker[0].sent[0].set_result(None)
 
 

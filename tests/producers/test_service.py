@@ -31,7 +31,7 @@ from tests.producers.worlds import CALM, CANARY, let_in, until, venue
 
 HOUR_NS = 3_600_000_000_000
 NOBODY = {"bootstrap_servers": "127.0.0.1:1"}
-no_reader = Reader(lambda: properties(NOBODY))
+nobody: Any = {"follow": Reader(lambda: properties(NOBODY)), "access": lambda: properties(NOBODY)}
 
 
 def around(**changes: Any) -> dict[str, Any]:
@@ -61,7 +61,9 @@ async def produce(kafka: Any, at: Venue, lines: list[Any], given: dict[str, Any]
         )
         together = Lines(at, lines, attempts=RateBound(99), requests=RateBound(999))
         follow = Reader(lambda: properties(servers))
-        return await carry(together, servers, follow=follow, statuses=statuses, **given)
+        return await carry(
+            together, servers, follow=follow, access=follow.access, statuses=statuses, **given
+        )
 
 
 def sfox_line(url: str, key: str = CANARY) -> SfoxLine:
@@ -170,7 +172,7 @@ async def test_when_kafka_takes_a_frame_no_more_the_producer_ends(
 async def test_without_kafka_or_its_topic_it_does_not_begin(kafka: Any) -> None:
     settings = SfoxSettings(api_key=Secret(CANARY))
     with pytest.raises(KafkaUnreachable):
-        await carry(sfox.lines(settings), NOBODY, follow=no_reader, **around())
+        await carry(sfox.lines(settings), NOBODY, **nobody, **around())
     nowhere = Venue("nowhere", feed="x")
     with pytest.raises(TopicMissing):
         await produce(kafka, nowhere, [sfox_line("ws://localhost:1/")], around())
@@ -181,4 +183,4 @@ async def test_two_producers_may_share_a_registry() -> None:
     for _ in range(2):
         lines = sfox.lines(SfoxSettings(api_key=Secret(CANARY)))
         with pytest.raises(KafkaUnreachable):
-            await carry(lines, NOBODY, follow=no_reader, **given)
+            await carry(lines, NOBODY, **nobody, **given)

@@ -45,16 +45,19 @@ class Published:
 
     def __init__(self) -> None:
         self.records: list[tuple[bytes, bytes | None, RawHeaders]] = []
-        self._more = asyncio.Condition()
+        self._more = asyncio.Event()
 
-    async def publish(self, frame: bytes, key: bytes | None, headers: RawHeaders) -> None:
-        async with self._more:
-            self.records.append((frame, key, headers))
-            self._more.notify_all()
+    def publish(
+        self, frame: bytes, key: bytes | None, headers: RawHeaders, *, several: bool = False
+    ) -> None:
+        self.records.append((frame, key, headers))
+        self._more.set()
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(10), self._more:
-            await self._more.wait_for(lambda: len(self.records) >= count)
+        async with asyncio.timeout(10):
+            while len(self.records) < count:
+                self._more.clear()
+                await self._more.wait()
 
     @property
     def frames(self) -> list[bytes]:

@@ -1,0 +1,290 @@
+"""The thread between the event loop and Kafka: it writes frames to the spool, then sends them.
+
+Whatever comes is kept first, in groups of a few milliseconds. What fits beside what is on its way
+is sent from memory; the rest is read back, in order, as Kafka takes it. What Kafka has is forgotten
+with one of the next groups.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from producers.sink import IN_FLIGHT_BYTES_MAX, IN_FLIGHT_RECORDS_MAX
+from producers.spool.records import Group, HeaderWriter, Record
+from producers.spool.spool import Spool
+from schemas.headers import Headers
+
+GATHER_SECONDS: Final = 0.004
+"""For so long frames gather before they are written: at most 5 ms."""
+DRAIN_PER_SECOND: Final = 60_000
+"""Frames that are read back in a second, so that the event loop has its turns."""
+_POLL_SECONDS: Final = 0.002
+_QUIET_SECONDS: Final = 0.05
+_BACKOFF_SECONDS: Final = 0.25
+_BACKOFF_SECONDS_MAX: Final = 15.0
+_LAST_SECONDS: Final = 1.0
+
+
+class Sending(Protocol):
+    """A client: see `producers.sink.Sink`."""
+
+    broken: str | None
+    too_large: bool
+
+    def send(  # noqa: D102
+        self,
+        key: bytes | None,
+        value: bytes,
+        headers: Headers,
+        delivered: Callable[[object, object], None],
+    ) -> bool: ...
+    def poll(self, seconds: float = 0.0) -> None: ...  # noqa: D102
+    def failed(self, error: object) -> None: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+
+
+class _Flight:
+    """A group on its way; `delivered` is called for each of its records."""
+
+    __slots__ = ("count", "end", "left", "number", "sink", "size_bytes")
+
+    def __init__(self, group: Group, sink: Sending) -> None:
+        self.number, self.end = group.number, group.end
+        self.count = self.left = len(group.records)
+        self.size_bytes = group.size_bytes
+        self.sink = sink
+
+    def delivered(self, error: object, _: object) -> None:
+        if error is None:
+            self.left -= 1
+        else:
+            self.sink.failed(error)
+
+
+class Courier:
+    """Takes records from `offer`, in any thread; the rest is its own thread's.
+
+    `make_sink` makes a client, `singly` where batches were too large. `acknowledged` is called with
+    a number of frames that Kafka has, `progress` when `settled` has changed.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        make_sink: Callable[[bool], Sending],
+        *,
+        log: logging.Logger,
+        acknowledged: Callable[[int], object],
+        progress: Callable[[], object],
+        failed: Callable[[BaseException], object],
+    ) -> None:
+        self._spool = spool
+        self._make_sink = make_sink
+        self._log = log
+        self._on_acknowledged = acknowledged
+        self._on_progress = progress
+        self._on_failed = failed
+        self._fresh: deque[Record] = deque()
+        self._woken = threading.Event()
+        self._stopping = False
+        self._headers = HeaderWriter()
+        self._sink: Sending | None = None
+        self._flights: deque[_Flight] = deque()
+        self._in_flight = 0
+        self._in_flight_bytes = 0
+        self._rest: tuple[_Flight, Group, int] | None = None
+        # Read back, and not sent yet.
+        self._ahead: deque[Group] = deque()
+        self._boundary = 0
+        self._taken = 0
+        self._floor = 0
+        self._moved_at = 0.0
+        self._again_at = 0.0
+        self._backoff_seconds = _BACKOFF_SECONDS
+        self._singly = False
+        self._may_read_at = 0.0
+        self.settled = 0
+        """Records of this process up to which Kafka has all; -1: not those from before."""
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+
+    def start(self, found: int) -> None:
+        """Begin; `found` records lie in the spool from before."""
+        self.settled = -1 if found else 0
+        self._boundary = self._spool.last
+        self._thread.start()
+
+    def offer(self, record: Record) -> None:
+        """Take a record; waits for nothing."""
+        self._fresh.append(record)
+        if not self._woken.is_set():
+            self._woken.set()
+
+    def stop(self) -> None:
+        """End the thread, once what came is written; what was not sent stays in the spool."""
+        self._stopping = True
+        self._woken.set()
+        self._thread.join()
+
+    def hold(self) -> None:
+        """Something was dropped: nothing counts as settled before what came until now is."""
+        self._floor = self._taken
+        self._ahead.clear()
+
+    # -- the thread
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._turn()
+            self._last_turns()
+        except BaseException as error:  # noqa: BLE001 - it belongs to who waits
+            self._on_failed(error)
+        finally:
+            if self._sink is not None:
+                self._sink.close()
+
+    def _turn(self) -> None:
+        moved = time.monotonic() - self._moved_at < 1.0
+        woken = self._woken.wait(_POLL_SECONDS if moved else _QUIET_SECONDS)
+        if woken and self._woken.is_set():
+            self._woken.clear()
+            time.sleep(GATHER_SECONDS)
+        came = self._take()
+        self._send_on()
+        self._spool.tick(idle=not came and not self._flights)
+
+    def _last_turns(self) -> None:
+        while self._take():
+            pass
+        deadline = time.monotonic() + _LAST_SECONDS
+        while self._flights and self._sink is not None and time.monotonic() < deadline:
+            self._sink.poll(_POLL_SECONDS)
+            self._settle()
+
+    def _take(self) -> bool:
+        """Write what has come, and send it where nothing waits before it."""
+        count = len(self._fresh)
+        if not count:
+            return False
+        records = [self._fresh.popleft() for _ in range(count)]
+        waited = self._waits()
+        self._taken += count
+        groups = self._spool.append(records, self._taken)
+        self._poll()
+        if not waited:
+            for group in groups:
+                if not self._has_room() or not self._send(group):
+                    break
+        return True
+
+    def _waits(self) -> bool:
+        if self._rest is not None or self._ahead:
+            return True
+        return self._spool.sent < self._spool.last and bool(self._spool.after(self._spool.sent))
+
+    # -- sending
+
+    def _send_on(self) -> None:
+        """Send what waits, as far as there is room and the pace allows."""
+        self._poll()
+        now = time.monotonic()
+        if self._sink is None or now < self._may_read_at:
+            return
+        if self._rest is not None and not self._send_rest():
+            return
+        if not self._has_room():
+            return
+        if not self._ahead:
+            self._ahead.extend(self._spool.after(self._spool.sent))
+        count = 0
+        while self._ahead and self._has_room():
+            group = self._ahead.popleft()
+            count += len(group.records)
+            if not self._send(group):
+                break
+        if count:
+            self._may_read_at = now + count / DRAIN_PER_SECOND
+            self._moved_at = now
+
+    def _has_room(self) -> bool:
+        if self._sink is None or self._rest is not None:
+            return False
+        return not self._flights or (
+            self._in_flight < IN_FLIGHT_RECORDS_MAX and self._in_flight_bytes < IN_FLIGHT_BYTES_MAX
+        )
+
+    def _send(self, group: Group) -> bool:
+        """Hand a group over; whether all of it was taken."""
+        if self._sink is None:
+            return False
+        flight = _Flight(group, self._sink)
+        self._flights.append(flight)
+        self._in_flight += flight.count
+        self._in_flight_bytes += flight.size_bytes
+        self._spool.sent = group.number
+        self._rest = (flight, group, 0)
+        return self._send_rest()
+
+    def _send_rest(self) -> bool:
+        if self._rest is None:
+            return True
+        flight, group, first = self._rest
+        headers, send, delivered = self._headers.headers, flight.sink.send, flight.delivered
+        for at, record in enumerate(group.records[first:], start=first):
+            if not send(record.key, record.frame, headers(record), delivered):
+                self._rest = (flight, group, at)
+                return False
+        self._rest = None
+        return True
+
+    def _poll(self) -> None:
+        """Hear what Kafka has; have a client where there is none, or it broke."""
+        if self._sink is None:
+            if time.monotonic() >= self._again_at:
+                self._sink = self._make_sink(self._singly)
+            return
+        self._sink.poll()
+        self._settle()
+        if self._sink.broken is not None:
+            self._renew(self._sink)
+
+    def _settle(self) -> None:
+        """Forget the groups that Kafka has, as far as all before them are there."""
+        flights, settled = self._flights, None
+        while flights and not flights[0].left:
+            settled = flights.popleft()
+            self._in_flight -= settled.count
+            self._in_flight_bytes -= settled.size_bytes
+            self._on_acknowledged(settled.count)
+        if settled is None:
+            return
+        self._moved_at = time.monotonic()
+        self._backoff_seconds = _BACKOFF_SECONDS
+        self._spool.settle(settled.number)
+        if not flights and not self._waits():
+            self._count_settled(self._taken)
+        elif settled.number > self._boundary and settled.end >= self._floor:
+            self._count_settled(settled.end)
+
+    def _count_settled(self, end: int) -> None:
+        if end > self.settled:
+            self.settled = end
+            self._on_progress()
+
+    def _renew(self, sink: Sending) -> None:
+        """A new client, after a while, which begins with what Kafka does not have for sure."""
+        words = "Kafka refuses frames (%s): what it did not acknowledge is sent again in %.2g s"
+        self._log.error(words, sink.broken, self._backoff_seconds)
+        self._singly = sink.too_large
+        sink.close()
+        self._sink = None
+        self._rest = None
+        self._ahead.clear()
+        self._flights.clear()
+        self._in_flight = self._in_flight_bytes = 0
+        self._spool.sent = self._spool.settled
+        self._again_at = time.monotonic() + self._backoff_seconds
+        self._backoff_seconds = min(_BACKOFF_SECONDS_MAX, self._backoff_seconds * 2)

@@ -1,0 +1,102 @@
+"""What is kept of a frame, and groups of frames as they are written together. No I/O."""
+
+import zlib
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from schemas.headers import REDACTED, Headers
+
+# What a record takes beside its frame and key.
+_AROUND_BYTES: Final = 128
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A frame with its key, and what the headers of the raw record say (`RawHeaders`).
+
+    `several`: it tells of several accounts, so that no frame of one of them makes it obsolete.
+    """
+
+    key: bytes | None
+    frame: bytes
+    venue: str
+    feed: str
+    epoch: int
+    receipt: int
+    received_time: str
+    redacted: str = ""
+    several: bool = False
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes, on disk or in memory."""
+        return len(self.frame) + len(self.key or b"") + _AROUND_BYTES
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Records written together; `number` ascends, `end` counts records up to its last one."""
+
+    number: int
+    end: int
+    records: Sequence[Record]
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes."""
+        return sum(record.size_bytes for record in self.records)
+
+
+class Unsound(Exception):
+    """A group's bytes are not those that were written; `count` records were in it."""
+
+    def __init__(self, count: int = 0) -> None:
+        super().__init__(f"{count} records")
+        self.count = count
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(list[Record])
+
+
+def encode(records: Sequence[Record]) -> tuple[bytes, int]:
+    """The bytes of a group's records, and their checksum."""
+    body = _encoder.encode(records)
+    return body, zlib.crc32(body)
+
+
+def decode(body: bytes, checksum: int) -> list[Record]:
+    """The records; raises `Unsound`."""
+    if zlib.crc32(body) != checksum:
+        raise Unsound
+    try:
+        return _decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise Unsound from error
+
+
+class HeaderWriter:
+    """The headers of raw records, as `RawHeaders.encode` has them; what repeats is made once."""
+
+    def __init__(self) -> None:
+        self._of: tuple[str, str, int] | None = None
+        self._same: Headers = []
+
+    def headers(self, record: Record) -> Headers:
+        """A record's headers, in their order."""
+        of = (record.venue, record.feed, record.epoch)
+        if of != self._of:
+            self._of = of
+            self._same = [
+                ("venue", record.venue.encode()),
+                ("feed", record.feed.encode()),
+                ("epoch", b"%d" % record.epoch),
+            ]
+        found = [
+            *self._same,
+            ("receipt", b"%d" % record.receipt),
+            ("received_time", record.received_time.encode()),
+        ]
+        if record.redacted:
+            found.append((REDACTED, record.redacted.encode()))
+        return found
