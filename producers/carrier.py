@@ -56,6 +56,7 @@ class Carrier:
             redacted=places,
         )
         world.publisher.publish(found.frame, found.key, headers, several=found.several)
+        world.handed_over()
 
     def count(self, found: Count) -> None:
         """Count a message that is no balances, and say the venue's own words."""

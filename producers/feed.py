@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.protocol import State
@@ -21,6 +21,7 @@ from producers.connection import (
     why_not_opened,
 )
 from producers.errors import WrongKey
+from producers.health import Doing, LineHealth
 from producers.line import Line, World
 from producers.outcomes import (
     Confirmed,
@@ -44,8 +45,19 @@ T = TypeVar("T")
 
 _NS_PER_S: Final = 1_000_000_000
 _OVERDUE_SECONDS: Final = 5.0
+# Beyond any of a line's own deadlines.
+_OPENING_SECONDS: Final = 120.0
+_LEAVING_SECONDS: Final = 60.0
+_SILENT_SECONDS: Final = 120.0
+_FOREVER: Final = float("inf")
 _STOPPED: Final = "the producer was stopped"
 _STARTED: Final = "the producer was started"
+
+
+_REFUSALS: Final = {
+    ReconnectReason.KEY_REFUSED: "key",
+    ReconnectReason.HANDSHAKE_REFUSED: "connection",
+}
 
 
 class Overdue:
@@ -96,8 +108,29 @@ class Feed:
         self._superseded = asyncio.Event()
         self._why_anew = _STARTED
         self._carrier = Carrier(line, world, self._condition)
+        self._doing = Doing("about to begin", world.monotonic() + _OPENING_SECONDS)
+        self._is_given_up = False
         self.connections = 0
         self.reconnects: Counter[ReconnectReason] = Counter()
+
+    @property
+    def condition(self) -> Condition:
+        """What is told of the line."""
+        return self._condition
+
+    def health(self) -> LineHealth:
+        """How the line does."""
+        name, doing = self._line.name, self._doing
+        if self._is_given_up:
+            return LineHealth(name, "given_up", "the venue refuses the key")
+        now = self._world.monotonic()
+        if not self._condition.is_connected:
+            state: Literal["waiting", "down"] = "waiting" if doing.is_due_wait else "down"
+            return LineHealth(name, state, doing.what, is_overdue=now > doing.until)
+        silent_seconds = self._condition.ages().heard or 0.0
+        return LineHealth(
+            name, "connected", "listening", is_overdue=silent_seconds > _SILENT_SECONDS
+        )
 
     @property
     def frames(self) -> int:
@@ -128,26 +161,39 @@ class Feed:
         while not self._world.stop.is_set():
             if pause_seconds:
                 await pause(self._world, pause_seconds)
+            self._do("waiting for its turn, within the venue's limits", is_due_wait=True)
             await in_turn(self._world, self._world.attempts)
             if self._world.stop.is_set():
                 return
+            self._do("connecting", _OPENING_SECONDS)
             ended = await self._one_connection()
             if ended is None:
                 return
             pause_seconds = self._pause_seconds(ended)
+            what = f"{ended.reason} ({ended.detail}); trying again in {pause_seconds:.1f} s"
+            self._do(what, pause_seconds, is_due_wait=ended.patient)
             self._tell(ended, pause_seconds)
+
+    def _do(self, what: str, seconds: float = _FOREVER, *, is_due_wait: bool = False) -> None:
+        self._doing = Doing(what, self._world.monotonic() + seconds, is_due_wait)
 
     def _pause_seconds(self, ended: Reconnect) -> float:
         """How long to stay away; raises WrongKey where nothing is gained by coming back."""
+        self._count_refusal(ended.reason)
         if ended.reason is not ReconnectReason.KEY_REFUSED:
             self._condition.lost(ended.detail)
             return self._backoff.pause_seconds(patient=ended.patient)
         self._condition.refused(ended.detail)
         pause_seconds = self._patience.pause_seconds()
         if pause_seconds is None:
+            self._is_given_up = True
             self._carrier.tell()
             raise WrongKey(self._line.venue.name, self._line.name, ended.detail)
         return pause_seconds
+
+    def _count_refusal(self, reason: ReconnectReason) -> None:
+        if (what := _REFUSALS.get(reason)) is not None:
+            self._world.metrics.refusals.labels(self._line.venue.name, what).inc()
 
     def _tell(self, ended: Reconnect, pause_seconds: float) -> None:
         world, venue = self._world, self._line.venue.name
@@ -175,6 +221,7 @@ class Feed:
             # From here on it counts how long ago that was: the way back may have taken a while.
             self._doubt_pace.note(self._world.monotonic())
             self._left_in_doubt = False
+        self._do("connected, not accepted yet", _OPENING_SECONDS)
         self._superseded.clear()
         self._leave_at, self._leave = float("inf"), None
         self._condition.begin_epoch(
@@ -191,6 +238,7 @@ class Feed:
                 ended = self._why_closed(closed)
             finally:
                 self._lost(ended)
+                self._do("closing", _LEAVING_SECONDS)
             await self._take_leave(socket, session)
         return None if self._world.stop.is_set() else ended
 

@@ -73,7 +73,8 @@ class World(msgspec.Struct, frozen=True):
     """What a feed is given: clocks, chance and sleep, where frames go, and when to stop.
 
     `attempts` and `requests` are those of `Lines`. `tell` gets a line's status at every change of
-    its state. `instance` tells the producer from others of the venue.
+    its state. `instance` tells the producer from others of the venue. `handed_over` is called after
+    each frame that was published.
     """
 
     clock_ns: Callable[[], int]
@@ -89,3 +90,4 @@ class World(msgspec.Struct, frozen=True):
     requests: RateBound
     tell: Callable[[FeedStatus], object]
     instance: str = ""
+    handed_over: Callable[[], object] = lambda: None

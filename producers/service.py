@@ -15,7 +15,9 @@ from prometheus_client import CollectorRegistry
 from producers.epochs import EpochSource, greatest_epoch
 from producers.errors import WrongKey
 from producers.feed import Feed
+from producers.health import Health
 from producers.kafka import Reaching, partitions_of, reach, unreachable
+from producers.latency import Latency
 from producers.line import Lines, World
 from producers.logs import quiet_libraries
 from producers.metrics import ProducerMetrics
@@ -53,7 +55,7 @@ class Surroundings(TypedDict):
     """What a producer takes from outside: when to stop, clocks, chance, sleep, metrics, log.
 
     `clock_ns` is time since 1970, `monotonic` in seconds. `reaching` keeps what writes reaching a
-    Kafka that moves.
+    Kafka that moves. `health` is told how it goes.
     """
 
     stop: asyncio.Event
@@ -64,6 +66,7 @@ class Surroundings(TypedDict):
     registry: CollectorRegistry
     log: logging.Logger
     reaching: NotRequired[Reaching]
+    health: NotRequired[Health]
 
 
 async def produce(
@@ -87,6 +90,7 @@ async def produce(
     venue = lines.venue
     quiet_libraries()
     metrics = ProducerMetrics.of(around["registry"])
+    metrics.begin(venue.name)
     await reach(kafka)
     greatest = await greatest_epoch(kafka, venue.raw_topic, sleep=around["sleep"])
     await partitions_of(kafka, statuses.topic, sleep=around["sleep"])
@@ -132,6 +136,11 @@ async def produce(
             monotonic=around["monotonic"],
             log=around["log"],
         )
+        latency = Latency(
+            publisher,
+            metrics.send_seconds.labels(venue.name).observe,
+            monotonic=around["monotonic"],
+        )
         world = World(
             clock_ns=around["clock_ns"],
             monotonic=around["monotonic"],
@@ -146,17 +155,26 @@ async def produce(
             requests=lines.requests,
             tell=reporter.tell,
             instance=instance,
+            handed_over=latency.handed_over,
         )
         feeds += [
             Feed(line, world, neighbours.accounts_of(line.connection)) for line in lines.lines
         ]
-        minding = asyncio.create_task(_mind(neighbours, feeds, world, writer, lines))
+        health = around.get("health") or Health(around["monotonic"])
+        health.follow([feed.health for feed in feeds], publisher, reporter)
+        unfollow = metrics.lines.follow([feed.condition for feed in feeds])
+        helpers = [
+            asyncio.create_task(_mind(neighbours, feeds, world, writer, lines, health)),
+            asyncio.create_task(latency.run()),
+        ]
         try:
             async with reporter.running([feed.status for feed in feeds]):
                 refused = await _run_all(feeds, world, venue)
         finally:
-            minding.cancel()
-            await asyncio.gather(minding, return_exceptions=True)
+            unfollow()
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
     return _report(venue, feeds, publisher, refused)
 
 
@@ -173,13 +191,19 @@ async def _known(following: Followed, kafka: Mapping[str, Any]) -> None:
 
 
 async def _mind(
-    neighbours: Neighbours, feeds: Sequence[Feed], world: World, writer: StatusWriter, lines: Lines
+    neighbours: Neighbours,
+    feeds: Sequence[Feed],
+    world: World,
+    writer: StatusWriter,
+    lines: Lines,
+    health: Health,
 ) -> None:
     """Begin anew where another producer came and went; clear away what nobody has any more."""
     connections = {line.connection for line in lines.lines}
     while True:
         await world.sleep(_MIND_SECONDS)
         world.publisher.observe()
+        health.tick()
         for feed in feeds:
             epoch = neighbours.superseding(feed.status(), world.monotonic())
             if epoch is not None:
