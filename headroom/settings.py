@@ -30,6 +30,7 @@ SPOOL_BYTES_DEFAULT: Final = 1024**3
 SPOOL_BYTES_MIN: Final = 1024**2
 _SPOOL_BYTES_MAX: Final = 1024**4
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMATS: Final = ("text", "json")
 _STORES: Final = ("rocksdb", "memory")
 _GUARANTEES: Final = ("exactly_once", "at_least_once")
 _STANDBY_REPLICAS_MAX: Final = 10
@@ -133,6 +134,9 @@ class Settings(msgspec.Struct, frozen=True):
     hercle_asset_limits: str = "base"
     spool_bytes_max: int = SPOOL_BYTES_DEFAULT
     spool: Path | None = None
+    log_format: str = LOG_FORMATS[0]
+    probes_host: str = "127.0.0.1"
+    probes_port: int = 0
 
     @property
     def spool_dir(self) -> Path:
@@ -258,6 +262,9 @@ def load(variables: Mapping[str, str]) -> Settings:
             "SPOOL_BYTES_MAX", SPOOL_BYTES_DEFAULT, int, SPOOL_BYTES_MIN, _SPOOL_BYTES_MAX
         ),
         spool=None if spool is None else Path(spool),
+        log_format=environment.choice("LOG_FORMAT", LOG_FORMATS[0], LOG_FORMATS),
+        probes_host=environment.text("PROBES_HOST") or "127.0.0.1",
+        probes_port=environment.number("PROBES_PORT", 0, int, 0, _PORT_MAX),
     )
 
 

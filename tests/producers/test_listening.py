@@ -44,7 +44,9 @@ async def test_who_stood_still_does_not_call_the_venue_silent(
 
 async def test_who_does_not_read_does_not_call_the_venue_silent() -> None:
     # More than is read at once, so that what answers our pings lies behind it, in the socket.
-    sent = [frames.sfox(user=f"u{number}", sequence=number) + b" " * 100_000 for number in range(60)]
+    sent = [
+        frames.sfox(user=f"u{number}", sequence=number) + b" " * 100_000 for number in range(60)
+    ]
 
     async def talk(socket: ServerConnection) -> None:
         await let_in(socket)
