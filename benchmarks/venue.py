@@ -38,9 +38,7 @@ def frames(count: int, size_bytes: int, users: int) -> Iterator[bytes]:
 async def run(options: argparse.Namespace) -> None:
     """Serve until it is killed."""
     made = list(frames(options.frames, options.bytes, options.users))
-    chunks = [
-        b"".join(made[at : at + _CHUNK_FRAMES]) for at in range(0, len(made), _CHUNK_FRAMES)
-    ]
+    chunks = [b"".join(made[at : at + _CHUNK_FRAMES]) for at in range(0, len(made), _CHUNK_FRAMES)]
     del made
     go = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, go.set)

@@ -30,6 +30,7 @@ FLUSH_SECONDS_MAX: Final = 30.0
 SPOOL_BYTES_MAX: Final = 1024 * 1024 * 1024
 _ASK_SECONDS: Final = 10.0
 _SAMPLE_SECONDS: Final = 1.0
+_TOLD_SECONDS: Final = 2.0
 
 Access = Callable[[], Mapping[str, Any]]
 """Librdkafka's properties of the Kafka to write to, asked for anew for each client."""
@@ -87,6 +88,7 @@ class Publisher:
         self._loop: asyncio.AbstractEventLoop
         self._spool: Spool
         self._courier: Courier
+        self._told = False
         self.received = 0
         self.found = 0
         self.acknowledged = 0
@@ -208,7 +210,15 @@ class Publisher:
         self._bytes.set(self._spool.size_bytes)
         self._frames.set(self.waiting)
         self._on_disk.set(self._spool.is_on_disk)
-        self._metrics.spool_seconds.labels(self._venue).set(self.waiting_seconds())
+        seconds = self.waiting_seconds()
+        self._metrics.spool_seconds.labels(self._venue).set(seconds)
+        if seconds >= _TOLD_SECONDS and not self._told:
+            self._told = True
+            words = "Kafka takes no frames, or not as fast as they come: %d wait in the spool"
+            self._log.warning(words, self.waiting)
+        elif self._told and not seconds:
+            self._told = False
+            self._log.warning("Kafka has all frames again")
 
     async def flush(self) -> None:
         """Wait until Kafka has everything; raises what ended the sending."""

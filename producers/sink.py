@@ -25,6 +25,7 @@ IN_FLIGHT_BYTES_MAX: Final = 16 * 1024 * 1024
 UNANSWERED_SECONDS_MAX: Final = 15.0
 _BATCH_BYTES: Final = 256 * 1024
 _CHOICE: Final = -1
+_TOO_LARGE: Final = "Message size too large"
 _SILENT_SECONDS: Final = 10.0
 
 SENDING: Final[Mapping[str, Any]] = {
@@ -80,11 +81,15 @@ class Sink:
 
     def poll(self, seconds: float = 0.0) -> None:
         """Call `delivered` of what was acknowledged or failed; waits so long for the first."""
-        self._client.poll(seconds)
+        try:
+            self._client.poll(seconds)
+        except KafkaException as error:
+            self.failed(error.args[0])
 
     def failed(self, error: Any) -> None:  # noqa: ANN401 - librdkafka has no types
         """A record failed: this client is of no more use."""
-        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+        # A fatal error tells the one that it followed from in its words alone.
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE or _TOO_LARGE in error.str():
             self.too_large = True
         # What fails because of another one says less.
         if self.broken is None or error.code() not in _PURGED:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 from producers.sink import IN_FLIGHT_BYTES_MAX, IN_FLIGHT_RECORDS_MAX
@@ -49,13 +50,20 @@ class Sending(Protocol):
 class _Flight:
     """A group on its way; `delivered` is called for each of its records."""
 
-    __slots__ = ("count", "end", "left", "number", "sink", "size_bytes")
+    __slots__ = ("acknowledged", "count", "end", "left", "number", "sink", "size_bytes")
 
     def __init__(self, group: Group, sink: Sending) -> None:
         self.number, self.end = group.number, group.end
         self.count = self.left = len(group.records)
         self.size_bytes = group.size_bytes
         self.sink = sink
+        # Which of its records Kafka has, where they are sent one by one.
+        self.acknowledged: set[int] = set()
+
+    def one_delivered(self, at: int, error: object, _: object) -> None:
+        if error is None:
+            self.acknowledged.add(at)
+        self.delivered(error, _)
 
     def delivered(self, error: object, _: object) -> None:
         if error is None:
@@ -105,6 +113,7 @@ class Courier:
         self._again_at = 0.0
         self._backoff_seconds = _BACKOFF_SECONDS
         self._singly = False
+        self._acknowledged: dict[int, set[int]] = {}
         self._may_read_at = 0.0
         self.settled = 0
         """Records of this process up to which Kafka has all; -1: not those from before."""
@@ -221,6 +230,8 @@ class Courier:
         if self._sink is None:
             return False
         flight = _Flight(group, self._sink)
+        flight.acknowledged = self._acknowledged.pop(group.number, flight.acknowledged)
+        flight.left -= len(flight.acknowledged)
         self._flights.append(flight)
         self._in_flight += flight.count
         self._in_flight_bytes += flight.size_bytes
@@ -234,6 +245,10 @@ class Courier:
         flight, group, first = self._rest
         headers, send, delivered = self._headers.headers, flight.sink.send, flight.delivered
         for at, record in enumerate(group.records[first:], start=first):
+            if self._singly:
+                if at in flight.acknowledged:
+                    continue
+                delivered = partial(flight.one_delivered, at)
             if not send(record.key, record.frame, headers(record), delivered):
                 self._rest = (flight, group, at)
                 return False
@@ -278,7 +293,9 @@ class Courier:
         """A new client, after a while, which begins with what Kafka does not have for sure."""
         words = "Kafka refuses frames (%s): what it did not acknowledge is sent again in %.2g s"
         self._log.error(words, sink.broken, self._backoff_seconds)
-        self._singly = sink.too_large
+        self._singly = self._singly or sink.too_large
+        # One that is refused again and again must not have the others come again and again.
+        self._acknowledged = {one.number: one.acknowledged for one in self._flights}
         sink.close()
         self._sink = None
         self._rest = None

@@ -6,7 +6,10 @@ What fails raises `sqlite3.Error`: what follows from that is somebody else's aff
 Source: SQLite's documentation, "Write-Ahead Logging" and "PRAGMA synchronous".
 """
 
+import contextlib
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -37,6 +40,7 @@ _TABLES: Final = (
 )
 _INSERT: Final = "INSERT INTO groups VALUES (?, ?, ?, ?, ?, ?)"
 _GIVE_BACK_PAGES: Final = 4_096
+_LENGTH_MAX: Final = 2**40
 
 
 class Held(NamedTuple):
@@ -176,7 +180,8 @@ class Disk:
         """Give free pages back to the file system, where there are many."""
         (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
         if free > _GIVE_BACK_PAGES:
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()
+            # As a script: `execute` takes one step of it, and so gives back one page.
+            self._db.executescript("PRAGMA incremental_vacuum")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _committed(self) -> "_Commit":
@@ -208,28 +213,42 @@ class _Commit:
             self._db.execute("ROLLBACK")
 
 
-def saved(path: Path) -> Iterator[Group]:
-    """What can still be read of a damaged file, from both ends, in order of the numbers."""
-    try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    except sqlite3.Error:
-        return
-    found: dict[int, Group] = {}
-    try:
-        for way in ("ASC", "DESC"):
-            try:
-                rows = db.execute(
-                    f"SELECT number, end, checksum, body FROM groups ORDER BY number {way}"  # noqa: S608 - one of two words
-                )
-                for number, end, checksum, body in rows:
-                    if number in found:
-                        break
-                    try:
-                        found[number] = Group(number, end, decode(body, checksum))
-                    except (Unsound, TypeError):
-                        continue
-            except (sqlite3.Error, TypeError):
-                continue
-    finally:
-        db.close()
-    yield from (found[number] for number in sorted(found))
+def saved(path: Path) -> list[Group]:
+    """What can still be read of a damaged file, in order of the numbers; it is left as it is."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix="reading-") as folder:
+        copy = Path(shutil.copyfile(path, Path(folder) / "copy.db"))
+        wal = path.with_name(path.name + "-wal")
+        if wal.exists():
+            shutil.copyfile(wal, copy.with_name("copy.db-wal"))
+        _lengthen(copy)
+        with contextlib.closing(sqlite3.connect(copy)) as db:
+            return list(_groups_in(db))
+
+
+def _lengthen(path: Path) -> None:
+    """Give a file the length that its header tells: else SQLite reads nothing of it.
+
+    Source: SQLite's "Database File Format", "The Database Header".
+    """
+    with path.open("r+b") as file:
+        header = file.read(100)
+        page_bytes = int.from_bytes(header[16:18])
+        told = (65_536 if page_bytes == 1 else page_bytes) * int.from_bytes(header[28:32])
+        if path.stat().st_size < told <= _LENGTH_MAX:
+            file.truncate(told)
+
+
+def _groups_in(db: sqlite3.Connection) -> Iterator[Group]:
+    numbers: set[int] = set()
+    # From both ends, each as far as it goes.
+    for way in ("", " DESC"):
+        with contextlib.suppress(sqlite3.Error):
+            for (number,) in db.execute(f"SELECT number FROM groups ORDER BY number{way}"):  # noqa: S608 - a word of ours
+                if number in numbers:
+                    break
+                numbers.add(number)
+    one = "SELECT end, checksum, body FROM groups WHERE number = ?"
+    for number in sorted(numbers):
+        with contextlib.suppress(sqlite3.Error, Unsound, TypeError):
+            end, checksum, body = db.execute(one, (number,)).fetchone()
+            yield Group(number, end, decode(body, checksum))

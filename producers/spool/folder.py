@@ -93,7 +93,7 @@ class Folder:
             if old.exists():
                 os.replace(old, aside.with_name(aside.name + part))  # noqa: PTH105 - as a whole
         disk = Disk(path)
-        groups = list(saved(aside))
+        groups = saved(aside)
         disk.write(groups, settled=-1)
         count = sum(len(group.records) for group in groups)
         words = "the spool %s is damaged (%s): %d frames of it can be read and are sent, "

@@ -82,7 +82,12 @@ async def producing(
     together = Lines(system.venue(venue), lines, RateBound(999), RateBound(9_999))
     follow = Reader(lambda: properties(system.kafka))
     carrying = produce(
-        together, system.kafka, follow=follow, statuses=system.statuses, **(given | around)
+        together,
+        system.kafka,
+        follow=follow,
+        access=follow.access,
+        statuses=system.statuses,
+        **(given | around),
     )
     producer.task = asyncio.create_task(carrying)
     try:

@@ -14,10 +14,10 @@ from aiokafka.client import AIOKafkaClient
 
 from headroom.reaching import keep_reaching
 from headroom.sandbox.config import SFOX_DEFAULT_KEY
-from producers.publisher import Publisher
 from tests.headroom.commands import headroom, started, until
 from tests.headroom.moving import SASL, USER, moving
 from tests.producers import topics
+from tests.producers.publishing import publisher
 
 # Programs, nodes and patience: more than the usual where the machine is busy.
 pytestmark = pytest.mark.timeout(240)
@@ -70,12 +70,11 @@ def test_frames_on_their_way_when_a_broker_moves_come_once_and_in_order(tmp_path
     stop, sent, known = threading.Event(), [0], [0]
 
     async def publish(bootstrap: str, topic: str) -> None:
-        kafka = {"bootstrap_servers": bootstrap}
-        async with Publisher(kafka, topic, reaching=keep_reaching) as publisher:
+        async with publisher(bootstrap, topic, tmp_path / "spool") as publishing:
             while not stop.is_set():
-                await publisher.publish(b"%d" % sent[0], b"k", topics.headers(1, sent[0] + 1))
+                publishing.publish(b"%d" % sent[0], b"k", topics.headers(1, sent[0] + 1))
                 sent[0] += 1
-                known[0] = publisher.acknowledged
+                known[0] = publishing.acknowledged
                 await asyncio.sleep(0.005)
 
     with moving(tmp_path / "kafka") as kafka:

@@ -1,26 +1,29 @@
-"""Frames in Kafka: their own bytes, in order, bounded on the way, and a failure that shows."""
+"""Frames in Kafka: their own bytes, in order, never waited for, and kept until Kafka has them."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaError
 
 from producers import publisher as module
-from producers.errors import KafkaUnreachable, SendFailed
-from producers.publisher import Publisher
+from producers.errors import KafkaRefuses, SendFailed
 from schemas.topics import FRAME_BYTES_MAX
 from tests.producers import topics
+from tests.producers.publishing import Clients, publisher
+from tests.producers.worlds import until
 
 
-async def test_a_frame_lies_in_kafka_byte_for_byte_with_key_and_headers(kafka: Any) -> None:
+async def test_a_frame_lies_in_kafka_byte_for_byte_with_key_and_headers(
+    kafka: Any, tmp_path: Path
+) -> None:
     venue = await topics.fresh(kafka.bootstrap)
     frames = [b'{"a": 1.10 }', b"", b"\xff\x00", "ключ 😀".encode(), b"x" * FRAME_BYTES_MAX]
-    async with Publisher({"bootstrap_servers": kafka.bootstrap}, venue.raw_topic) as publisher:
+    async with publisher(kafka.bootstrap, venue.raw_topic, tmp_path) as one:
         for number, frame in enumerate(frames, start=1):
-            await publisher.publish(frame, b"k", topics.headers(7, number))
-        await publisher.flush()
-        assert publisher.acknowledged == len(frames)
+            one.publish(frame, b"k", topics.headers(7, number))
+        await one.flush()
+        assert one.acknowledged == len(frames)
     records = await topics.records(kafka.bootstrap, venue.raw_topic)
     assert [record.value for record in records] == frames
     assert {record.key for record in records} == {b"k"}
@@ -29,9 +32,9 @@ async def test_a_frame_lies_in_kafka_byte_for_byte_with_key_and_headers(kafka: A
 
 async def test_a_key_leads_to_the_partition_that_java_finds(kafka: Any) -> None:
     venue = await topics.fresh(kafka.bootstrap)
-    async with Publisher({"bootstrap_servers": kafka.bootstrap}, venue.raw_topic) as publisher:
+    async with publisher(kafka.bootstrap, venue.raw_topic) as one:
         for key in (b"21", b"foobar", None):
-            await publisher.publish(b"x", key, topics.headers(1))
+            one.publish(b"x", key, topics.headers(1))
     records = await topics.records(kafka.bootstrap, venue.raw_topic)
     found = {record.key: record.partition for record in records}
     # murmur2 of both is in Kafka's own UtilsTest: -973932308 and -790332482.
@@ -39,140 +42,151 @@ async def test_a_key_leads_to_the_partition_that_java_finds(kafka: Any) -> None:
     assert None in found
 
 
-async def test_thousands_of_frames_keep_their_order(kafka: Any) -> None:
+@pytest.mark.parametrize("on_disk", [True, False])
+async def test_thousands_of_frames_keep_their_order(
+    kafka: Any, tmp_path: Path, *, on_disk: bool
+) -> None:
     venue = await topics.fresh(kafka.bootstrap)
-    async with Publisher({"bootstrap_servers": kafka.bootstrap}, venue.raw_topic) as publisher:
-        for number in range(5_000):
+    folder = tmp_path if on_disk else None
+    async with publisher(kafka.bootstrap, venue.raw_topic, folder) as one:
+        for number in range(30_000):
             frame = b"%d" % number + b" " * (number % 997)
-            await publisher.publish(frame, b"u%d" % (number % 3), topics.headers(1, number))
+            one.publish(frame, b"u%d" % (number % 3), topics.headers(1, number))
+            if number % 1_000 == 0:
+                await asyncio.sleep(0.001)
     records = await topics.records(kafka.bootstrap, venue.raw_topic)
-    assert len(records) == 5_000
+    assert len(records) == 30_000
     for remainder in range(3):
         numbers = [int(r.value) for r in records if r.key == b"u%d" % remainder]
-        assert numbers == list(range(remainder, 5_000, 3))
+        assert numbers == list(range(remainder, 30_000, 3))
 
 
-async def test_many_of_the_largest_frames_at_once_pass(kafka: Any) -> None:
+async def test_many_of_the_largest_frames_at_once_pass(kafka: Any, tmp_path: Path) -> None:
     venue = await topics.fresh(kafka.bootstrap)
-    async with Publisher({"bootstrap_servers": kafka.bootstrap}, venue.raw_topic) as publisher:
+    async with publisher(kafka.bootstrap, venue.raw_topic, tmp_path) as one:
         for number in range(6):
-            await publisher.publish(b"x" * FRAME_BYTES_MAX, b"%d" % number, topics.headers(1))
-        await publisher.flush()
-        assert publisher.acknowledged == 6
+            one.publish(b"x" * FRAME_BYTES_MAX, b"%d" % number, topics.headers(1))
+        await one.flush()
+        assert one.acknowledged == 6
 
 
-async def test_what_kafka_does_not_take_is_a_broken_world(kafka: Any) -> None:
-    venue = await topics.fresh(kafka.bootstrap)
-    publisher = Publisher({"bootstrap_servers": kafka.bootstrap}, venue.raw_topic)
-    await publisher.__aenter__()
-    with pytest.raises(SendFailed, match=venue.raw_topic):
-        await publisher.publish(b"x" * (FRAME_BYTES_MAX * 2), b"k", topics.headers(1))
-        await publisher.flush()
-    assert isinstance(publisher.failed.exception(), SendFailed)
-    with pytest.raises(SendFailed):
-        await publisher.publish(b"x", b"k", topics.headers(1))
-    with pytest.raises(SendFailed):
-        await publisher.__aexit__(None, None, None)
-
-
-async def test_a_kafka_that_is_not_there_is_named() -> None:
-    with pytest.raises(KafkaUnreachable, match=r"127\.0\.0\.1:1"):
-        async with Publisher({"bootstrap_servers": "127.0.0.1:1"}, "t"):
-            pass
-
-
-class Broker:
-    """In place of aiokafka's producer: it acknowledges when the test says so."""
-
-    def __init__(self, **options: object) -> None:
-        self.options = options
-        self.sent: list[asyncio.Future[object]] = []
-
-    async def start(self) -> None:
-        pass
-
-    async def stop(self) -> None:
-        pass
-
-    async def send(self, topic: str, **record: object) -> "asyncio.Future[object]":
-        self.sent.append(asyncio.get_running_loop().create_future())
-        return self.sent[-1]
-
-
-@pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> list[Broker]:
-    made: list[Broker] = []
-
-    def make(**options: object) -> Broker:
-        made.append(Broker(**options))
-        return made[-1]
-
-    monkeypatch.setattr(module, "AIOKafkaProducer", make)
-    return made
-
-
-async def settle() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
-
-
-async def test_sends_are_pipelined_and_acknowledged_by_all(broker: list[Broker]) -> None:
-    async with Publisher({"bootstrap_servers": "b"}, "t") as publisher:
-        for _ in range(3):
-            await publisher.publish(b"x", None, topics.headers(1))
-        await settle()
-        assert publisher.acknowledged == 0
-        assert (broker[0].options["acks"], broker[0].options["enable_idempotence"]) == ("all", True)
-        flushing = asyncio.create_task(publisher.flush())
-        for future in broker[0].sent:
-            await settle()
-            assert not flushing.done()
-            future.set_result(None)
-        await flushing
-        assert publisher.acknowledged == 3
-
-
-@pytest.mark.parametrize(("records_max", "bytes_max"), [(2, 1_000), (1_000, 25)])
-async def test_records_and_bytes_on_the_way_are_bounded(
-    broker: list[Broker], monkeypatch: pytest.MonkeyPatch, records_max: int, bytes_max: int
+async def test_a_topic_that_takes_no_batches_gets_frames_one_by_one(
+    kafka: Any, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "IN_FLIGHT_RECORDS_MAX", records_max)
-    monkeypatch.setattr(module, "IN_FLIGHT_BYTES_MAX", bytes_max)
-    async with Publisher({"bootstrap_servers": "b"}, "t") as publisher:
-        for _ in range(2):
-            await publisher.publish(b"0123456789", b"kk", topics.headers(1))
-        third = asyncio.create_task(publisher.publish(b"0123456789", b"kk", topics.headers(1)))
-        await settle()
-        assert not third.done()
-        broker[0].sent[0].set_result(None)
-        await third
-        await settle()
-        for future in broker[0].sent[1:]:
-            future.set_result(None)
+    """An operator has lowered `max.message.bytes` below what a batch has."""
+    venue = await topics.fresh(kafka.bootstrap, max_message_bytes=2_000)
+    frames = [b"%d" % number + b"x" * 900 for number in range(40)]
+    async with publisher(kafka.bootstrap, venue.raw_topic, tmp_path) as one:
+        for number, frame in enumerate(frames, start=1):
+            one.publish(frame, b"k", topics.headers(7, number))
+        await one.flush()
+    found = [r.value for r in await topics.records(kafka.bootstrap, venue.raw_topic)]
+    assert list(dict.fromkeys(found)) == frames
 
 
-async def test_one_frame_larger_than_the_bound_still_passes_alone(
-    broker: list[Broker], monkeypatch: pytest.MonkeyPatch
+async def test_what_kafka_never_takes_ends_nothing_and_stays_in_the_spool(
+    kafka: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "IN_FLIGHT_BYTES_MAX", 5)
-    async with Publisher({"bootstrap_servers": "b"}, "t") as publisher:
-        await publisher.publish(b"0123456789", None, topics.headers(1))
-        await settle()
-        broker[0].sent[0].set_result(None)
+    monkeypatch.setattr(module, "FLUSH_SECONDS_MAX", 2.0)
+    venue = await topics.fresh(kafka.bootstrap, max_message_bytes=2_000)
+    async with publisher(kafka.bootstrap, venue.raw_topic, tmp_path) as one:
+        one.publish(b"x" * 5_000, b"k", topics.headers(7, 1))
+    assert one.waiting == 1
+    assert "Kafka refuses frames" in caplog.text
+    assert "1 frames stay in the spool" in caplog.text
+    await topics.allow(kafka.bootstrap, venue.raw_topic, 10_000)
+    async with publisher(kafka.bootstrap, venue.raw_topic, tmp_path) as two:
+        assert two.found == 1
+    [record] = await topics.records(kafka.bootstrap, venue.raw_topic)
+    assert (record.value, list(record.headers)) == (b"x" * 5_000, topics.headers(7, 1).encode())
 
 
-async def test_a_failed_send_shows_in_everything_that_follows(broker: list[Broker]) -> None:
-    publisher = Publisher({"bootstrap_servers": "b"}, "t")
-    await publisher.__aenter__()
-    await publisher.publish(b"x", None, topics.headers(1))
-    flushing = asyncio.create_task(publisher.flush())
-    await settle()
-    broker[0].sent[0].set_exception(KafkaError("gone"))
-    with pytest.raises(SendFailed, match="gone"):
-        await flushing
-    assert publisher.failed.done()
-    assert publisher.acknowledged == 0
+async def test_nothing_that_kafka_does_keeps_publish_waiting(monkeypatch: Any) -> None:
+    clients = Clients(monkeypatch)
+    async with publisher("b", "t") as one:
+        for number in range(50_000):
+            one.publish(b"x" * 100, b"k", topics.headers(1, number))
+        assert not await one.settled(1, 0.05)
+        assert one.waiting_seconds() >= 0
+        clients.takes = float("inf")
+    assert len(clients.values) == 50_000
+    assert one.waiting == 0
+
+
+async def test_settled_says_that_all_up_to_a_frame_are_there(monkeypatch: Any) -> None:
+    clients = Clients(monkeypatch)
+    async with publisher("b", "t") as one:
+        for number in range(3):
+            one.publish(b"x", b"k", topics.headers(1, number))
+            await until(lambda number=number: len(clients.values) == number + 1)
+        clients.takes = 2
+        assert await one.settled(2, 5.0)
+        assert not await one.settled(3, 0.05)
+        assert one.acknowledged == 2
+        clients.takes = 1
+        assert await one.settled(3, 5.0)
+
+
+async def test_a_client_that_breaks_is_replaced_and_begins_with_what_is_not_there(
+    monkeypatch: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    clients = Clients(monkeypatch)
+    async with publisher("b", "t") as one:
+        for number in range(6):
+            one.publish(b"%d" % number, b"k", topics.headers(1, number))
+            await until(lambda number=number: len(clients.values) == number + 1)
+        clients.takes = 2
+        assert await one.settled(2, 5.0)
+        clients.made[0].failed("out of order sequence")
+        await until(lambda: len(clients.made) == 2 and len(clients.made[1].sent) == 4)
+        one.publish(b"6", b"k", topics.headers(1, 6))
+        clients.takes = float("inf")
+    assert clients.made[1].values == [b"2", b"3", b"4", b"5", b"6"]
+    assert clients.made[0].closed
+    assert caplog.text.count("out of order sequence") == 1
+
+
+async def test_a_client_without_room_is_asked_again_for_the_same_record(monkeypatch: Any) -> None:
+    clients = Clients(monkeypatch)
+    clients.room = 7
+    async with publisher("b", "t") as one:
+        for number in range(100):
+            one.publish(b"%d" % number, b"k", topics.headers(1, number))
+        await until(lambda: len(clients.values) == 7)
+        clients.takes = float("inf")
+    assert clients.values == [b"%d" % number for number in range(100)]
+
+
+async def test_in_memory_what_kafka_does_not_take_at_the_end_is_an_error(
+    monkeypatch: Any,
+) -> None:
+    Clients(monkeypatch)
+    monkeypatch.setattr(module, "FLUSH_SECONDS_MAX", 0.1)
+    with pytest.raises(SendFailed, match="not taken"):
+        async with publisher("b", "t") as one:
+            one.publish(b"x", None, topics.headers(1))
+
+
+async def test_refused_credentials_end_it(monkeypatch: Any) -> None:
+    Clients(monkeypatch)
+    one = publisher("b", "t")
+    await one.__aenter__()
+    one.refuse(Exception("no such user"))
+    with pytest.raises(KafkaRefuses, match="no such user"):
+        one.publish(b"x", None, topics.headers(1))
+    with pytest.raises(KafkaRefuses):
+        await one.__aexit__(None, None, None)
+
+
+async def test_what_the_thread_fails_at_is_told(monkeypatch: Any) -> None:
+    clients = Clients(monkeypatch)
+    one = publisher("b", "t")
+    await one.__aenter__()
+    monkeypatch.setattr(one._spool, "append", lambda *_: 1 / 0)
+    one.publish(b"x", None, topics.headers(1))
+    await until(one.failed.done)
+    with pytest.raises(SendFailed, match="division"):
+        await one.flush()
+    assert not clients.values
     with pytest.raises(SendFailed):
-        await publisher.publish(b"x", None, topics.headers(1))
-    with pytest.raises(SendFailed):
-        await publisher.__aexit__(None, None, None)
+        await one.__aexit__(None, None, None)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,17 +14,17 @@ from websockets.asyncio.server import ServerConnection
 from headroom.following import Reader
 from processors.engine.client import properties
 from producers import sfox
-from producers.errors import KafkaUnreachable, SendFailed, TopicMissing, WrongKey
+from producers.errors import KafkaUnreachable, TopicMissing, WrongKey
 from producers.hercle import HercleLine, HercleSettings
 from producers.line import Lines
 from producers.pace import RateBound
+from producers.publisher import SpoolSettings
 from producers.service import ProducerReport
 from producers.service import produce as carry
 from producers.sfox import SfoxLine, SfoxSettings
 from producers.statuses import StatusSettings
 from schemas.headers import read_receipt
 from schemas.secrets import Secret
-from schemas.topics import FRAME_BYTES_MAX
 from schemas.venues import Venue
 from tests.producers import frames, topics
 from tests.producers.test_negotiate import balances, hub, web
@@ -152,21 +153,38 @@ async def test_one_refused_key_of_several_leaves_the_others_alone(kafka: Any) ->
     )
 
 
-async def test_when_kafka_takes_a_frame_no_more_the_producer_ends(
-    kafka: Any, monkeypatch: pytest.MonkeyPatch
+async def test_what_kafka_does_not_take_waits_in_the_spool_and_is_older_than_what_comes_after(
+    kafka: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producers.publisher._REQUEST_BYTES_MAX", 1_000)
+    """The next run sends it first, as it was received, and begins a greater epoch itself."""
+    monkeypatch.setattr("producers.publisher.FLUSH_SECONDS_MAX", 0.5)
+    sent = [frames.sfox(user=f"u{number}") + b" " * 5_000 for number in range(20)]
 
     async def talk(socket: ServerConnection) -> None:
         await let_in(socket)
-        await socket.send("x" * 5_000)
+        for text in sent:
+            await socket.send(text.decode())
+        given["stop"].set()
         await socket.wait_closed()
 
-    at = await topics.fresh(kafka.bootstrap)
+    at = await topics.fresh(kafka.bootstrap, max_message_bytes=2_000)
+    spool = SpoolSettings(tmp_path)
+    reports = []
     async with venue(talk) as url:
-        with pytest.raises(SendFailed, match=at.raw_topic):
-            await produce(kafka, at, [sfox_line(url)], around())
-    assert FRAME_BYTES_MAX > 5_000
+        for behind_ns in (0, HOUR_NS):
+            given = around(clock_ns=lambda behind=behind_ns: time.time_ns() - behind, spool=spool)
+            reports.append(await produce(kafka, at, [sfox_line(url)], given))
+            monkeypatch.setattr("producers.publisher.FLUSH_SECONDS_MAX", 30.0)
+            await topics.allow(kafka.bootstrap, at.raw_topic, 1_000_000)
+    told = [(r.frames, r.published, r.found, r.spooled, r.dropped) for r in reports]
+    assert told == [(20, 0, 0, 20, 0), (20, 40, 20, 0, 0)]
+    receipts: dict[tuple[int, int], bytes] = {}
+    for record in await topics.records(kafka.bootstrap, at.raw_topic):
+        found = read_receipt(record.headers, offset=record.offset, appended_ns=0)
+        receipts[found.epoch, found.receipt] = record.value
+    first, second = sorted({epoch for epoch, _ in receipts})
+    assert second == first + 1
+    assert [receipts[first, number] for number in range(1, 21)] == sent
 
 
 async def test_without_kafka_or_its_topic_it_does_not_begin(kafka: Any) -> None:

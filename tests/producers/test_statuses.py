@@ -42,6 +42,18 @@ def status(**changes: Any) -> FeedStatus:
     return msgspec.structs.replace(usual, **changes)
 
 
+class Frames:
+    """In place of a publisher: what Kafka has is what the test says; waiting takes no time."""
+
+    def __init__(self) -> None:
+        self.received = self.in_kafka = 0
+        self.asked: list[tuple[int, float]] = []
+
+    async def settled(self, received: int, seconds: float) -> bool:
+        self.asked.append((received, seconds))
+        return self.in_kafka >= received
+
+
 class Desk:
     """A reporter whose seconds pass when the test says so, and that writes into a list."""
 
@@ -53,7 +65,16 @@ class Desk:
         self.slept: list[float] = []
         self._second = asyncio.Event()
         log = logging.getLogger("tests.producers")
-        self.reporter = Reporter(self._write, every_seconds=1.0, sleep=self._sleep, log=log)
+        self.frames = Frames()
+        self.passed_seconds = 0.0
+        self.reporter = Reporter(
+            self._write,
+            frames=self.frames,
+            every_seconds=1.0,
+            sleep=self._sleep,
+            monotonic=lambda: self.passed_seconds,
+            log=log,
+        )
 
     async def _write(self, statuses: Sequence[FeedStatus]) -> None:
         self.attempts += 1
@@ -110,6 +131,36 @@ async def test_every_change_is_told_in_its_order_however_fast_they_follow() -> N
             desk.reporter.tell(change)
         await settle()
         assert desk.written == changes
+
+
+async def test_a_status_vouches_for_nothing_while_frames_before_it_are_not_in_kafka() -> None:
+    desk = Desk()
+    async with desk.reporter.running([]):
+        desk.frames.received = 7
+        for change in (status(), status(state="disconnected")):
+            desk.reporter.tell(change)
+        await settle()
+        (vouching, lost), desk.written = desk.written, []
+        assert vouching.doubt is not None
+        assert (vouching.doubt.cause, vouching.doubt.since) == ("spooled", NOW)
+        assert lost == status(state="disconnected")
+        # It waits for these frames, and not for those that came later.
+        desk.frames.in_kafka, desk.frames.received = 7, 9
+        desk.reporter.tell(status())
+        desk.frames.in_kafka = 9
+        await settle()
+        assert desk.written == [status()]
+        assert [received for received, _ in desk.frames.asked] == [7, 9]
+        assert desk.frames.asked[0][1] > desk.frames.asked[1][1] > 0
+
+
+async def test_a_status_that_had_to_wait_is_as_old_as_it_is() -> None:
+    desk = Desk()
+    async with desk.reporter.running([]):
+        desk.reporter.tell(status())
+        desk.passed_seconds = 1.5
+        await settle()
+        assert desk.written == [status(time="1970-01-01T00:00:01.500001000Z")]
 
 
 async def test_a_failure_is_logged_once_and_the_next_status_is_tried(

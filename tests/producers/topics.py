@@ -5,19 +5,22 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.headers import RawHeaders
 from schemas.topics import RECORD_BYTES_MAX
 from schemas.venues import Venue
 
 
-async def fresh(bootstrap: str, partitions: int = 8) -> Venue:
+async def fresh(
+    bootstrap: str, partitions: int = 8, *, max_message_bytes: int = RECORD_BYTES_MAX
+) -> Venue:
     """A venue that nobody else has, with its raw topic and one for its connections' states."""
     venue = Venue(f"test-{secrets.token_hex(6)}", feed="test")
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        settings = {"max.message.bytes": str(RECORD_BYTES_MAX)}
+        settings = {"max.message.bytes": str(max_message_bytes)}
         topic = NewTopic(venue.raw_topic, partitions, 1, topic_configs=settings)
         statuses = {"cleanup.policy": "compact"}
         feeds = NewTopic(feeds_topic(venue), partitions, 1, topic_configs=statuses)
@@ -26,6 +29,17 @@ async def fresh(bootstrap: str, partitions: int = 8) -> Venue:
     finally:
         await admin.close()
     return venue
+
+
+async def allow(bootstrap: str, topic: str, max_message_bytes: int) -> None:
+    """Change the largest batch that a topic takes."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        settings = {"max.message.bytes": str(max_message_bytes)}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
+    finally:
+        await admin.close()
 
 
 def feeds_topic(venue: Venue) -> str:

@@ -1,0 +1,258 @@
+"""A venue, a producer and Kafka, and a count of the frames at each station."""
+
+import asyncio
+import json
+import re
+import resource
+import signal
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from producers.spool.records import decode
+from schemas.headers import read_receipt
+from tests.operators.process import Place, Process, until
+from tests.producers import topics
+from tests.producers_chaos.brokers import Brokers
+
+RAW = "raw.sfox.balances.v1"
+PARTITIONS = 8
+_KEY = "sandbox-sfox-key"
+_RECOVERED_SECONDS = 90.0
+
+Receipt = tuple[int, int]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What came of one fault; seconds are None where nothing was to be noticed."""
+
+    fault: str
+    seed: int
+    sent: int
+    received: int
+    raw: int
+    lost: int
+    dropped: int
+    repeated: int
+    noticed_seconds: float | None
+    recovered_seconds: float | None
+    wrong: list[str] = []
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was lost but what was counted as dropped, and nothing else is wrong."""
+        return not self.wrong and self.lost == self.dropped and self.recovered_seconds is not None
+
+    def __str__(self) -> str:
+        def told(seconds: float | None) -> str:
+            return "-" if seconds is None else f"{seconds:.1f}"
+
+        line = (
+            f"{self.fault:<16} seed {self.seed:>4}  sent {self.sent:>6}  received "
+            f"{self.received:>6}  in raw {self.raw:>6}  lost {self.lost:>5}  dropped "
+            f"{self.dropped:>5}  repeated {self.repeated:>5}  noticed {told(self.noticed_seconds)} s"
+            f"  recovered {told(self.recovered_seconds)} s"
+        )
+        return "\n".join([line, *(f"    {one}" for one in self.wrong)])
+
+
+class Scene:
+    """Everything of one seed; `with` ends it all. `rate` is frames a second."""
+
+    def __init__(
+        self, folder: Path, seed: int, *, rate: int = 100, users: int = 20, nodes: int = 1
+    ) -> None:
+        self.random = Random(seed)
+        self.folder = folder
+        self._users, self._rate, self._seed = users, rate, seed
+        self.brokers = Brokers(folder, nodes)
+        self.place = Place(folder)
+        self.spool = folder / "spool"
+        self.producer: Process
+        self._venue: Process
+        self._journal = folder / "journal"
+        self._reports: list[dict[str, int]] = []
+        # What was kept when a producer was killed: it counts as received.
+        self.kept: dict[Receipt, bytes] = {}
+        self._killed = 0
+        self.noticed_seconds: float | None = None
+
+    def __enter__(self) -> "Scene":
+        self.brokers.start()
+        self._admin = self._asking()
+        self.place.settings.update(
+            KAFKA_BOOTSTRAP=self.brokers.bootstrap,
+            DATA_DIR=self.folder / "data",
+            SPOOL_DIR=self.spool,
+            SFOX_API_KEY=_KEY,
+        )
+        applied = self.place.run("topics", "apply")
+        assert applied.status == 0, applied.output
+        options = ("--rate", str(self._rate), "--users", str(self._users))
+        more = ("--journal", str(self._journal), "--seed", str(self._seed))
+        self._venue = self.place.start("sandbox", "sfox", *options, *more)
+        url = self._venue.line(r"^(ws://\S+)$")
+        self.place.settings["SFOX_URL"] = url
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.brokers.resume()
+        self.place.end()
+        self.brokers.stop()
+
+    # -- the producer
+
+    def produce(self, **settings: object) -> Process:
+        """Start a producer, and have a few of its frames in raw."""
+        before = self.written()
+        self.producer = self.place.start("produce", "sfox", **settings)
+        assert self.producer.line("(connected, epoch)"), self.producer.output
+        assert until(lambda: self.written() > before + 10, 60), self.producer.output
+        return self.producer
+
+    def kill(self) -> None:
+        """kill -9; what lies in its spool, or in raw, was received."""
+        self.producer.kill()
+        self._killed += 1
+        self.kept.update(self.spooled())
+
+    def wait_for_log(self, pattern: str, since: float, seconds: float = 60.0) -> None:
+        """How long after `since` the producer says something."""
+        if self.producer.line(pattern, seconds) is not None and self.noticed_seconds is None:
+            self.noticed_seconds = time.monotonic() - since
+
+    def limit_file_bytes(self, size: int) -> None:
+        """No file of the producer may become larger: to it, that is a full disk."""
+        resource.prlimit(self.producer.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    # -- counts
+
+    def written(self) -> int:
+        """How many records raw has; 0 where nobody answers."""
+        asked = {TopicPartition(RAW, p): OffsetSpec.latest() for p in range(PARTITIONS)}
+        try:
+            answers = self._admin.list_offsets(asked, request_timeout=5.0)
+            return sum(answer.result(6.0).offset for answer in answers.values())
+        except KafkaException:
+            # One that has seen a broker come back goes on asking with what it knew before.
+            self._admin = self._asking()
+            return 0
+
+    def _asking(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.brokers.bootstrap, "log_level": 0})
+
+    def sent(self) -> list[bytes]:
+        """The balance frames that the venue sent, by its journal."""
+        lines = [json.loads(line) for line in self._journal.read_text().splitlines()]
+        return [line["frame"].encode() for line in lines if line.get("frame") is not None]
+
+    def spooled(self) -> dict[Receipt, bytes]:
+        """What lies in the spool of a producer that does not run."""
+        path = self.spool / "sfox" / "frames.db"
+        if not path.exists():
+            return {}
+        found: dict[Receipt, bytes] = {}
+        db = sqlite3.connect(path)
+        try:
+            for body, checksum in db.execute("SELECT body, checksum FROM groups ORDER BY number"):
+                records = decode(body, checksum)
+                found.update({(one.epoch, one.receipt): one.frame for one in records})
+        finally:
+            db.close()
+        return found
+
+    def recovered(self, since: float) -> float | None:
+        """How long after `since` raw has all that had been sent by then."""
+        sent = len(self.sent())
+        dropped = self._killed * 10**9
+
+        def there() -> bool:
+            return self.written() + dropped >= sent
+
+        if self._killed:
+            before = self.written()
+            dropped = 0
+            if not until(lambda: self.written() > before, _RECOVERED_SECONDS, 0.05):
+                return None
+        elif not until(there, _RECOVERED_SECONDS, 0.05):
+            return None
+        return time.monotonic() - since
+
+    def count(
+        self, fault: str, recovered: float | None, check: Callable[[list[str]], object] = list
+    ) -> Row:
+        """Stop the venue, then the producer, and count."""
+        self._venue.signal(signal.SIGTERM)
+        wrong: list[str] = []
+        assert until(lambda: self._venue.status is not None, 20)
+        # It has taken what lay in its socket once it has noticed.
+        self.producer.line("(closed_by_venue|connection_lost)", 30)
+        if status := self.producer.stop():
+            wrong.append(f"the producer ended with {status}: {self.producer.output[-500:]}")
+        dropped = 0
+        for process in self.place.running:
+            for report in re.findall(r"ProducerReport\((.*)", process.output):
+                told = {name: int(n) for name, n in re.findall(r"(\w+)=(\d+)", report)}
+                self._reports.append(told)
+                dropped += told["dropped"]
+                if told["frames"] + told["found"] != (
+                    told["published"] + told["dropped"] + told["spooled"]
+                ):
+                    wrong.append(f"the report does not add up: {told}")
+        records = asyncio.run(topics.records(self.brokers.bootstrap, RAW, PARTITIONS))
+        check(wrong)
+        return self._row(fault, records, dropped, recovered, wrong)
+
+    def _row(
+        self,
+        fault: str,
+        records: list[Any],
+        dropped: int,
+        recovered: float | None,
+        wrong: list[str],
+    ) -> Row:
+        sent = self.sent()
+        found: dict[Receipt, bytes] = {}
+        times: Counter[Receipt] = Counter()
+        newest: dict[bytes | None, Receipt] = {}
+        for record in records:
+            receipt = read_receipt(record.headers, offset=record.offset, appended_ns=0)
+            at = receipt.epoch, receipt.receipt
+            if found.setdefault(at, record.value) != record.value:
+                wrong.append(f"two frames under {at}")
+            times[at] += 1
+            if times[at] == 1 and newest.get(record.key, (0, 0)) > at:
+                wrong.append(f"{at} of {record.key} lies behind {newest[record.key]}")
+            newest[record.key] = max(newest.get(record.key, (0, 0)), at)
+        both = Counter(found.values())
+        if twice := [frame for frame, times_found in both.items() if times_found > 1]:
+            wrong.append(f"{len(twice)} frames under two receipts")
+        in_raw = set(found.values())
+        missing = [frame for frame in sent if frame not in in_raw]
+        if self._killed:
+            # Of what a killed producer had not written down, nobody knows but the venue.
+            lost = [one for at, one in self.kept.items() if found.get(at) != one]
+            received = len(sent) - len(missing) + len(lost)
+        else:
+            lost, received = missing, sum(report["frames"] for report in self._reports)
+        return Row(
+            fault=fault,
+            seed=self._seed,
+            sent=len(sent),
+            received=received,
+            raw=len(found),
+            lost=len(lost),
+            dropped=dropped,
+            repeated=len(records) - len(found),
+            noticed_seconds=self.noticed_seconds,
+            recovered_seconds=recovered,
+            wrong=wrong[:10],
+        )
