@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import CloseCode
 
+from producers.manners import asks_for_patience, retry_after_seconds, seconds_after
 from producers.outcomes import Reconnect, ReconnectReason, excerpt
 from producers.settings import Deadlines, is_loopback
 from schemas.topics import FRAME_BYTES_MAX
@@ -26,12 +28,13 @@ UNAUTHORISED: Final = frozenset({401, 403})
 
 
 class NotOpened(Exception):
-    """A connection did not come about; it is tried again."""
+    """A connection did not come about; it is tried again, after `wait_seconds` at the earliest."""
 
-    def __init__(self, reason: ReconnectReason, detail: str) -> None:
+    def __init__(self, reason: ReconnectReason, detail: str, *, wait_seconds: float = 0.0) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.wait_seconds = wait_seconds
 
 
 class KeyRefused(Exception):
@@ -159,10 +162,28 @@ def is_key_refusal(error: Exception) -> bool:
 def why_not_opened(error: Exception) -> Reconnect:
     """Why a connection did not come about."""
     if isinstance(error, NotOpened):
-        return Reconnect(error.reason, error.detail)
-    refused = isinstance(error, InvalidStatus)
-    reason = ReconnectReason.HANDSHAKE_REFUSED if refused else ReconnectReason.UNREACHABLE
-    return Reconnect(reason, excerpt(str(error) or type(error).__name__))
+        return Reconnect(error.reason, error.detail, wait_seconds=error.wait_seconds)
+    detail = excerpt(str(error) or type(error).__name__)
+    if not isinstance(error, InvalidStatus):
+        return Reconnect(ReconnectReason.UNREACHABLE, detail)
+    headers = error.response.headers
+    wait_seconds = retry_after_seconds(_last(headers, "Retry-After"), _last(headers, "Date"))
+    return Reconnect(
+        ReconnectReason.HANDSHAKE_REFUSED,
+        detail + not_before(wait_seconds),
+        wait_seconds=wait_seconds,
+    )
+
+
+def _last(headers: Headers, name: str) -> str | None:
+    # A header that stands there twice is an error to the library's own `get`.
+    found = headers.get_all(name)
+    return found[-1] if found else None
+
+
+def not_before(wait_seconds: float) -> str:
+    """What is said of a wish to be left alone for a while; nothing where there is none."""
+    return f", and asks us to wait for {wait_seconds:g} s" if wait_seconds else ""
 
 
 def why_closed(closed: ConnectionClosed) -> Reconnect:
@@ -176,6 +197,10 @@ def why_closed(closed: ConnectionClosed) -> Reconnect:
         if sent.code != CloseCode.NORMAL_CLOSURE:
             return Reconnect(ReconnectReason.PROTOCOL_ERROR, excerpt(f"{sent.code} {sent.reason}"))
     if received is not None:
-        detail = excerpt(f"{received.code} {received.reason}")
-        return Reconnect(ReconnectReason.CLOSED_BY_VENUE, detail)
+        return Reconnect(
+            ReconnectReason.CLOSED_BY_VENUE,
+            excerpt(f"{received.code} {received.reason}"),
+            patient=asks_for_patience(received.code),
+            wait_seconds=seconds_after(received.code),
+        )
     return Reconnect(ReconnectReason.CONNECTION_LOST, "the connection broke off")

@@ -182,7 +182,9 @@ class Feed:
         self._count_refusal(ended.reason)
         if ended.reason is not ReconnectReason.KEY_REFUSED:
             self._condition.lost(ended.detail)
-            return self._backoff.pause_seconds(patient=ended.patient)
+            return self._backoff.pause_seconds(
+                patient=ended.patient, at_least_seconds=ended.wait_seconds
+            )
         self._condition.refused(ended.detail)
         pause_seconds = self._patience.pause_seconds()
         if pause_seconds is None:

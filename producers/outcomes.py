@@ -102,6 +102,7 @@ class Confirmed(msgspec.Struct, frozen=True):
 class Reconnect(msgspec.Struct, frozen=True):
     """The connection is of no more use; `patient` where the venue asked not to hurry back.
 
+    `wait_seconds` is how long it asked us to stay away: no attempt is made before.
     Where the reason is that the key was refused, it is tried again with a patience of its own
     (`producers.pace.Patience`).
     """
@@ -109,6 +110,7 @@ class Reconnect(msgspec.Struct, frozen=True):
     reason: ReconnectReason
     detail: str
     patient: bool = False
+    wait_seconds: float = 0.0
 
 
 Outcome = Publish | Send | Count | Established | InDoubt | Doubted | Confirmed | Reconnect

@@ -39,13 +39,18 @@ class Backoff:
         self._longest_seconds = longest_seconds
         self._ceiling_seconds = first_seconds
 
-    def pause_seconds(self, *, patient: bool = False) -> float:
-        """The next pause; `patient` where the venue asked not to hurry: from the longest range."""
+    def pause_seconds(self, *, patient: bool = False, at_least_seconds: float = 0.0) -> float:
+        """The next pause; `patient` where the venue asked not to hurry: from the longest range.
+
+        Never below `at_least_seconds`, and not just at its end: all who were told the same would
+        come back together.
+        """
         if patient:
             self._ceiling_seconds = self._longest_seconds
         ceiling = self._ceiling_seconds
         self._ceiling_seconds = min(ceiling * 2, self._longest_seconds)
-        return self._rng.uniform(0, ceiling)
+        jitter = at_least_seconds * _JITTER
+        return at_least_seconds + self._rng.uniform(0, max(ceiling - at_least_seconds, jitter))
 
     def held(self, seconds: float) -> None:
         """A connection was established for this long before it was lost."""

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from headroom.sandbox.door import Papers
 from headroom.sandbox.faults import HERCLE, SFOX
 from headroom.sandbox.orders import Order, check
 
@@ -27,7 +28,7 @@ class SfoxConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     `port` 0 is any free one. `rate_per_second` counts balance frames over all users, 0 is
     silence. `close_seconds` is how long `stop()` waits for a client to read to the close.
-    `faults` are on from the start.
+    `faults` are on from the start. With `papers` it speaks TLS.
     """
 
     port: int = 0
@@ -38,6 +39,7 @@ class SfoxConfig(msgspec.Struct, frozen=True, kw_only=True):
     api_key: str = SFOX_DEFAULT_KEY
     close_seconds: Decimal = Decimal(10)
     faults: tuple[Order, ...] = ()
+    papers: Papers | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -62,7 +64,7 @@ class HercleConfig(msgspec.Struct, frozen=True, kw_only=True):
     `users` of them with the keys of `hercle_keys(base_key, users)`. `rate_per_second` counts
     changes of state over all users: balances are sent when asked for only. `data` says whether
     events carry their data as a JSON text in a string, as the venue does, or as an object, as one
-    of its pages shows. `faults` are on from the start.
+    of its pages shows. `faults` are on from the start. With `papers` it speaks TLS.
     """
 
     port: int = 0
@@ -78,6 +80,7 @@ class HercleConfig(msgspec.Struct, frozen=True, kw_only=True):
     close_seconds: Decimal = Decimal(10)
     data: Literal["text", "object"] = "text"
     faults: tuple[Order, ...] = ()
+    papers: Papers | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""

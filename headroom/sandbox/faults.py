@@ -11,6 +11,7 @@ A fault is the venue's own: nothing here knows how a producer takes it.
 
 from collections.abc import Iterable
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Final, Literal
 
 import msgspec
@@ -18,8 +19,17 @@ import msgspec
 AUTHENTICATION_BLOCK_SECONDS: Final = Decimal(120)
 """How long sFOX answers with errors to who asked too much, as it documents."""
 SLOW_ANSWER_SECONDS: Final = Decimal(5)
+"""How long an answer takes, and what `Retry-After` says, where an order says neither."""
+FLOOD_PER_SECOND: Final = 20_000
+LARGE_MEGABYTES: Final = 10
 FALLS_FROM: Final = 5_000
 """The sequence that Hercle's falls from."""
+
+AWAY: Final = {
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "too-many-requests": HTTPStatus.TOO_MANY_REQUESTS,
+}
+"""The faults that answer an HTTP request with a status and `Retry-After`."""
 
 EVERYBODY: Final = "*"
 
@@ -40,8 +50,66 @@ def _table(faults: Iterable[Fault]) -> dict[str, Fault]:
     return {fault.name: fault for fault in faults}
 
 
+_LINE: Final = (
+    Fault("cut", 5, "cuts its connections with RST", times=1, acts=True),
+    Fault("close", 5, "closes its WebSockets with `code` (1001)", times=1, acts=True),
+    Fault("cut-inside", 5, "sends half of the next frame, then RST", times=1),
+    Fault(
+        "refuse",
+        5,
+        "cuts its connections with RST, then refuses each new one, for 30 s",
+        seconds=Decimal(30),
+        acts=True,
+    ),
+    Fault("half-open", 5, "lets nothing pass on its open connections, which stay; new ones work"),
+    Fault("silence", 5, "says nothing at all, not even a pong, and goes on reading"),
+    Fault("dribble", 9, "lets no more than `rate` bytes leave each second (2,000)"),
+    Fault(
+        "flood",
+        9,
+        "sends `rate` frames a second (20,000) as fast as they are taken, for 5 s",
+        seconds=Decimal(5),
+        acts=True,
+    ),
+    Fault("large", 0, "sends the next frame with `megabytes` (10) of an unknown field", times=1),
+    Fault(
+        "unavailable",
+        1,
+        "cuts its connections, then answers with 503 and `Retry-After`, for 30 s",
+        seconds=Decimal(30),
+        acts=True,
+    ),
+    Fault(
+        "too-many-requests",
+        1,
+        "cuts its connections, then answers with 429 and `Retry-After`, for 30 s",
+        seconds=Decimal(30),
+        acts=True,
+    ),
+    Fault(
+        "certificate",
+        1,
+        "cuts its connections, and shows another certificate (with TLS only)",
+        acts=True,
+    ),
+)
+
+
+def _line(strikes: Literal["any", "first"]) -> tuple[Fault, ...]:
+    """The faults that both venues have, by the same words: those of the line and its first steps.
+
+    Where a venue has a connection for each user, a fault of the whole machine strikes all.
+    """
+    whole = {"refuse", "certificate"}
+    return tuple(
+        msgspec.structs.replace(fault, strikes="any" if fault.name in whole else strikes)
+        for fault in _LINE
+    )
+
+
 SFOX: Final = _table(
     (
+        *_line("any"),
         Fault(
             "auth-error",
             1,
@@ -104,19 +172,49 @@ SFOX: Final = _table(
             times=1,
             acts=True,
         ),
-        Fault("cut", 5, "cuts its connections with RST", times=1, acts=True),
     )
 )
 
 
 HERCLE: Final = _table(
     (
+        *_line("first"),
         Fault(
-            "unavailable",
-            1,
-            "cuts the connection, then answers every request of the key with 503, for 30 s",
+            "goodbye",
+            5,
+            "takes its leave by a message of type 7 without `allowReconnect`, and closes",
             strikes="first",
-            seconds=Decimal(30),
+            times=1,
+            acts=True,
+        ),
+        Fault(
+            "goodbye-return",
+            5,
+            "takes its leave by a message of type 7 with `allowReconnect`, and closes",
+            strikes="first",
+            times=1,
+            acts=True,
+        ),
+        Fault(
+            "redirect",
+            1,
+            "cuts the connection, then redirects once, with a token that its target accepts",
+            strikes="first",
+            times=1,
+            acts=True,
+        ),
+        Fault(
+            "redirect-loop",
+            1,
+            "cuts the connection, then redirects again and again",
+            strikes="first",
+            acts=True,
+        ),
+        Fault(
+            "long-polling",
+            1,
+            "cuts the connection, then offers no transport but long polling",
+            strikes="first",
             acts=True,
         ),
         Fault(
@@ -197,7 +295,6 @@ HERCLE: Final = _table(
             acts=True,
         ),
         Fault("bad-amount", 6, "sends an amount that is none, `1e400`", strikes="first"),
-        Fault("cut", 5, "cuts the connection with RST", strikes="first", times=1, acts=True),
     )
 )
 

@@ -8,6 +8,7 @@ Source: https://github.com/dotnet/aspnetcore/blob/main/src/SignalR/docs/specs/Tr
 
 import asyncio
 import secrets
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,7 @@ from aiohttp import web
 from headroom.sandbox import hub
 from headroom.sandbox.config import HercleConfig
 from headroom.sandbox.control import control, is_control
+from headroom.sandbox.door import HOST, Door
 from headroom.sandbox.faults import HERCLE
 from headroom.sandbox.hercle_acts import HercleActs
 from headroom.sandbox.hercle_admission import Admission
@@ -27,10 +29,10 @@ from headroom.sandbox.hercle_connection import HercleConnection, Surroundings
 from headroom.sandbox.hercle_gate import Gate
 from headroom.sandbox.hub import Goodbye, Handshake, HubEvent, Invocation
 from headroom.sandbox.journal import Journal, Sent
+from headroom.sandbox.line import Line, Tap
 from headroom.sandbox.orders import Orderable, Ordered, Orders
 from headroom.sandbox.pace import Pacer, Sleep
 
-HOST: Final = "127.0.0.1"
 ELSEWHERE: Final = "/elsewhere"
 """Behind the hub's path: where a redirected client negotiates."""
 
@@ -81,8 +83,17 @@ class HercleSandbox(Orderable):
         self._answers = Answers(self._world, self.orders, config.data, self._around.rng)
         self._connected: set[HercleConnection] = set()
         keys = {user_id: key for key, user_id in users.items()}
-        self._acts = HercleActs(self.orders, keys, self._connected)
-        self.orders.changed = self._acts.changed
+        self._acts = HercleActs(
+            self.orders,
+            keys,
+            self._connected,
+            self._flood,
+            monotonic_ns=monotonic_ns,
+            sleep=sleep,
+        )
+        self.orders.changed = self._changed
+        self._line = Line(self.orders, sleep)
+        self._door = Door(self._listen, config.port, config.papers)
         self._runner: web.AppRunner | None = None
         self._failure: asyncio.Future[None] | None = None
         self._started_ns = 0
@@ -105,8 +116,8 @@ class HercleSandbox(Orderable):
         app = web.Application()
         for path in (self._config.path, f"{self._config.path}{ELSEWHERE}"):
             app.router.add_post(f"{path}/negotiate", self._negotiate)
+            app.router.add_get(path, self._serve)
         app.router.add_get("/control/{rest:.*}", self._control)
-        app.router.add_get(self._config.path, self._serve)
         # No access log: a request's line would hold the connection's token.
         runner = web.AppRunner(
             app,
@@ -117,13 +128,14 @@ class HercleSandbox(Orderable):
         self._around.journal.open()
         try:
             await runner.setup()
-            await web.TCPSite(runner, HOST, self._config.port).start()
+            self._runner = runner
+            await self._door.open()
         except BaseException:
             await runner.cleanup()
             self._around.journal.close()
             raise
-        self._runner = runner
-        self.url = f"http://{HOST}:{runner.addresses[0][1]}{self._config.path}"
+        scheme = "http" if self._config.papers is None else "https"
+        self.url = f"{scheme}://{HOST}:{self._door.port}{self._config.path}"
         self._started_ns = self._around.clock_ns()
         self._failure = asyncio.get_running_loop().create_future()
         for order in self._config.faults:
@@ -143,13 +155,24 @@ class HercleSandbox(Orderable):
         self._gate.stopping = True
         self.orders.end_all()
         await self._acts.stop()
+        await self._line.stop()
         if self._runner is not None:
-            for site in list(self._runner.sites):
-                await site.stop()
+            self._door.close()
             await self.disconnect_all()
             await self._runner.cleanup()
             self._runner = None
         self._around.journal.close()
+
+    async def _listen(
+        self, port: int, context: ssl.SSLContext | None
+    ) -> tuple[int, Callable[[], object]]:
+        serve = None if self._runner is None else self._runner.server
+        if serve is None:
+            raise RuntimeError("the venue does not run")
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Tap(serve(), self._line), HOST, port, ssl=context
+        )
+        return server.sockets[0].getsockname()[1], server.close
 
     async def inject(self, text: str | bytes, *, user_id: str | None = None) -> int:
         """Send any text as a hub message, or bytes in a binary one, to all clients or one user's.
@@ -174,6 +197,17 @@ class HercleSandbox(Orderable):
         for connection in self._connected:
             connection.abort()
 
+    def _changed(self, ordered: Ordered) -> None:
+        """A fault has begun or ended: the line's, the door's, or what the venue does itself."""
+        self._line.changed(ordered)
+        self._door.changed(ordered, self._line.begin)
+        self._acts.changed(ordered)
+
+    async def _flood(self, connection: HercleConnection, count: int) -> None:
+        """Tell a user's balances so often, unasked."""
+        told = self._answers.flood(connection.user_id, count)
+        await connection.send_many([self._sent(connection, each, None) for each in told])
+
     async def _control(self, request: web.Request) -> web.Response:
         target = request.raw_path
         if not is_control(target):
@@ -183,6 +217,7 @@ class HercleSandbox(Orderable):
 
     async def _negotiate(self, request: web.Request) -> web.Response:
         user_id = self._gate.negotiating(request.headers.get("Authorization", ""))
+        self._line.belongs(request.transport, user_id)
         version = request.query.get("negotiateVersion", "0")
         if not (version.isascii() and version.isdigit()):
             # As ASP.NET does it: the answer is 200, and says what is wrong.
@@ -196,6 +231,7 @@ class HercleSandbox(Orderable):
         if transport is None:
             raise web.HTTPBadRequest
         self._gate.admit(user_id, request.query.get("id"))
+        self._line.belongs(transport, user_id)
         socket = web.WebSocketResponse(
             compress=False,
             max_msg_size=_MESSAGE_BYTES_MAX,

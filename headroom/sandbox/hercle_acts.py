@@ -2,16 +2,32 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from headroom.sandbox.faults import AWAY
+from headroom.sandbox.flood import Flood
 from headroom.sandbox.hercle_connection import HercleConnection
 from headroom.sandbox.orders import Ordered, Orders
+from headroom.sandbox.pace import Sleep
 from headroom.sandbox.wire import key_reason
 
 _POLICY_VIOLATION: Final = 1008
-_GATE: Final = frozenset({"unavailable", "refused-once", "refused-html", "redirect-refused"})
+_GOING_AWAY: Final = 1001
+_GATE: Final = frozenset(
+    {
+        *AWAY,
+        "refused-once",
+        "refused-html",
+        "redirect",
+        "redirect-loop",
+        "redirect-refused",
+        "long-polling",
+        "refuse",
+        "certificate",
+    }
+)
 
 
 class HercleActs:
@@ -22,10 +38,17 @@ class HercleActs:
         orders: Orders,
         keys: Mapping[str, str],
         connected: Collection[HercleConnection],
+        flood: Callable[[HercleConnection, int], Awaitable[None]],
+        *,
+        monotonic_ns: Callable[[], int],
+        sleep: Sleep,
     ) -> None:
         self._orders = orders
         self._keys = keys
         self._connected = connected
+        self._flood_one = flood
+        self._monotonic_ns = monotonic_ns
+        self._sleep = sleep
         self._tasks: set[asyncio.Task[None]] = set()
 
     def changed(self, ordered: Ordered) -> None:
@@ -63,18 +86,33 @@ class HercleActs:
     async def _act(self, ordered: Ordered, connections: list[HercleConnection]) -> None:
         ordered.acted = True
         name = ordered.fault.name
+        if name == "flood":  # It is over when its time is.
+            self.begin(self._flood(ordered))
+            return
         for connection in connections:
             with suppress(ConnectionError):
-                await self._act_on(connection, name)
+                await self._act_on(connection, ordered)
         if name not in _GATE:
             self._orders.struck(ordered)
 
-    async def _act_on(self, connection: HercleConnection, name: str) -> None:
+    async def _act_on(self, connection: HercleConnection, ordered: Ordered) -> None:
+        """Do it to one connection; an end is waited for by somebody else, since it takes two."""
         reason = key_reason(self._keys[connection.user_id])
-        if name == "key-in-close":
-            # Beside whoever answers: the end waits for the client's own.
-            self.begin(connection.end(_POLICY_VIOLATION, reason, reason=reason))
-        elif name == "key-in-message":
-            await connection.tell(json.dumps({"notice": reason}), name)
-        else:
-            await connection.cut()
+        match ordered.fault.name:
+            case "close":
+                self.begin(connection.close(ordered.order.code or _GOING_AWAY))
+            case "goodbye" | "goodbye-return" as name:
+                returning = name == "goodbye-return"
+                self.begin(connection.end(_GOING_AWAY, allow_reconnect=returning))
+            case "key-in-close":
+                self.begin(connection.end(_POLICY_VIOLATION, reason, reason=reason))
+            case "key-in-message" as name:
+                await connection.tell(json.dumps({"notice": reason}), name)
+            case _:
+                await connection.cut()
+
+    async def _flood(self, ordered: Ordered) -> None:
+        async for count in Flood(ordered, self._monotonic_ns, self._sleep).batches():
+            for connection in list(self._connected):
+                if connection.session.shaken and ordered.strikes(connection.user_id):
+                    await self._flood_one(connection, count)

@@ -8,6 +8,7 @@ from typing import Final
 
 _TOKENS_MAX: Final = 1_000
 _TRANSPORTS: Final = [{"transport": "WebSockets", "transferFormats": ["Text"]}]
+_POLLING: Final = [{"transport": "LongPolling", "transferFormats": ["Text", "Binary"]}]
 
 
 class Admission:
@@ -24,17 +25,23 @@ class Admission:
         # A lookup by hash tells nothing of a key by its time, as a comparison would.
         return self._user_by_bearer.get(authorization)
 
-    def redirect(self, user_id: str, url: str) -> dict[str, object]:
-        """The answer that sends a client elsewhere, with a token that is not its key."""
+    def redirect(self, user_id: str, url: str, *, accepted: bool = False) -> dict[str, object]:
+        """The answer that sends a client elsewhere, with a token that is not its key.
+
+        Where it is not `accepted` there, it is known for one that was given, and good for nothing.
+        """
         token = self._new_token()
-        self._user_by_short[f"Bearer {token}"] = user_id
+        known = self._user_by_bearer if accepted else self._user_by_short
+        known[f"Bearer {token}"] = user_id
         return {"url": url, "accessToken": token}
 
     def redirected(self, authorization: str) -> str | None:
         """The user who was given this token for elsewhere; it is good for nothing afterwards."""
         return self._user_by_short.pop(authorization, None)
 
-    def negotiate(self, user_id: str, version: int) -> dict[str, object]:
+    def negotiate(
+        self, user_id: str, version: int, *, polling_only: bool = False
+    ) -> dict[str, object]:
         """The answer to a negotiation; before version 1 the connection's id was its token."""
         connection_id = token = self._new_token()
         answer: dict[str, object] = {"negotiateVersion": 0, "connectionId": connection_id}
@@ -45,7 +52,7 @@ class Admission:
             # The oldest goes: nobody came for it.
             del self._user_by_token[next(iter(self._user_by_token))]
         self._user_by_token[token] = user_id
-        return answer | {"availableTransports": _TRANSPORTS}
+        return answer | {"availableTransports": _POLLING if polling_only else _TRANSPORTS}
 
     def admit(self, user_id: str, token: str) -> bool:
         """Whether a token opens a WebSocket of this user now; it does so once."""

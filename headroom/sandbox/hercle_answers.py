@@ -14,8 +14,10 @@ from headroom.sandbox.holdings import Account
 from headroom.sandbox.hub import Invocation, completion
 from headroom.sandbox.market import HERCLE_ASSETS, Market
 from headroom.sandbox.orders import Orders
+from headroom.sandbox.wire import padded
 
 _ORDERS_ONE_IN: Final = 40
+_PLACEHOLDER: Final = 987_654_321_012_345
 _AVAILABLE: Final = re.compile(r'"available": [^,]*')
 _FAILED: Final = "An unexpected error occurred invoking 'GetBalances' on the server."
 _SECOND_NAME_CHARACTERS_MAX: Final = 100
@@ -113,7 +115,21 @@ class Answers:
         if self._orders.strike("bad-amount", user_id):
             made, data = "bad-amount", _AVAILABLE.sub('"available": 1e400', data, count=1)
         text = self._event(BALANCES, client_id, data)
+        if large := self._orders.strike("large", user_id):
+            made, text = "large", padded(text, large.order.megabytes)
         return Told(text, (user_id,), account.changes, made)
+
+    def flood(self, user_id: str, count: int) -> list[Told]:
+        """So many events of a user's balances that nobody asked for, each with its number."""
+        self._world.move(user_id)
+        account, exposures = self._world.of(user_id)
+        first = account.changes
+        account.changes = _PLACEHOLDER
+        text = self._event(BALANCES, "", said.balances_data(account, exposures))
+        account.changes = first + count - 1
+        before, _, after = text.partition(str(_PLACEHOLDER))
+        numbers = range(first, first + count)
+        return [Told(f"{before}{n}{after}", (user_id,), n, "flood") for n in numbers]
 
     def _falling(self, name: str, client_id: str, user_id: str) -> Told:
         """First what is given up, then an account that counts from 1, each time another balance."""

@@ -12,11 +12,13 @@ from aiohttp import WSMsgType, web
 from headroom.sandbox import hub
 from headroom.sandbox.hub import SEPARATOR, HubSession
 from headroom.sandbox.journal import Journal, Sent
+from headroom.sandbox.line import LineTransport
 from headroom.sandbox.orders import Orders
 from headroom.sandbox.pace import NS_PER_SECOND, Sleep
-from headroom.sandbox.wire import reset, reset_once_delivered
+from headroom.sandbox.wire import framed, reset, reset_once_delivered
 
 _JOIN_ONE_IN: Final = 3
+_UNREAD_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -78,11 +80,40 @@ class HercleConnection:
         manner = None if whole else self._manner()
         async with self._sending:
             for text, complete in self._pieces(messages, manner):
+                if self._is_cut_inside(text, complete) or not self._passes:
+                    continue
                 await self._socket.send_str(text)
                 for each in complete:
                     if isinstance(each, Sent):
                         fault = each.fault or manner
                         self._around.journal.write(msgspec.structs.replace(each, fault=fault))
+
+    async def send_many(self, frames: Sequence[Sent]) -> None:
+        """Send frames at once, each in a WebSocket message, without waiting for the client.
+
+        None of them where it has not read much of what was sent before.
+        """
+        async with self._sending:
+            if not self._passes or self._transport.get_write_buffer_size() > _UNREAD_BYTES_MAX:
+                return
+            self._transport.write(b"".join(framed(f"{each.frame!s}{SEPARATOR}") for each in frames))
+            for each in frames:
+                self._around.journal.write(each)
+
+    @property
+    def _passes(self) -> bool:
+        return not isinstance(self._transport, LineTransport) or self._transport.passes
+
+    def _is_cut_inside(self, text: str, complete: Sequence[str | Sent]) -> bool:
+        """Whether a fault has sent half of a message that ends a frame, and then RST."""
+        if not any(isinstance(each, Sent) for each in complete):
+            return False
+        if not isinstance(self._transport, LineTransport):
+            return False
+        if self._around.orders.strike("cut-inside", self.user_id) is None:
+            return False
+        self._transport.cut_inside(framed(text))
+        return True
 
     def _manner(self) -> str | None:
         for name in ("split", "glued"):
@@ -190,6 +221,10 @@ class HercleConnection:
             self._ending = asyncio.create_task(self._end(code, farewell, reason))
         # Shielded: whoever waits for the end may be cancelled, the end itself not.
         await asyncio.shield(self._ending)
+
+    async def close(self, code: int) -> None:
+        """Close properly, without a word of the hub's."""
+        await self._socket.close(code=code)
 
     def abort(self) -> None:
         """End the connection with RST."""

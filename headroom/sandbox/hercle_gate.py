@@ -1,9 +1,11 @@
 """Who gets in at the simulated Hercle, and what the faults of the gate answer instead."""
 
+from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
 
+from headroom.sandbox.faults import AWAY
 from headroom.sandbox.hercle_admission import Admission
 from headroom.sandbox.orders import Orders
 
@@ -14,12 +16,16 @@ _PAGE: Final = (
 
 
 class Gate:
-    """Answers with aiohttp's exceptions whoever does not get in; `refused` counts them."""
+    """Answers with aiohttp's exceptions whoever does not get in.
+
+    `refused` counts those that have no right to, `turned_away` those that came at a wrong time.
+    """
 
     def __init__(self, admission: Admission, orders: Orders) -> None:
         self._admission = admission
         self._orders = orders
         self.refused = 0
+        self.turned_away = 0
         self.stopping = False
 
     def user_of(self, authorization: str) -> str:
@@ -32,8 +38,11 @@ class Gate:
             if redirected is not None:
                 self._orders.strike("redirect-refused", redirected)
             raise self._unauthorized()
-        if self._orders.strike("unavailable", user_id):
-            raise web.HTTPServiceUnavailable
+        for name, status in AWAY.items():
+            ordered = self._orders.strike(name, user_id)
+            if ordered is not None:
+                self.turned_away += 1
+                raise _away(status, ordered.retry_after)
         return user_id
 
     def negotiating(self, authorization: str) -> str:
@@ -50,7 +59,11 @@ class Gate:
         """The answer to a negotiation."""
         if self._orders.on("redirect-refused", user_id):
             return self._admission.redirect(user_id, elsewhere)
-        return self._admission.negotiate(user_id, version)
+        for name in ("redirect", "redirect-loop"):
+            if self._orders.strike(name, user_id):
+                return self._admission.redirect(user_id, elsewhere, accepted=True)
+        polling = self._orders.strike("long-polling", user_id) is not None
+        return self._admission.negotiate(user_id, version, polling_only=polling)
 
     def admit(self, user_id: str, token: str | None) -> None:
         """Open a WebSocket with a negotiated token; raises 400 without one, 404 for no such."""
@@ -63,3 +76,10 @@ class Gate:
     def _unauthorized(self) -> web.HTTPUnauthorized:
         self.refused += 1
         return web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
+
+
+def _away(status: HTTPStatus, retry_after: str) -> web.HTTPException:
+    headers = {"Retry-After": retry_after}
+    if status is HTTPStatus.TOO_MANY_REQUESTS:
+        return web.HTTPTooManyRequests(headers=headers)
+    return web.HTTPServiceUnavailable(headers=headers)

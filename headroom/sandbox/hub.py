@@ -14,6 +14,7 @@ PING: Final = '{"type":6}'
 
 _INVOCATION: Final = 1
 _CLOSE: Final = 7
+_VERSION_MAX: Final = 2
 _UNFINISHED_CHARACTERS_MAX: Final = 64 * 1024
 
 
@@ -84,7 +85,10 @@ class HubSession:
             return Handshake("Handshake was canceled.")
         if message["protocol"] != "json":
             return Handshake(f"The protocol '{message['protocol']}' is not supported.")
-        if message.get("version") != 1:
+        version = message.get("version")
+        # As ASP.NET takes them: 2 from a client that could count (and does not, unless both agreed
+        # on it in the negotiation), 0 from signalrcore's.
+        if not isinstance(version, int) or not 0 <= version <= _VERSION_MAX:
             return Handshake("The server does not support this version of the protocol 'json'.")
         self.shaken = True
         return Handshake(None)

@@ -5,6 +5,7 @@ over, and writes both into the journal.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final, Self
@@ -17,7 +18,11 @@ from headroom.sandbox.journal import Journal
 from headroom.sandbox.pace import Sleep
 
 _SECONDS_MAX: Final = Decimal(86_400)
-_TIMES_MAX: Final = 1_000_000
+_NUMBERS: Final = {"times": 1_000_000, "code": 4_999, "rate": 1_000_000, "megabytes": 64}
+"""The whole numbers of an order, and the greatest that each may be."""
+_CODE_MIN: Final = 1_000
+_DIGITS_MAX: Final = 9
+_DECIMALS: Final = ("seconds", "delay_seconds")
 
 
 class UnknownFault(ValueError):
@@ -32,7 +37,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     What is None is as the fault's own entry in the table says. `user` is an account's name, `*`
     all of them. `seconds` is how long the fault is on, `times` how often it strikes,
-    `delay_seconds` how long one answer takes (`slow` only).
+    `delay_seconds` how long one answer takes (`slow`) or the client is to wait (`Retry-After`),
+    `code` what a close says, `rate` how many frames or bytes pass each second, `megabytes` how
+    large a frame is. A fault that has no use for one of them takes no notice of it.
     """
 
     name: str
@@ -40,16 +47,23 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     seconds: Decimal | None = None
     times: int | None = None
     delay_seconds: Decimal | None = None
+    code: int | None = None
+    rate: int | None = None
+    megabytes: int | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for name, value in (("seconds", self.seconds), ("delay_seconds", self.delay_seconds)):
+        for name in _DECIMALS:
+            value: Decimal | None = getattr(self, name)
             if value is not None and not (value.is_finite() and 0 < value <= _SECONDS_MAX):
                 message = f"{name} must be greater than 0 and at most {_SECONDS_MAX}, got {value}"
                 raise ValueError(message)
-        if self.times is not None and not 1 <= self.times <= _TIMES_MAX:
-            message = f"times must be 1 to {_TIMES_MAX}, got {self.times}"
-            raise ValueError(message)
+        for name, greatest in _NUMBERS.items():
+            number: int | None = getattr(self, name)
+            least = _CODE_MIN if name == "code" else 1
+            if number is not None and not least <= number <= greatest:
+                message = f"{name} must be {least} to {greatest}, got {number}"
+                raise ValueError(message)
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -62,20 +76,20 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, name: str, given: Mapping[str, str]) -> Self:
         """An order with the values of a query; ValueError names the one that cannot be."""
-        unknown = given.keys() - {"user", "seconds", "times", "delay_seconds"}
+        known = ("user", *_DECIMALS, *_NUMBERS)
+        unknown = given.keys() - set(known)
         if unknown:
-            message = f"an order has user, seconds, times, delay_seconds; not {min(unknown)[:40]!r}"
-            raise ValueError(message)
-        times = given.get("times")
-        if times is not None and not (times.isascii() and times.isdigit() and len(times) < 10):  # noqa: PLR2004 - digits
-            message = f"times must be a whole number, got {times[:40]!r}"
+            message = f"an order has {', '.join(known)}; not {min(unknown)[:40]!r}"
             raise ValueError(message)
         return cls(
             name=name,
             user=given.get("user"),
             seconds=_decimal("seconds", given),
-            times=None if times is None else int(times),
+            times=_whole("times", given),
             delay_seconds=_decimal("delay_seconds", given),
+            code=_whole("code", given),
+            rate=_whole("rate", given),
+            megabytes=_whole("megabytes", given),
         )
 
 
@@ -94,9 +108,16 @@ class Ordered:
             self.left = None if fault.times == 1 else fault.times
         self.seconds = fault.seconds if order.seconds is None else order.seconds
         self.delay_seconds = order.delay_seconds or SLOW_ANSWER_SECONDS
+        self.order = order
         self.done = 0
         self.acted = False
         self.over = asyncio.Event()
+
+    @property
+    def retry_after(self) -> str:
+        """What `Retry-After` says: how long the order wants, else how long the fault is on."""
+        seconds = self.order.delay_seconds or self.seconds or self.delay_seconds
+        return str(math.ceil(seconds))
 
     async def wait(self, until: Awaitable[None]) -> None:
         """Wait for something, or for the fault's end."""
@@ -228,6 +249,16 @@ def _decimal(name: str, given: Mapping[str, str]) -> Decimal | None:
         raise ValueError(message) from None
 
 
+def _whole(name: str, given: Mapping[str, str]) -> int | None:
+    text = given.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
+        message = f"{name} must be a whole number, got {text[:40]!r}"
+        raise ValueError(message)
+    return int(text)
+
+
 class Orderable:
     """A venue that can be ordered to have faults, by whoever holds the object."""
 
@@ -239,16 +270,16 @@ class Orderable:
         *,
         user: str | None = None,
         seconds: Decimal | int | None = None,
-        times: int | None = None,
         delay_seconds: Decimal | int | None = None,
+        **numbers: int | None,
     ) -> Ordered:
-        """Turn a fault on; raises ValueError for what cannot be."""
+        """Turn a fault on; `numbers` are the others of an `Order`. ValueError: cannot be."""
         order = Order(
             name=name,
             user=user,
             seconds=None if seconds is None else Decimal(seconds),
-            times=times,
             delay_seconds=None if delay_seconds is None else Decimal(delay_seconds),
+            **numbers,
         )
         return self.orders.begin(order)
 

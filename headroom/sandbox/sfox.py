@@ -7,8 +7,9 @@ Source: https://docs.sfox.com/websocket-api
 
 import asyncio
 import logging
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from random import Random
 from typing import Final, Self
@@ -20,18 +21,19 @@ from websockets.http11 import Request, Response
 
 from headroom.sandbox.config import SfoxConfig, account_ids
 from headroom.sandbox.control import control, is_control
-from headroom.sandbox.faults import SFOX
+from headroom.sandbox.door import HOST, Door
+from headroom.sandbox.faults import AWAY, SFOX
 from headroom.sandbox.holdings import Account
 from headroom.sandbox.journal import Journal, Sent
+from headroom.sandbox.line import Line, LineTransport
 from headroom.sandbox.market import SFOX_ASSETS, Market
-from headroom.sandbox.orders import Orderable, Orders
+from headroom.sandbox.orders import Orderable, Ordered, Orders
 from headroom.sandbox.pace import Pacer, Sleep
 from headroom.sandbox.sfox_acts import Room, SfoxActs, Subscribers
 from headroom.sandbox.sfox_faults import SfoxFaults
 from headroom.sandbox.sfox_session import SfoxSession
-from headroom.sandbox.wire import reset
+from headroom.sandbox.wire import framed, reset
 
-HOST: Final = "127.0.0.1"
 PATH: Final = "/ws"
 
 _GOING_AWAY: Final = 1001
@@ -70,14 +72,16 @@ class SfoxSandbox(Orderable):
             SFOX, self._journal, dict.fromkeys(users), clock_ns=clock_ns, sleep=sleep
         )
         self._faults = SfoxFaults(self.orders, self._market, clock_ns)
-        self._server: Server | None = None
+        self._line = Line(self.orders, sleep)
+        self._door = Door(self._listen, config.port, config.papers)
+        self._servers: list[Server] = []
         self._started_ns = 0
         self._subscribers: Subscribers = {}
         self._anyone_subscribed = asyncio.Event()
         # Held by whoever sends, so that frames, answers and lines of the journal keep one order.
         self._sending = asyncio.Lock()
         self._acts = SfoxActs(self._room())
-        self.orders.changed = self._acts.changed
+        self.orders.changed = self._changed
         self.producing: asyncio.Task[None] | None = None
         self.url = ""
         self.connections = 0
@@ -91,27 +95,13 @@ class SfoxSandbox(Orderable):
     async def __aenter__(self) -> Self:
         """Listen, and begin to produce."""
         self._journal.open()
-        # At DEBUG the library logs what it receives, and that holds the key.
-        logger = logging.getLogger("headroom.sandbox.sfox.websockets")
-        logger.setLevel(logging.WARNING)
         try:
-            self._server = await serve(
-                self._serve,
-                HOST,
-                self._config.port,
-                process_request=self._request,
-                compression=None,
-                max_size=_REQUEST_BYTES_MAX,
-                ping_interval=None,  # The venue documents no heartbeat; it answers pings.
-                close_timeout=float(self._config.close_seconds),
-                write_limit=2 * _UNREAD_BYTES_MAX,
-                logger=logger,
-            )
+            await self._door.open()
         except BaseException:
             self._journal.close()
             raise
-        port = next(iter(self._server.sockets)).getsockname()[1]
-        self.url = f"ws://{HOST}:{port}{PATH}"
+        scheme = "ws" if self._config.papers is None else "wss"
+        self.url = f"{scheme}://{HOST}:{self._door.port}{PATH}"
         self._started_ns = self._clock_ns()
         for order in self._config.faults:
             self.orders.begin(order)
@@ -130,10 +120,40 @@ class SfoxSandbox(Orderable):
             async with self._sending:  # Never between a send and its line in the journal.
                 self.producing.cancel()
             await asyncio.gather(self.producing, return_exceptions=True)
-        if self._server is not None:
-            self._server.close(code=_GOING_AWAY, reason="going away")
-            await self._server.wait_closed()
+        await self._line.stop()
+        self._door.close()
+        await asyncio.gather(*(each.close(_GOING_AWAY, "going away") for each in self._connected()))
+        await asyncio.gather(*(server.wait_closed() for server in self._servers))
         self._journal.close()
+
+    async def _listen(
+        self, port: int, context: ssl.SSLContext | None
+    ) -> tuple[int, Callable[[], object]]:
+        # At DEBUG the library logs what it receives, and that holds the key.
+        logger = logging.getLogger("headroom.sandbox.sfox.websockets")
+        logger.setLevel(logging.WARNING)
+        server = await serve(
+            self._serve,
+            HOST,
+            port,
+            ssl=context,
+            create_connection=_tapped(self._line),
+            process_request=self._request,
+            compression=None,
+            max_size=_REQUEST_BYTES_MAX,
+            ping_interval=None,  # The venue documents no heartbeat; it answers pings.
+            close_timeout=float(self._config.close_seconds),
+            write_limit=2 * _UNREAD_BYTES_MAX,
+            logger=logger,
+        )
+        self._servers.append(server)
+        bound = next(iter(server.sockets)).getsockname()[1]
+
+        def leave() -> None:
+            server.server.close()  # At once; the library would do it in a moment.
+            server.close(close_connections=False)
+
+        return bound, leave
 
     async def inject(self, text: str | bytes) -> int:
         """Send any text, or bytes as a binary message, to all subscribed; returns to how many."""
@@ -243,6 +263,12 @@ class SfoxSandbox(Orderable):
         if connection.transport.get_write_buffer_size() > _UNREAD_BYTES_MAX:
             reset(connection.transport)
             return False
+        transport = connection.transport
+        if not isinstance(transport, LineTransport) or not transport.passes:
+            return False
+        if self.orders.strike("cut-inside", sent.account):
+            transport.cut_inside(framed(sent.frame))
+            return False
         try:
             await connection.send(sent.frame)
         except ConnectionClosed:
@@ -250,8 +276,22 @@ class SfoxSandbox(Orderable):
         self._journal.write(sent)
         return True
 
+    def _send_many(self, connection: ServerConnection, frames: Sequence[Sent]) -> None:
+        """Send at once what fits, without waiting; whoever calls holds `sending`."""
+        transport = connection.transport
+        if isinstance(transport, LineTransport) and transport.passes:
+            transport.write(b"".join(framed(sent.frame) for sent in frames))
+            for sent in frames:
+                self._journal.write(sent)
+
+    def _changed(self, ordered: Ordered) -> None:
+        """A fault has begun or ended: the line's, the door's, or what the venue does itself."""
+        self._line.changed(ordered)
+        self._door.changed(ordered, self._line.begin)
+        self._acts.changed(ordered)
+
     def _connected(self) -> list[ServerConnection]:
-        return list(self._server.connections) if self._server is not None else []
+        return [each for server in self._servers for each in server.connections]
 
     def _room(self) -> Room:
         return Room(
@@ -262,7 +302,9 @@ class SfoxSandbox(Orderable):
             subscribers=self._subscribers,
             connected=self._connected,
             send=self._send_under_fault,
+            send_many=self._send_many,
             clock_ns=self._clock_ns,
+            monotonic_ns=self._monotonic_ns,
             sleep=self._sleep,
         )
 
@@ -274,5 +316,24 @@ class SfoxSandbox(Orderable):
             headers["Content-Length"] = str(len(reply.body))
             return Response(reply.status, reply.status.phrase, headers, reply.body)
         if request.path.partition("?")[0] == PATH:
-            return None
+            return self._turned_away(connection)
         return connection.respond(HTTPStatus.NOT_FOUND, "not found\n")
+
+    def _turned_away(self, connection: ServerConnection) -> Response | None:
+        for name, status in AWAY.items():
+            ordered = self.orders.strike(name)
+            if ordered is not None:
+                response = connection.respond(status, f"{status.phrase}\n")
+                response.headers["Retry-After"] = ordered.retry_after
+                return response
+        return None
+
+
+def _tapped(line: Line) -> type[ServerConnection]:
+    """The library's connection, on the line's transport."""
+
+    class Tapped(ServerConnection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(line.tap(transport))
+
+    return Tapped

@@ -1,6 +1,7 @@
 """What faults do to sFOX's open connections, at once or as soon as somebody is subscribed."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -10,10 +11,13 @@ import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from headroom.sandbox.faults import AWAY
+from headroom.sandbox.flood import Flood
+from headroom.sandbox.journal import Sent
 from headroom.sandbox.market import Market
 from headroom.sandbox.orders import Ordered, Orders
 from headroom.sandbox.pace import Sleep
-from headroom.sandbox.sfox_session import SfoxSession
+from headroom.sandbox.sfox_session import SfoxSession, updates_of
 from headroom.sandbox.wire import key_reason, reset_once_delivered
 
 if TYPE_CHECKING:
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 Subscribers = dict[ServerConnection, tuple[str, SfoxSession]]
 
 _POLICY_VIOLATION: Final = 1008
+_GOING_AWAY: Final = 1001
+_GATE: Final = frozenset({"auth-error", "auth-blocked", "refuse", "certificate", *AWAY})
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -34,7 +40,9 @@ class Room(msgspec.Struct, frozen=True):
     subscribers: Subscribers
     connected: Callable[[], list[ServerConnection]]
     send: Callable[[ServerConnection, str, str, str], Awaitable[bool]]
+    send_many: Callable[[ServerConnection, list[Sent]], None]
     clock_ns: Callable[[], int]
+    monotonic_ns: Callable[[], int]
     sleep: Sleep
 
 
@@ -77,31 +85,77 @@ class SfoxActs:
 
     async def _act(self, ordered: Ordered) -> None:
         room, name = self._room, ordered.fault.name
-        if name in {"auth-error", "auth-blocked"}:
-            # What it does later is the session's matter; there may be nobody to cut off now.
+        if name in _GATE:
+            # What it does later is a matter of who comes; there may be nobody to cut off now.
             ordered.acted = True
             await self._cut()
             return
         if not room.subscribers:
             return
         ordered.acted = True
+        if name == "flood":  # It is over when its time is.
+            self._begin(self._flood(ordered))
+            return
         match name:
             case "cut":
                 await self._cut()
+            case "close":
+                self._close(ordered.order.code or _GOING_AWAY)
             case "missed-while-away":
                 await self._cut()
                 self._change_unseen(ordered)
             case "session-ended" | "subscription-ended":
                 await self._say_ended("authenticate" if name == "session-ended" else "subscribe")
             case "key-in-close":
-                for connection in self._leaving():
-                    reason = key_reason(room.api_key)
-                    self._begin(connection.close(_POLICY_VIOLATION, reason))
+                self._close(_POLICY_VIOLATION, key_reason(room.api_key))
             case "key-in-message":
-                text = json.dumps({"notice": key_reason(room.api_key)})
-                for connection, (told, _) in list(room.subscribers.items()):
-                    await room.send(connection, told, text, name)
+                await self._say_key()
         room.orders.struck(ordered)
+
+    async def _flood(self, ordered: Ordered) -> None:
+        """Tell all accounts in turn, far more often than they change."""
+        room, flood = self._room, Flood(ordered, self._room.monotonic_ns, self._room.sleep)
+        accounts = itertools.cycle(room.market.accounts)
+        told: dict[str, tuple[int, list[str]]] = {}
+        async for count in flood.batches():
+            async with room.sending:
+                room.market.step()
+                for connection, (name, session) in list(room.subscribers.items()):
+                    if connection.transport.get_write_buffer_size() < flood.unread_bytes_max:
+                        some = itertools.islice(accounts, count)
+                        frames = [self._flooding(name, session, each, told) for each in some]
+                        room.send_many(connection, frames)
+
+    def _flooding(
+        self,
+        name: str,
+        session: SfoxSession,
+        account: "Account",
+        told: dict[str, tuple[int, list[str]]],
+    ) -> Sent:
+        changes, updates = told.get(account.user_id, (-1, []))
+        if changes != account.changes:
+            updates = updates_of(account)
+            told[account.user_id] = account.changes, updates
+        now_ns = self._room.clock_ns()
+        sequence, text = session.frame(account, now_ns, updates)
+        return Sent(
+            account=account.user_id,
+            connection=name,
+            sequence=sequence,
+            sent_ns=now_ns,
+            frame=text,
+            fault="flood",
+        )
+
+    def _close(self, code: int, reason: str = "") -> None:
+        for connection in self._leaving():
+            self._begin(connection.close(code, reason))
+
+    async def _say_key(self) -> None:
+        text = json.dumps({"notice": key_reason(self._room.api_key)})
+        for connection, (told, _) in list(self._room.subscribers.items()):
+            await self._room.send(connection, told, text, "key-in-message")
 
     async def _say_ended(self, action: str) -> None:
         for connection, (_, session) in list(self._room.subscribers.items()):

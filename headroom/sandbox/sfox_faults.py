@@ -10,6 +10,7 @@ from headroom.sandbox.holdings import Account
 from headroom.sandbox.market import Market
 from headroom.sandbox.orders import Orders
 from headroom.sandbox.sfox_session import SfoxSession, updates_of
+from headroom.sandbox.wire import padded
 
 WEB3_CURRENCY: Final = "uni"
 """The currency of a web3 entry of its own: no account holds it otherwise."""
@@ -47,6 +48,8 @@ class SfoxFaults:
             return self._wrong_order(session, account)
         fault = self._counts_anew(session, user)
         frame = self._frame(session, account, fault)
+        if large := self._orders.strike("large", user):
+            frame = Frame(frame.sequence, padded(frame.text, large.order.megabytes), "large")
         if self._orders.strike("duplicate", user):
             frame = Frame(frame.sequence, frame.text, "duplicate")
             return [frame, frame]

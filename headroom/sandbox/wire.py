@@ -8,6 +8,9 @@ import sys
 import termios
 from typing import Final
 
+from websockets.frames import Frame, Opcode
+
+from headroom.sandbox.faults import LARGE_MEGABYTES
 from headroom.sandbox.pace import Sleep
 
 # Linger on, for 0 seconds: the kernel answers a close with RST instead of FIN.
@@ -47,6 +50,19 @@ def _undelivered(transport: asyncio.WriteTransport) -> bool:
     # Bytes that the peer's kernel has not acknowledged. Linux and macOS know the same request.
     count = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
     return int.from_bytes(count, sys.byteorder) > 0
+
+
+def framed(text: str | bytes) -> bytes:
+    """A WebSocket message of a server, as its bytes: one frame, text or binary."""
+    opcode = Opcode.TEXT if isinstance(text, str) else Opcode.BINARY
+    data = text.encode() if isinstance(text, str) else text
+    return Frame(opcode, data).serialize(mask=False)
+
+
+def padded(text: str, megabytes: int | None) -> str:
+    """A JSON object with an unknown field that is so large."""
+    size = (megabytes or LARGE_MEGABYTES) * 1_000_000
+    return f'{{"padding": "{"x" * size}", {text[1:]}'
 
 
 def key_reason(api_key: str) -> str:

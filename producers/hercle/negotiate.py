@@ -9,8 +9,9 @@ from urllib.parse import SplitResult, quote, urlunsplit
 import aiohttp
 import msgspec
 
-from producers.connection import UNAUTHORISED, KeyRefused, NotOpened
+from producers.connection import UNAUTHORISED, KeyRefused, NotOpened, not_before
 from producers.errors import ConfigurationError
+from producers.manners import retry_after_seconds
 from producers.outcomes import ReconnectReason, excerpt
 from producers.settings import check_url, is_header_text, is_loopback
 from schemas.secrets import Secret
@@ -18,6 +19,7 @@ from schemas.secrets import Secret
 _REDIRECTS_MAX: Final = 5
 _ANSWER_BYTES_MAX: Final = 64 * 1024
 _SOCKET_SCHEMES: Final = {"https": "wss", "http": "ws"}
+_SOCKETS: Final = "WebSockets"
 _OK: Final = 200
 
 
@@ -44,6 +46,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 class _Transport(msgspec.Struct, rename="camel"):
     transport: str = ""
+    transfer_formats: list[str] | None = None
 
 
 class _Answer(msgspec.Struct, rename="camel"):
@@ -99,8 +102,11 @@ async def _ask(
         if response.status in UNAUTHORISED:
             raise KeyRefused(f"HTTP {response.status} on negotiate")
         if response.status != _OK:
-            detail = f"HTTP {response.status} on negotiate"
-            raise NotOpened(ReconnectReason.HANDSHAKE_REFUSED, detail)
+            told = response.headers
+            wait_seconds = retry_after_seconds(told.get("Retry-After"), told.get("Date"))
+            detail = f"HTTP {response.status} on negotiate{not_before(wait_seconds)}"
+            reason = ReconnectReason.HANDSHAKE_REFUSED
+            raise NotOpened(reason, detail, wait_seconds=wait_seconds)
         body = await _bounded(response)
         # Where several servers stand behind one name, a cookie leads to the one that answered.
         cookies = [f"{name}={morsel.coded_value}" for name, morsel in response.cookies.items()]
@@ -143,9 +149,7 @@ def _endpoint(parts: SplitResult, token: Secret, answer: _Answer, cookie: str | 
     if not connection:
         detail = "the answer to negotiate has no connection token"
         raise NotOpened(ReconnectReason.PROTOCOL_ERROR, detail)
-    transports = answer.available_transports
-    if transports is not None and all(item.transport != "WebSockets" for item in transports):
-        raise NotOpened(ReconnectReason.PROTOCOL_ERROR, "the hub offers no WebSockets")
+    _check_transports(answer.available_transports)
     query = _with(parts.query, "id=" + quote(connection, safe=""))
     scheme = _SOCKET_SCHEMES[parts.scheme]
     url = urlunsplit((scheme, parts.netloc, parts.path, query, ""))
@@ -156,6 +160,21 @@ def _endpoint(parts: SplitResult, token: Secret, answer: _Answer, cookie: str | 
         connection=Secret(connection, fleeting=True),
         cookie=cookie,
     )
+
+
+def _check_transports(offered: list[_Transport] | None) -> None:
+    """That text goes over a WebSocket there; a server that does not say is tried."""
+    if offered is None:
+        return
+    names = [item.transport for item in offered]
+    if _SOCKETS not in names:
+        only = ", ".join(names) or "nothing"
+        detail = excerpt(f"the hub offers no WebSockets, which this producer needs, but {only}")
+        raise NotOpened(ReconnectReason.PROTOCOL_ERROR, detail)
+    formats = [item.transfer_formats for item in offered if item.transport == _SOCKETS]
+    if all(each is not None and "Text" not in each for each in formats):
+        detail = "the hub takes no text over WebSockets, only a binary protocol"
+        raise NotOpened(ReconnectReason.PROTOCOL_ERROR, detail)
 
 
 def _with(query: str, parameter: str) -> str:

@@ -180,6 +180,51 @@ async def test_a_refused_upgrade_is_tried_again() -> None:
         await until(lambda: given.feed.reconnects[ReconnectReason.HANDSHAKE_REFUSED] >= 2)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_venue_that_wants_to_be_left_alone_is(status: int) -> None:
+    def full(connection: ServerConnection, request: object) -> object:
+        response = connection.respond(status, "full")
+        # Twice, as behind two proxies: the library's own look-up raises an error then.
+        response.headers["Retry-After"] = "1"
+        response.headers["Retry-After"] = "100"
+        return response
+
+    async with sfox(lambda socket: socket.wait_closed(), process_request=full) as given:
+        await until(lambda: len(given.slept) >= 3)
+    assert all(100 <= seconds <= 110 for seconds in given.slept)
+    assert "wait for 100 s" in given.told[0].doubt.reason
+
+
+@pytest.mark.parametrize(
+    ("code", "least", "most"),
+    [
+        (1000, 0, 0.5),
+        (1001, 0, 0.5),
+        (1011, 0, 0.5),
+        (1012, 5, 30),
+        (1013, 30, 33),
+        (1008, 0, 30),
+        (3000, 0, 30),
+        (4000, 0, 30),
+        (4999, 0, 30),
+    ],
+)
+async def test_how_soon_we_come_back_depends_on_the_code_of_the_close(
+    code: int, least: float, most: float
+) -> None:
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        await socket.close(code, "for a reason")
+
+    async with sfox(talk) as given:
+        await until(lambda: given.slept)
+    assert least <= given.slept[0] <= most
+    # Half a second is where the first pause of all others ends; this world's chance is above it.
+    assert (given.slept[0] > 0.5) == (most > 0.5)
+    assert given.feed.reconnects[ReconnectReason.CLOSED_BY_VENUE]
+    assert f"{code} for a reason" in [status.doubt.reason for status in given.told if status.doubt]
+
+
 async def test_a_key_is_not_taken_to_where_a_redirect_points() -> None:
     seen = []
 

@@ -121,11 +121,18 @@ async def test_a_redirect_is_followed_with_the_token_that_it_gives() -> None:
         (
             ANSWER | {"availableTransports": [{"transport": "LongPolling"}]},
             "protocol_error",
-            "no WebSockets",
+            "the hub offers no WebSockets, which this producer needs, but LongPolling",
+        ),
+        (ANSWER | {"availableTransports": []}, "protocol_error", "but nothing"),
+        (
+            ANSWER
+            | {"availableTransports": [{"transport": "WebSockets", "transferFormats": ["Binary"]}]},
+            "protocol_error",
+            "takes no text",
         ),
         ("x" * 100_000, "protocol_error", "too large"),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 async def test_answers_that_are_of_no_use(answer: object, reason: str, words: str) -> None:
     async with hub() as served:
@@ -168,6 +175,16 @@ async def test_other_statuses_are_tried_again(status: int) -> None:
         with pytest.raises(NotOpened, match=f"HTTP {status}") as caught:
             await ask(served)
     assert caught.value.reason is ReconnectReason.HANDSHAKE_REFUSED
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_wish_to_be_left_alone_is_kept(status: int) -> None:
+    async with hub() as served:
+        headers = {"Retry-After": "77"}
+        served.answers = lambda _: web.Response(status=status, headers=headers)
+        with pytest.raises(NotOpened, match="asks us to wait for 77 s") as caught:
+            await ask(served)
+    assert caught.value.wait_seconds == 77.0
 
 
 async def test_a_hub_that_is_not_there_is_tried_again() -> None:

@@ -58,6 +58,18 @@ def test_no_minute_sees_more_attempts_or_requests_than_the_venue_allows(
     assert 2 * ATTEMPTS_PER_MINUTE <= REQUESTS_PER_MINUTE
 
 
+def test_who_is_asked_to_stay_away_does_and_comes_back_at_some_time_after_that() -> None:
+    backoff = Backoff(Random(1))
+    pauses = [backoff.pause_seconds(at_least_seconds=100.0) for _ in range(50)]
+    assert all(100 < pause <= 110 for pause in pauses)
+    assert len(set(pauses)) == 50
+    pauses = [
+        Backoff(Random(n)).pause_seconds(patient=True, at_least_seconds=5.0) for n in range(200)
+    ]
+    assert 5 <= min(pauses) < 6
+    assert 29 < max(pauses) <= 30
+
+
 def test_below_the_limit_nobody_waits() -> None:
     bound = RateBound(2, window_seconds=60.0)
     bound.note(0.0)

@@ -38,18 +38,20 @@ async def sfox_subscribe(client, key):
     assert answer["type"] == "success"
 
 
-async def http(url, method="GET", headers=None):
-    """One HTTP request over a plain socket: the status and the body."""
+async def http(url, method="GET", headers=None, *, head=False):
+    """One HTTP request over a plain socket: the status and the body, or with `head` the headers."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     writer.write("\r\n".join([*lines, "Content-Length: 0", "", ""]).encode())
-    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    said, _, body = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
     await writer.wait_closed()
-    return int(head.split()[1]), body.decode()
+    lines = [line.partition(": ") for line in said.decode().split("\r\n")[1:]]
+    found = {name.lower(): value for name, _, value in lines}
+    return int(said.split()[1]), found if head else body.decode()
 
 
 def bearer(key):

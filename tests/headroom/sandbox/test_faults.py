@@ -187,7 +187,8 @@ async def test_the_option_of_the_command(tmp_path):
 def test_every_fault_is_ordered_by_a_test():
     """Each has a sentence, a kind, and a test of its venue that names it."""
     for venue, table in (("sfox", SFOX), ("hercle", HERCLE)):
-        text = (TESTS / f"test_{venue}_faults.py").read_text(encoding="utf-8")
+        names = (f"test_{venue}_faults.py", "test_line_faults.py")
+        text = "".join((TESTS / name).read_text(encoding="utf-8") for name in names)
         for name, fault in table.items():
             assert fault.name == name
             assert fault.does

@@ -96,7 +96,7 @@ async def test_a_token_opens_one_connection_of_its_own_user():
 
 @pytest.mark.parametrize(
     "handshake",
-    ['{"protocol":"messagepack","version":1}', '{"protocol":"json","version":2}', "{}", "[]", "x"],
+    ['{"protocol":"messagepack","version":1}', '{"protocol":"json","version":3}', "{}", "[]", "x"],
 )
 async def test_a_handshake_that_is_refused_says_why_and_ends(handshake):
     """The answer has an error, and the connection is closed."""

@@ -119,6 +119,54 @@ async def test_a_redirect_leads_to_a_token_that_is_refused_once(tmp_path):
         assert "connectionToken" in json.loads((await status_of(seen.sandbox.url, KEY))[1])
 
 
+@pytest.mark.parametrize("name", ["goodbye", "goodbye-return"])
+async def test_a_goodbye_says_whether_to_come_back(tmp_path, name):
+    """The hub's message first, then the WebSocket's own close."""
+    async with Watched(tmp_path) as seen:
+        seen.sandbox.order(name)
+        (last,) = [json.loads(m) for m in await seen.client.rest()]
+        assert last == {"type": 7} | ({"allowReconnect": True} if name[7:] else {})
+        assert seen.client.socket.close_code == 1001
+        await seen.the_other_is_well()
+
+
+async def test_a_redirect_leads_on_with_a_token_that_is_accepted(tmp_path):
+    """Once; its token opens the WebSocket, too."""
+    async with Watched(tmp_path) as seen:
+        seen.sandbox.order("redirect")
+        await read_to_the_close(seen.client.socket)
+        answer = await negotiate(seen.sandbox.url, KEY)
+        assert set(answer) == {"url", "accessToken"}
+        async with HercleClient(answer["url"], answer["accessToken"]) as client:
+            assert await client.balances()
+        assert "connectionToken" in await negotiate(seen.sandbox.url, KEY)
+
+
+async def test_redirects_without_end(tmp_path):
+    """Each leads to the next, until it is over."""
+    async with Watched(tmp_path) as seen:
+        seen.sandbox.order("redirect-loop")
+        await read_to_the_close(seen.client.socket)
+        url, key = seen.sandbox.url, KEY
+        for _ in range(9):
+            answer = await negotiate(url, key)
+            url, key = answer["url"], answer["accessToken"]
+        seen.sandbox.clear("redirect-loop")
+        assert "connectionToken" in await negotiate(url, key)
+
+
+async def test_a_hub_that_offers_long_polling_alone(tmp_path):
+    """Of the three transports that there are."""
+    async with Watched(tmp_path) as seen:
+        seen.sandbox.order("long-polling")
+        await read_to_the_close(seen.client.socket)
+        (offered,) = (await negotiate(seen.sandbox.url, KEY))["availableTransports"]
+        assert offered["transport"] == "LongPolling"
+        seen.sandbox.clear("long-polling")
+        async with HercleClient(seen.sandbox.url, KEY) as client:
+            assert await client.balances()
+
+
 async def test_a_question_is_completed_with_an_error(tmp_path):
     """And nothing else is said."""
     async with Watched(tmp_path) as seen:
