@@ -171,7 +171,7 @@ class Feed:
                 return
             pause_seconds = self._pause_seconds(ended)
             what = f"{ended.reason} ({ended.detail}); trying again in {pause_seconds:.1f} s"
-            self._do(what, pause_seconds, is_due_wait=ended.patient)
+            self._do(what, pause_seconds, is_due_wait=ended.patient or ended.wait_seconds > 0)
             self._tell(ended, pause_seconds)
 
     def _do(self, what: str, seconds: float = _FOREVER, *, is_due_wait: bool = False) -> None:

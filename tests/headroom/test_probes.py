@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -143,7 +144,7 @@ class Served:
                 self._known.set()
                 await self._over.wait()
 
-    def __enter__(self) -> "Served":
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._known.wait(20)
         return self
