@@ -22,7 +22,7 @@ from producers.connection import (
 )
 from producers.errors import WrongKey
 from producers.health import Doing, LineHealth
-from producers.line import Line, World
+from producers.line import Line, World, told_of
 from producers.outcomes import (
     Confirmed,
     Count,
@@ -205,7 +205,11 @@ class Feed:
         if ended.reason is ReconnectReason.OVERSIZE:
             world.metrics.oversize.labels(venue).inc()
         words = "%s: %s (%s); trying again in %.1f s"
-        world.log.warning(words, self._line.name, ended.reason, ended.detail, pause_seconds)
+        world.log.warning(
+            words,
+            *(self._line.name, ended.reason, ended.detail, pause_seconds),
+            extra={**told_of(self._line), "reason": str(ended.reason)},
+        )
         self._carrier.tell()
 
     async def _one_connection(self) -> Reconnect | None:
@@ -355,7 +359,9 @@ class Feed:
         self._patience.accepted()
         self._condition.established()
         self._world.metrics.connected.labels(self._line.venue.name).inc()
-        self._world.log.info("%s: connected, epoch %d", self._line.name, self._condition.epoch)
+        epoch = self._condition.epoch
+        extra = {**told_of(self._line), "epoch": epoch}
+        self._world.log.info("%s: connected, epoch %d", self._line.name, epoch, extra=extra)
         self._carrier.tell()
 
     def _lost(self, ended: Reconnect | None) -> None:

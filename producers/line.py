@@ -55,6 +55,11 @@ class Line(Protocol):
         """A new state machine for a new connection."""
 
 
+def told_of(line: Line) -> dict[str, str]:
+    """What a line of the log has beside its words (its `extra`)."""
+    return {"venue": line.venue.name, "connection": line.connection}
+
+
 class Lines(msgspec.Struct, frozen=True):
     """All lines of a producer to a venue.
 
