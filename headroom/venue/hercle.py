@@ -13,6 +13,7 @@ from headroom.venue.module import Shown, required
 from headroom.venue.simulated import fault_option, run_sandbox, sandbox_options
 from producers import hercle
 from producers.line import Lines
+from producers.reach import check_reach
 from schemas.secrets import Secret
 
 _POLL_SECONDS_MAX: Final = 3_600
@@ -26,10 +27,12 @@ def lines(environment: Environment) -> Lines:
         api_keys=tuple(Secret(key.strip()) for key in keys if key.strip()),
         client_id=environment.text("HERCLE_CLIENT_ID") or "headroom",
         url=environment.text("HERCLE_URL") or hercle.HERCLE_URL,
+        ca_file=environment.text("CA_FILE"),
         poll_seconds=environment.number(
             "HERCLE_POLL_SECONDS", Decimal(1), Decimal, hercle.POLL_SECONDS_MIN, _POLL_SECONDS_MAX
         ),
     )
+    check_reach(settings.url, settings.ca_file)
     return hercle.lines(settings)
 
 

@@ -13,6 +13,7 @@ from headroom.venue.module import Shown, required
 from headroom.venue.simulated import fault_option, run_sandbox, sandbox_options
 from producers import sfox
 from producers.line import Lines
+from producers.reach import check_reach
 
 
 def lines(environment: Environment) -> Lines:
@@ -20,7 +21,9 @@ def lines(environment: Environment) -> Lines:
     settings = sfox.SfoxSettings(
         api_key=required(environment, "SFOX_API_KEY"),
         url=environment.text("SFOX_URL") or sfox.SFOX_URL,
+        ca_file=environment.text("CA_FILE"),
     )
+    check_reach(settings.url, settings.ca_file)
     return sfox.lines(settings)
 
 

@@ -37,6 +37,7 @@ class HercleSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: str = HERCLE_URL
     poll_seconds: Decimal = Decimal(1)
     deadlines: Deadlines = Deadlines()
+    ca_file: str | None = None
 
     def __post_init__(self) -> None:
         check_url(self.url, setting="HEADROOM_HERCLE_URL", schemes=("https", "http"))
@@ -94,15 +95,18 @@ class HercleLine:
         """Negotiate, then a WebSocket; the token is in the Authorization header of both."""
         deadlines = self._settings.deadlines
         endpoint = await negotiate(
-            self._settings.url, self._api_key, timeout_seconds=deadlines.open_seconds
+            self._settings.url,
+            self._api_key,
+            timeout_seconds=deadlines.open_seconds,
+            ca_file=self._settings.ca_file,
         )
         self._endpoints.append(endpoint)
         try:
             return await open_socket(
                 endpoint.url,
-                host=endpoint.host,
                 headers=endpoint.headers(),
                 deadlines=deadlines,
+                ca_file=self._settings.ca_file,
                 separator_bytes=len(signalr.SEPARATOR),
             )
         except InvalidStatus as error:

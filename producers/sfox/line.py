@@ -1,7 +1,6 @@
 """The line to sFOX: what it must be told, and how it is opened."""
 
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -23,6 +22,7 @@ class SfoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     api_key: Secret
     url: str = SFOX_URL
     deadlines: Deadlines = Deadlines()
+    ca_file: str | None = None
 
     def __post_init__(self) -> None:
         check_url(self.url, setting="HEADROOM_SFOX_URL", schemes=("wss", "ws"))
@@ -62,9 +62,10 @@ class SfoxLine:
 
     async def open(self) -> Socket:
         """A WebSocket; the key goes in the first message, not in a header."""
-        url, deadlines = self._settings.url, self._settings.deadlines
-        host = urlsplit(url).hostname or ""
-        return await open_socket(url, host=host, headers={}, deadlines=deadlines)
+        given = self._settings
+        return await open_socket(
+            given.url, headers={}, deadlines=given.deadlines, ca_file=given.ca_file
+        )
 
     def session(self) -> SfoxSession:
         """A new state machine."""
