@@ -16,8 +16,8 @@ from producers.errors import ConfigurationError
 from producers.manners import asks_for_patience, retry_after_seconds, seconds_after
 from producers.outcomes import Reconnect, ReconnectReason, excerpt
 from producers.reach import (
-    HAPPY_EYEBALLS_SECONDS,
     SECURE,
+    dial,
     proxy_for,
     tls_context,
     why_not_trusted,
@@ -131,6 +131,9 @@ async def open_socket(
     beyond: dict[str, Any] = (
         {"proxy_ssl": context} if proxy is not None and proxy.startswith("https:") else {}
     )
+    if proxy is None:
+        async with asyncio.timeout(deadlines.open_seconds):
+            beyond["sock"] = await dial(urlsplit(url))
     opened = await _Connect(
         url,
         create_connection=Socket,
@@ -144,8 +147,6 @@ async def open_socket(
         ping_timeout=deadlines.pong_seconds,
         close_timeout=deadlines.close_seconds,
         proxy=proxy,
-        # The first address of a name may lead nowhere.
-        happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS,
         logger=logging.getLogger("websockets.client"),
         **beyond,
     )

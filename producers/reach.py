@@ -3,11 +3,14 @@
 Both are asked for anew with each connection, so that a changed file counts with the next one.
 """
 
+import asyncio
+import socket
 import ssl
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from aiohappyeyeballs import start_connection
 from aiohttp import ClientConnectorCertificateError
 
 from producers.errors import ConfigurationError
@@ -19,7 +22,7 @@ HAPPY_EYEBALLS_SECONDS: Final = 0.25
 """After so long the next address of a name is tried beside the first one (RFC 8305, section 8)."""
 SECURE: Final = frozenset({"wss", "https"})
 _VARIABLES: Final = {"wss": "WSS_PROXY", "https": "HTTPS_PROXY", "all": "ALL_PROXY"}
-_PORT: Final = 443
+_PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
@@ -50,7 +53,7 @@ def proxy_for(parts: SplitResult) -> str | None:
     host = parts.hostname or ""
     if parts.scheme not in SECURE or is_loopback(host):
         return None
-    if proxy_bypass(f"{host}:{parts.port or _PORT}"):
+    if proxy_bypass(f"{host}:{parts.port or _PORTS[parts.scheme]}"):
         return None
     given = getproxies()
     for name, variable in _VARIABLES.items():
@@ -74,6 +77,20 @@ def _checked(text: str, variable: str) -> str:
     if parts.username and parts.password is None:
         raise ConfigurationError(variable, "has a user without a password")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+async def dial(parts: SplitResult) -> socket.socket:
+    """A connection to the host of a URL: to whichever of its addresses answers first.
+
+    The first one may lead nowhere, without a word (an IPv6 that is not routed): the next is tried
+    beside it. Raises OSError.
+    """
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return await start_connection(
+        found, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, interleave=1, loop=loop
+    )
 
 
 def why_not_trusted(error: BaseException) -> str | None:
