@@ -19,8 +19,13 @@ EXIT_MISTAKE = 2
 _WAYS: Final = {"LogChanged": "headroom resume", "ChangelogCut": "headroom replay"}
 
 
-def run(main: Callable[[asyncio.Event], Awaitable[T]]) -> T:
-    """Run `main` with an event that SIGINT and SIGTERM set; a second signal interrupts at once."""
+def run(
+    main: Callable[[asyncio.Event], Awaitable[T]], *, hung_up: asyncio.Event | None = None
+) -> T:
+    """Run `main` with an event that SIGINT and SIGTERM set; a second signal interrupts at once.
+
+    SIGHUP sets `hung_up`; without one it ends the process, as ever.
+    """
 
     async def with_signals() -> T:
         stop = asyncio.Event()
@@ -32,6 +37,8 @@ def run(main: Callable[[asyncio.Event], Awaitable[T]]) -> T:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, told_to_stop, number)
+        if hung_up is not None:
+            loop.add_signal_handler(signal.SIGHUP, hung_up.set)
         return await main(stop)
 
     return asyncio.run(with_signals())

@@ -22,6 +22,7 @@ from producers.connection import (
 )
 from producers.errors import WrongKey
 from producers.health import Doing, LineHealth
+from producers.keys import LineKey
 from producers.line import Line, World, told_of
 from producers.outcomes import (
     Confirmed,
@@ -38,13 +39,12 @@ from producers.outcomes import (
     Session,
 )
 from producers.pace import Backoff, DoubtPace, Patience
-from producers.waiting import in_turn, pause, unless_stopped
+from producers.waiting import Overdue, in_turn, pause, unless_stopped
 from schemas.feeds import FeedStatus
 
 T = TypeVar("T")
 
 _NS_PER_S: Final = 1_000_000_000
-_OVERDUE_SECONDS: Final = 5.0
 # Beyond any of a line's own deadlines.
 _OPENING_SECONDS: Final = 120.0
 _LEAVING_SECONDS: Final = 60.0
@@ -58,25 +58,6 @@ _REFUSALS: Final = {
     ReconnectReason.KEY_REFUSED: "key",
     ReconnectReason.HANDSHAKE_REFUSED: "connection",
 }
-
-
-class Overdue:
-    """How long what is there to be read comes before a deadline that has passed.
-
-    Who was late himself may have the answer in his socket; but a venue that never stops talking
-    must not keep a deadline off for ever.
-    """
-
-    def __init__(self) -> None:
-        self._since: float | None = None
-
-    def is_up(self, wait_seconds: float, now: float) -> bool:
-        """Whether the deadline, which is `wait_seconds` away, comes first."""
-        if wait_seconds > 0:
-            self._since = None
-            return False
-        self._since = now if self._since is None else self._since
-        return now - self._since > _OVERDUE_SECONDS
 
 
 class Feed:
@@ -106,6 +87,8 @@ class Feed:
         self._leave: Reconnect | None = None
         self._left_in_doubt = False
         self._superseded = asyncio.Event()
+        self._rekeyed = asyncio.Event()
+        self._key = LineKey(world.key_ring, line.connection)
         self._why_anew = _STARTED
         self._carrier = Carrier(line, world, self._condition)
         self._doing = Doing("about to begin", world.monotonic() + _OPENING_SECONDS)
@@ -150,6 +133,23 @@ class Feed:
         """Begin anew: somebody else's frames, of a later epoch, outrank those of this run."""
         self._superseded.set()
 
+    def rekeyed(self, *, at_once: bool) -> None:
+        """The keys were read again: perhaps another one is there for this line.
+
+        Who waits after a refusal tries it; with `at_once` the present one, too, and a connection
+        that stands with another key is made anew.
+        """
+        if at_once or self._key.is_other:
+            self._key.again.set()
+        if at_once and self._key.is_other:
+            self._rekeyed.set()
+
+    async def until_another_key(self) -> None:
+        """Wait for another key, where this line was given up for its own."""
+        await self._key.until_other()
+        self._is_given_up = False
+        self._patience = Patience(self._world.rng, self._line.refused_seconds)
+
     def overflowed(self) -> None:
         """Frames were lost on their way: what was told up to here may not be the newest."""
         detail = "frames were lost: the spool has no room"
@@ -160,7 +160,9 @@ class Feed:
         pause_seconds = 0.0
         while not self._world.stop.is_set():
             if pause_seconds:
-                await pause(self._world, pause_seconds)
+                refused = self._condition.state == "refused"
+                unless = self._key.again if refused else None
+                await pause(self._world, pause_seconds, unless=unless)
             self._do("waiting for its turn, within the venue's limits", is_due_wait=True)
             await in_turn(self._world, self._world.attempts)
             if self._world.stop.is_set():
@@ -186,6 +188,9 @@ class Feed:
                 patient=ended.patient, at_least_seconds=ended.wait_seconds
             )
         self._condition.refused(ended.detail)
+        if self._key.is_other_once_read(self._world.log):
+            self._patience = Patience(self._world.rng, self._line.refused_seconds)
+            return self._backoff.pause_seconds()
         pause_seconds = self._patience.pause_seconds()
         if pause_seconds is None:
             self._is_given_up = True
@@ -214,6 +219,8 @@ class Feed:
 
     async def _one_connection(self) -> Reconnect | None:
         """A connection's whole life; None where it ended because we were told to stop."""
+        self._key.use()
+        self._rekeyed.clear()
         try:
             socket = await unless_stopped(self._world.stop, self._line.open())
         except KeyRefused as refused:
@@ -252,6 +259,8 @@ class Feed:
         if self._superseded.is_set():
             detail = "another connection told of the same accounts under a later epoch, and is gone"
             return Reconnect(ReconnectReason.SUPERSEDED, detail)
+        if self._rekeyed.is_set():
+            return Reconnect(ReconnectReason.KEY_CHANGED, "there is another key")
         return why_closed(closed)
 
     async def _listen(self, socket: Socket, session: Session) -> Reconnect:
@@ -261,6 +270,7 @@ class Feed:
         helpers = [
             asyncio.create_task(close_at(world.stop, socket)),
             asyncio.create_task(close_at(self._superseded, socket)),
+            asyncio.create_task(close_at(self._rekeyed, socket)),
             # Beside the listening: a venue that does not read must not keep us from reading.
             asyncio.create_task(self._send_all(outbox, socket)),
         ]

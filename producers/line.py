@@ -10,6 +10,7 @@ import msgspec
 
 from producers.connection import Socket
 from producers.epochs import EpochSource
+from producers.keys import Keys
 from producers.metrics import ProducerMetrics
 from producers.outcomes import Session
 from producers.pace import RateBound
@@ -64,7 +65,8 @@ class Lines(msgspec.Struct, frozen=True):
     """All lines of a producer to a venue.
 
     `attempts` bounds how often the venue is dialled, `requests` what is said to it; both are shared
-    by all lines. `keys` is a fingerprint of the keys, which tells none of them.
+    by all lines. `keys` is a fingerprint of the keys, which tells none of them; `key_ring` the keys
+    themselves, where they may change.
     """
 
     venue: Venue
@@ -72,6 +74,7 @@ class Lines(msgspec.Struct, frozen=True):
     attempts: RateBound
     requests: RateBound
     keys: str = ""
+    key_ring: Keys | None = None
 
 
 class World(msgspec.Struct, frozen=True):
@@ -79,7 +82,7 @@ class World(msgspec.Struct, frozen=True):
 
     `attempts` and `requests` are those of `Lines`. `tell` gets a line's status at every change of
     its state. `instance` tells the producer from others of the venue. `handed_over` is called after
-    each frame that was published.
+    each frame that was published. `key_ring` is that of `Lines`.
     """
 
     clock_ns: Callable[[], int]
@@ -96,3 +99,4 @@ class World(msgspec.Struct, frozen=True):
     tell: Callable[[FeedStatus], object]
     instance: str = ""
     handed_over: Callable[[], object] = lambda: None
+    key_ring: Keys | None = None

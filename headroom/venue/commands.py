@@ -37,9 +37,12 @@ def producer(module: Module) -> click.Command:
         kafka = settings.kafka
         arguments, follow = kafka.arguments(), Reader.of(kafka)
         lines = module.lines(Environment(os.environ))
+        read_keys = asyncio.Event()
+        # A terminal that is closed ends a producer whose keys cannot be read again.
+        can_change = lines.key_ring is not None and lines.key_ring.can_change
 
         async def carry(stop: asyncio.Event) -> None:
-            around = _surroundings(stop)
+            around = _surroundings(stop, read_keys)
             async with _probed(settings, around):
                 await check_credentials(arguments)
                 report = await produce(
@@ -52,7 +55,7 @@ def producer(module: Module) -> click.Command:
                 )
             log.info("%s", report)
 
-        run(carry)
+        run(carry, hung_up=read_keys if can_change else None)
 
     name = module.__name__.rpartition(".")[2]
     return click.Command(name, callback=command, help=inspect.getdoc(module.lines))
@@ -69,7 +72,7 @@ async def _probed(settings: Settings, around: Surroundings) -> AsyncIterator[Non
             yield
 
 
-def _surroundings(stop: asyncio.Event) -> Surroundings:
+def _surroundings(stop: asyncio.Event, read_keys: asyncio.Event) -> Surroundings:
     return {
         "stop": stop,
         "clock_ns": time.time_ns,
@@ -80,4 +83,5 @@ def _surroundings(stop: asyncio.Event) -> Surroundings:
         "log": log,
         "reaching": keep_reaching,
         "health": Health(time.monotonic),
+        "read_keys": read_keys,
     }

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from producers.connection import Socket, open_socket
+from producers.keys import Keys, ReadAgain
 from producers.line import Lines
 from producers.pace import ATTEMPTS_PER_MINUTE, BLOCK_SECONDS, REQUESTS_PER_MINUTE, RateBound
 from producers.settings import Deadlines, check_key, check_url, fingerprint
@@ -32,8 +33,9 @@ class SfoxSettings(msgspec.Struct, frozen=True, kw_only=True):
 class SfoxLine:
     """The line to sFOX: one WebSocket, one key."""
 
-    def __init__(self, settings: SfoxSettings) -> None:
+    def __init__(self, settings: SfoxSettings, keys: Keys | None = None) -> None:
         self._settings = settings
+        self._keys = keys or Keys([settings.api_key])
 
     @property
     def venue(self) -> Venue:
@@ -70,15 +72,17 @@ class SfoxLine:
     def session(self) -> SfoxSession:
         """A new state machine."""
         answer_seconds = self._settings.deadlines.answer_seconds
-        return SfoxSession(self._settings.api_key, answer_seconds=answer_seconds)
+        return SfoxSession(self._keys.of(self.connection), answer_seconds=answer_seconds)
 
 
-def lines(settings: SfoxSettings) -> Lines:
-    """The one line to sFOX, within the limits that it documents."""
+def lines(settings: SfoxSettings, read_again: ReadAgain | None = None) -> Lines:
+    """The one line to sFOX, within the limits that it documents; `read_again` is for its key."""
+    keys = Keys([settings.api_key], read_again)
     return Lines(
         SFOX,
-        [SfoxLine(settings)],
+        [SfoxLine(settings, keys)],
         attempts=RateBound(ATTEMPTS_PER_MINUTE),
         requests=RateBound(REQUESTS_PER_MINUTE),
         keys=fingerprint([settings.api_key]),
+        key_ring=keys,
     )
