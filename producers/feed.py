@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.protocol import State
@@ -41,8 +41,6 @@ from producers.outcomes import (
 from producers.pace import Backoff, DoubtPace, Patience
 from producers.waiting import Overdue, in_turn, pause, unless_stopped
 from schemas.feeds import FeedStatus
-
-T = TypeVar("T")
 
 _NS_PER_S: Final = 1_000_000_000
 # Beyond any of a line's own deadlines.
@@ -93,6 +91,7 @@ class Feed:
         self._carrier = Carrier(line, world, self._condition)
         self._doing = Doing("about to begin", world.monotonic() + _OPENING_SECONDS)
         self._is_given_up = False
+        self._asked_to_stay_away = False
         self.connections = 0
         self.reconnects: Counter[ReconnectReason] = Counter()
 
@@ -157,12 +156,11 @@ class Feed:
 
     async def run(self) -> None:
         """Connect, listen, and connect again, until `stop` is set."""
-        pause_seconds = 0.0
+        pause_seconds = self._still_away_seconds()
         while not self._world.stop.is_set():
             if pause_seconds:
-                refused = self._condition.state == "refused"
-                unless = self._key.again if refused else None
-                await pause(self._world, pause_seconds, unless=unless)
+                asked = self._asked_to_stay_away
+                await pause(self._world, pause_seconds, unless=None if asked else self._key.again)
             self._do("waiting for its turn, within the venue's limits", is_due_wait=True)
             await in_turn(self._world, self._world.attempts)
             if self._world.stop.is_set():
@@ -176,14 +174,27 @@ class Feed:
             self._do(what, pause_seconds, is_due_wait=ended.patient or ended.wait_seconds > 0)
             self._tell(ended, pause_seconds)
 
+    def _still_away_seconds(self) -> float:
+        """How long to stay away because of what an earlier process was told."""
+        bounds = self._world.bounds
+        seconds, for_key = (0.0, False) if bounds is None else bounds.away(self._line.connection)
+        if seconds:
+            self._asked_to_stay_away = not for_key
+            words = f"the venue has sent us away; it is not dialled for another {seconds:.0f} s"
+            self._world.log.info("%s: %s", self._line.name, words)
+            self._do(words, seconds, is_due_wait=not for_key)
+        return seconds
+
     def _do(self, what: str, seconds: float = _FOREVER, *, is_due_wait: bool = False) -> None:
         self._doing = Doing(what, self._world.monotonic() + seconds, is_due_wait)
 
     def _pause_seconds(self, ended: Reconnect) -> float:
         """How long to stay away; raises WrongKey where nothing is gained by coming back."""
         self._count_refusal(ended.reason)
+        self._asked_to_stay_away = ended.wait_seconds > 0
         if ended.reason is not ReconnectReason.KEY_REFUSED:
             self._condition.lost(ended.detail)
+            self._remember(ended.wait_seconds)
             return self._backoff.pause_seconds(
                 patient=ended.patient, at_least_seconds=ended.wait_seconds
             )
@@ -192,11 +203,16 @@ class Feed:
             self._patience = Patience(self._world.rng, self._line.refused_seconds)
             return self._backoff.pause_seconds()
         pause_seconds = self._patience.pause_seconds()
+        self._remember(pause_seconds or max(self._line.refused_seconds), for_key=True)
         if pause_seconds is None:
             self._is_given_up = True
             self._carrier.tell()
             raise WrongKey(self._line.venue.name, self._line.name, ended.detail)
         return pause_seconds
+
+    def _remember(self, seconds: float, *, for_key: bool = False) -> None:
+        if seconds and self._world.bounds is not None:
+            self._world.bounds.stay_away(self._line.connection, seconds, for_key=for_key)
 
     def _count_refusal(self, reason: ReconnectReason) -> None:
         if (what := _REFUSALS.get(reason)) is not None:

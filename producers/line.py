@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from producers.bounds import Bounds
 from producers.connection import Socket
 from producers.epochs import EpochSource
 from producers.keys import Keys
@@ -82,7 +83,8 @@ class World(msgspec.Struct, frozen=True):
 
     `attempts` and `requests` are those of `Lines`. `tell` gets a line's status at every change of
     its state. `instance` tells the producer from others of the venue. `handed_over` is called after
-    each frame that was published. `key_ring` is that of `Lines`.
+    each frame that was published. `key_ring` is that of `Lines`, `bounds` what
+    lasts of the venue's limits.
     """
 
     clock_ns: Callable[[], int]
@@ -100,3 +102,4 @@ class World(msgspec.Struct, frozen=True):
     instance: str = ""
     handed_over: Callable[[], object] = lambda: None
     key_ring: Keys | None = None
+    bounds: Bounds | None = None

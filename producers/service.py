@@ -12,6 +12,7 @@ import msgspec
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
+from producers.bounds import Bounds, Store
 from producers.epochs import EpochSource, greatest_epoch
 from producers.errors import WrongKey
 from producers.feed import Feed
@@ -57,7 +58,8 @@ class Surroundings(TypedDict):
 
     `clock_ns` is time since 1970, `monotonic` in seconds. `reaching` keeps what writes reaching a
     Kafka that moves. `health` is told how it goes. Who sets `read_keys` has keys read again, and
-    connections made anew for which there is another one.
+    connections made anew for which there is another one. `bounds` is where it is kept how often
+    the venue was dialled.
     """
 
     stop: asyncio.Event
@@ -70,6 +72,7 @@ class Surroundings(TypedDict):
     reaching: NotRequired[Reaching]
     health: NotRequired[Health]
     read_keys: NotRequired[asyncio.Event]
+    bounds: NotRequired[Store]
 
 
 async def produce(
@@ -139,6 +142,16 @@ async def produce(
             monotonic=around["monotonic"],
             log=around["log"],
         )
+        bounds = Bounds(
+            around.get("bounds"),
+            attempts=lines.attempts,
+            requests=lines.requests,
+            keys=lines.keys,
+            clock_ns=around["clock_ns"],
+            monotonic=around["monotonic"],
+            log=around["log"],
+        )
+        bounds.restore()
         latency = Latency(
             publisher,
             metrics.send_seconds.labels(venue.name).observe,
@@ -160,6 +173,7 @@ async def produce(
             instance=instance,
             handed_over=latency.handed_over,
             key_ring=lines.key_ring,
+            bounds=bounds,
         )
         feeds += [
             Feed(line, world, neighbours.accounts_of(line.connection)) for line in lines.lines

@@ -25,6 +25,8 @@ async def in_turn(world: World, bound: RateBound) -> None:
         wait_seconds = bound.wait_seconds(world.monotonic())
         if wait_seconds <= 0:
             bound.note(world.monotonic())
+            if world.bounds is not None:
+                world.bounds.used(bound)
             return
         await pause(world, wait_seconds)
 

@@ -21,6 +21,7 @@ from headroom.reaching import check_credentials, keep_reaching
 from headroom.running import run
 from headroom.settings import Environment, Settings
 from headroom.venue.module import Module
+from producers.bounds import FileStore
 from producers.health import Health
 from producers.publisher import SpoolSettings
 from producers.service import Surroundings, produce
@@ -43,6 +44,8 @@ def producer(module: Module) -> click.Command:
 
         async def carry(stop: asyncio.Event) -> None:
             around = _surroundings(stop, read_keys)
+            # Beside the spool: on the volume that stays.
+            around["bounds"] = FileStore(settings.spool_dir / lines.venue.name / "bounds.json")
             async with _probed(settings, around):
                 await check_credentials(arguments)
                 report = await produce(
