@@ -50,8 +50,6 @@ _SILENT_SECONDS: Final = 120.0
 _FOREVER: Final = float("inf")
 _STOPPED: Final = "the producer was stopped"
 _STARTED: Final = "the producer was started"
-
-
 _REFUSALS: Final = {
     ReconnectReason.KEY_REFUSED: "key",
     ReconnectReason.HANDSHAKE_REFUSED: "connection",
