@@ -63,9 +63,9 @@ class _Run:
 
     def through(self) -> dict[str, Any]:
         """As fast as it goes."""
-        options, count = self._options, self._options.frames_count
+        options, count = self._options, self._options.producer_frames
         with self.started(count, options.frame_bytes) as (venue, contender):
-            begun, cpu, before = time.monotonic(), cpu_seconds(contender.pid), self._written()
+            begun, cpu, before = time.monotonic(), cpu_seconds(contender.pid), self.written()
             os.kill(venue.pid, signal.SIGUSR1)
             self.wait(contender, before + count, options.deadline)
             seconds = time.monotonic() - begun
@@ -87,11 +87,13 @@ class _Run:
         environment = {"PYTHONPATH": str(ROOT)}
         log = folder / f"venue-{time.time_ns()}.log"
         count = ("--frames", str(frames), "--bytes", str(size), "--rate", str(rate))
-        serving = [sys.executable, "-m", "benchmarks.venue", *count]
+        serving = [sys.executable, "-P", "-m", "benchmarks.venue", *count]
         with Contender(serving, log, environment) as venue:
+            port = None
             for _ in until(60, "the venue is up"):
                 venue.check()
-                if port := venue.said("port"):
+                port = venue.said("port")
+                if port is not None:
                     break
             command, settings = self._command(f"ws://127.0.0.1:{port}/ws")
             with Contender(command, log.with_suffix(f".{self._name}.log"), settings) as contender:
@@ -106,10 +108,11 @@ class _Run:
         """Until so many records are there."""
         for _ in until(deadline, "all frames are in Kafka", poll_seconds=0.02):
             contender.check()
-            if self._written() >= count:
+            if self.written() >= count:
                 return
 
-    def _written(self) -> int:
+    def written(self) -> int:
+        """How many records are there."""
         return sum(self._running.cluster.ends(self._topic, committed_only=False).values())
 
     def _command(self, url: str) -> tuple[list[str | Path], dict[str, str]]:
@@ -117,9 +120,9 @@ class _Run:
         if self._name == _BARE:
             module = "benchmarks.contenders.socket_to_kafka"
             given = ["--bootstrap", bootstrap, "--url", url, "--topic", self._topic]
-            return [sys.executable, "-m", module, *given], {"PYTHONPATH": str(ROOT)}
+            return [sys.executable, "-P", "-m", module, *given], {"PYTHONPATH": str(ROOT)}
         root = ROOT if self._name == _HEADROOM else Path(self._options.baseline).absolute()
-        return [sys.executable, "-m", "headroom", "produce", "sfox"], {
+        return [sys.executable, "-P", "-m", "headroom", "produce", "sfox"], {
             "PYTHONPATH": str(root),
             "HEADROOM_KAFKA_BOOTSTRAP": bootstrap,
             "HEADROOM_SFOX_URL": url,
@@ -134,7 +137,7 @@ def _away(running: Bench, options: argparse.Namespace) -> dict[str, Any]:
     run = _Run(running, options, _HEADROOM)
     count = _AWAY_RATE * (3 if options.quick else _AWAY_SECONDS)
     with run.started(count, 1_000, _AWAY_RATE) as (venue, contender):
-        before = run._written()
+        before = run.written()
         os.kill(running.broker_pid, signal.SIGSTOP)
         try:
             os.kill(venue.pid, signal.SIGUSR1)
@@ -151,11 +154,11 @@ def _away(running: Bench, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _drain(running: Bench, options: argparse.Namespace) -> dict[str, Any]:
-    """A spool that was filled while Kafka stood still, drained: from the first record to the last."""
+    """A spool that was filled while Kafka stood still, drained: from its first record on."""
     run = _Run(running, options, _HEADROOM)
     count = 20_000 if options.quick else options.spooled
     with run.started(count, options.frame_bytes) as (venue, contender):
-        before = run._written()
+        before = run.written()
         os.kill(running.broker_pid, signal.SIGSTOP)
         try:
             os.kill(venue.pid, signal.SIGUSR1)
@@ -166,8 +169,9 @@ def _drain(running: Bench, options: argparse.Namespace) -> dict[str, Any]:
             time.sleep(1)
         finally:
             os.kill(running.broker_pid, signal.SIGCONT)
+        already = 0
         for _ in until(options.deadline, "the drain begins", poll_seconds=0.01):
-            already = run._written() - before
+            already = run.written() - before
             if already > 0:
                 break
         begun, cpu = time.monotonic(), cpu_seconds(contender.pid)

@@ -27,6 +27,7 @@ class Carrier:
         self._condition = condition
         self._words = Words()
         self._received = world.metrics.frames_received.labels(line.venue.name)
+        self._written_ns, self._written = -1, ""
         self.counted: Counter[Kind] = Counter()
         self.reconnects = 0
 
@@ -52,7 +53,7 @@ class Carrier:
             feed=venue.feed,
             epoch=condition.epoch,
             receipt=condition.receipt,
-            received_time=rfc3339(received_ns),
+            received_time=self._time(received_ns),
             redacted=places,
         )
         world.publisher.publish(found.frame, found.key, headers, several=found.several)
@@ -81,6 +82,12 @@ class Carrier:
         self.tell()
         if not isinstance(outcome, Confirmed):
             self._world.metrics.doubts.labels(self._line.venue.name, outcome.cause).inc()
+
+    def _time(self, received_ns: int) -> str:
+        if received_ns != self._written_ns:
+            # Frames that came together have one time.
+            self._written_ns, self._written = received_ns, rfc3339(received_ns)
+        return self._written
 
     def _say(self, text: str) -> None:
         """Log what may come with every frame: each kind of words once a minute."""

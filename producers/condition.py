@@ -167,6 +167,11 @@ class Condition:
             instance=self._instance,
         )
 
+    @property
+    def silent_seconds(self) -> float:
+        """How long ago something was heard; 0 where nothing was yet."""
+        return self.ages().heard or 0.0
+
     def ages(self) -> Ages:
         """How long ago what was, by the clock that nobody sets."""
         now = self._monotonic()

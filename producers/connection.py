@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import CloseCode
+from websockets.protocol import State
 
 from producers.errors import ConfigurationError
 from producers.manners import asks_for_patience, retry_after_seconds, seconds_after
@@ -27,6 +28,17 @@ from schemas.topics import FRAME_BYTES_MAX
 
 # Messages, of up to 16 MiB, that wait in memory while Kafka is slow; beyond them the venue waits.
 _QUEUE_MESSAGES_MAX: Final = 16
+# The same for messages that took the short way, by bytes.
+_QUEUE_BYTES_MAX: Final = 4 * 1024 * 1024
+# The first byte of a whole text or binary message, and of a close, a ping, a pong.
+_DATA: Final = frozenset({0x81, 0x82})
+_CLOSE: Final = 0x88
+_PLAIN: Final = frozenset({*_DATA, _CLOSE, 0x89, 0x8A})
+# Up to 64 KiB the length has two bytes; longer ones and masked ones are rare, or wrong.
+_LENGTH_OF_TWO: Final = 126
+_HEAD_BYTES: Final = 2
+_STANDING: Final = frozenset({State.OPEN, State.CLOSING})
+_END_OF_HEAD: Final = b"\r\n\r\n"
 # How often it is looked whether this process reads, while it waits for a sign of life.
 _STEPS: Final = 10
 _LATE_SECONDS: Final = 1.0
@@ -64,13 +76,83 @@ class Socket(ClientConnection):
 
     on_heard: Callable[[], object] | None = None
     _times_heard = 0
+    _is_plain = True
+    _rest = b""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - the library's
+        super().__init__(*arguments, **options)
+        self._messages: list[bytes] = []
+        self._queued_bytes = 0
+        self._came: asyncio.Future[None] | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came: asyncio's own call."""
+        """Bytes came: asyncio's own call.
+
+        Whole messages, as nearly all are, take a short way; whatever else comes is the library's,
+        from then on all that comes (`plain_messages`).
+        """
         self._times_heard += 1
         if self.on_heard is not None:
             self.on_heard()
-        super().data_received(data)
+        if not self._is_plain or self.protocol.state not in _STANDING:
+            is_handshake = self.protocol.state is State.CONNECTING
+            super().data_received(data)
+            # Where a message came with the handshake's end, nobody knows how far the library got.
+            if is_handshake and not data.endswith(_END_OF_HEAD):
+                self._is_plain = self._is_plain and self.protocol.state is State.CONNECTING
+            self._wake()
+            return
+        if self._rest:
+            data, self._rest = self._rest + data, b""
+        at = plain_messages(data, self._messages, super().data_received)
+        if at < 0:
+            self._is_plain = False
+            if rest := data[-at - 1 :]:
+                super().data_received(rest)
+        else:
+            self._rest = data[at:]
+        self._queued_bytes += len(data)
+        if self._queued_bytes > _QUEUE_BYTES_MAX:
+            self.transport.pause_reading()
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over: asyncio's own call."""
+        super().connection_lost(exc)
+        self._wake()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something that came waits to be taken, so that nothing more is read."""
+        return self.recv_messages.paused or self._queued_bytes > _QUEUE_BYTES_MAX
+
+    @property
+    def has_messages(self) -> bool:
+        """Whether a message is there."""
+        return bool(self._messages)
+
+    def _wake(self) -> None:
+        if self._came is not None and not self._came.done():
+            self._came.set_result(None)
+
+    async def messages(self) -> list[bytes]:
+        """The messages that are there, text or binary, each its own bytes; waits for the first.
+
+        Raises ConnectionClosed behind the last one. May be cancelled: nothing is lost.
+        """
+        while not self._messages:
+            if not self._is_plain or self.protocol.state is State.CLOSED:
+                return [await self.recv(decode=False)]
+            self._came = self.loop.create_future()
+            try:
+                await self._came
+            finally:
+                self._came = None
+        found, self._messages = self._messages, []
+        if self._queued_bytes > _QUEUE_BYTES_MAX:
+            self.transport.resume_reading()
+        self._queued_bytes = 0
+        return found
 
     async def keepalive(self) -> None:
         """Ping, and end a connection on which nothing is heard then: the library's own task.
@@ -99,7 +181,7 @@ class Socket(ClientConnection):
             before = self.loop.time()
             await asyncio.sleep(step_seconds)
             late = self.loop.time() - before > step_seconds + _LATE_SECONDS
-            listened = listened and not late and not self.recv_messages.paused
+            listened = listened and not late and not self.is_behind
         return listened
 
 
@@ -169,16 +251,51 @@ def way(url: str, ca_file: str | None) -> tuple[ssl.SSLContext | None, str | Non
         raise NotOpened(ReconnectReason.UNREACHABLE, str(error)) from None
 
 
-async def next_message(socket: Socket, wait_seconds: float) -> bytes | None:
-    """The next message, text or binary, as its own bytes; None after `wait_seconds`.
+def plain_messages(data: bytes, found: list[bytes], pass_on: Callable[[bytes], object]) -> int:
+    """Take whole messages from the front of what came; how far that went.
+
+    A message in one frame, without an extension, goes into `found`; a ping, pong or close, whole,
+    is passed on. Behind the last one that is there as a whole the result ends; below zero, -n - 1,
+    it says that what begins at n is nothing of these, and everything from there on is to be read
+    with more care: what is larger than a chunk, cut into frames, or against the protocol.
+
+    Source: RFC 6455, section 5.2.
+    """
+    at, end = 0, len(data)
+    while end - at >= _HEAD_BYTES:
+        kind, length, first = data[at], data[at + 1], at + 2
+        if kind not in _PLAIN or length > _LENGTH_OF_TWO:
+            return -at - 1
+        if length == _LENGTH_OF_TWO:
+            first += 2
+            if first > end:
+                return at
+            length = data[at + 2] << 8 | data[at + 3]
+        last = first + length
+        if last > end:
+            return at
+        if kind in _DATA:
+            found.append(data[first:last])
+        else:
+            pass_on(data[at:last])
+            if kind == _CLOSE:
+                return -last - 1
+        at = last
+    return at
+
+
+async def next_messages(socket: Socket, wait_seconds: float) -> list[bytes]:
+    """The next messages, text or binary, each its own bytes; none after `wait_seconds`.
 
     However short that is, the socket is looked at.
     """
+    if socket.has_messages:
+        return await socket.messages()
     try:
         async with asyncio.timeout(max(_LOOK_SECONDS, wait_seconds)):
-            return await socket.recv(decode=False)
+            return await socket.messages()
     except TimeoutError:
-        return None
+        return []
 
 
 async def close_at(stop: asyncio.Event, socket: Socket) -> None:

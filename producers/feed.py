@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.protocol import State
@@ -16,12 +16,12 @@ from producers.connection import (
     NotOpened,
     Socket,
     close_at,
-    next_message,
+    next_messages,
     why_closed,
     why_not_opened,
 )
 from producers.errors import WrongKey
-from producers.health import Doing, LineHealth
+from producers.health import OPENING_SECONDS, Course, LineHealth
 from producers.keys import LineKey
 from producers.line import Line, World, told_of
 from producers.outcomes import (
@@ -43,11 +43,7 @@ from producers.waiting import Overdue, in_turn, pause, unless_stopped
 from schemas.feeds import FeedStatus
 
 _NS_PER_S: Final = 1_000_000_000
-# Beyond any of a line's own deadlines.
-_OPENING_SECONDS: Final = 120.0
 _LEAVING_SECONDS: Final = 60.0
-_SILENT_SECONDS: Final = 120.0
-_FOREVER: Final = float("inf")
 _STOPPED: Final = "the producer was stopped"
 _STARTED: Final = "the producer was started"
 _REFUSALS: Final = {
@@ -81,14 +77,14 @@ class Feed:
         self._established_at: float | None = None
         self._leave_at = float("inf")
         self._leave: Reconnect | None = None
+        self._untaken: Sequence[bytes] = ()
         self._left_in_doubt = False
         self._superseded = asyncio.Event()
         self._rekeyed = asyncio.Event()
         self._key = LineKey(world.key_ring, line.connection)
         self._why_anew = _STARTED
         self._carrier = Carrier(line, world, self._condition)
-        self._doing = Doing("about to begin", world.monotonic() + _OPENING_SECONDS)
-        self._is_given_up = False
+        self._course = Course(line.name, self._condition, world.monotonic)
         self._asked_to_stay_away = False
         self.connections = 0
         self.reconnects: Counter[ReconnectReason] = Counter()
@@ -100,17 +96,7 @@ class Feed:
 
     def health(self) -> LineHealth:
         """How the line does."""
-        name, doing = self._line.name, self._doing
-        if self._is_given_up:
-            return LineHealth(name, "given_up", "the venue refuses the key")
-        now = self._world.monotonic()
-        if not self._condition.is_connected:
-            state: Literal["waiting", "down"] = "waiting" if doing.is_due_wait else "down"
-            return LineHealth(name, state, doing.what, is_overdue=now > doing.until)
-        silent_seconds = self._condition.ages().heard or 0.0
-        return LineHealth(
-            name, "connected", "listening", is_overdue=silent_seconds > _SILENT_SECONDS
-        )
+        return self._course.health()
 
     @property
     def frames(self) -> int:
@@ -144,7 +130,7 @@ class Feed:
     async def until_another_key(self) -> None:
         """Wait for another key, where this line was given up for its own."""
         await self._key.until_other()
-        self._is_given_up = False
+        self._course.is_given_up = False
         self._patience = Patience(self._world.rng, self._line.refused_seconds)
 
     def overflowed(self) -> None:
@@ -159,17 +145,19 @@ class Feed:
             if pause_seconds:
                 asked = self._asked_to_stay_away
                 await pause(self._world, pause_seconds, unless=None if asked else self._key.again)
-            self._do("waiting for its turn, within the venue's limits", is_due_wait=True)
+            self._course.do("waiting for its turn, within the venue's limits", is_due_wait=True)
             await in_turn(self._world, self._world.attempts)
             if self._world.stop.is_set():
                 return
-            self._do("connecting", _OPENING_SECONDS)
+            self._course.do("connecting", OPENING_SECONDS)
             ended = await self._one_connection()
             if ended is None:
                 return
             pause_seconds = self._pause_seconds(ended)
             what = f"{ended.reason} ({ended.detail}); trying again in {pause_seconds:.1f} s"
-            self._do(what, pause_seconds, is_due_wait=ended.patient or ended.wait_seconds > 0)
+            self._course.do(
+                what, pause_seconds, is_due_wait=ended.patient or ended.wait_seconds > 0
+            )
             self._tell(ended, pause_seconds)
 
     def _still_away_seconds(self) -> float:
@@ -180,11 +168,8 @@ class Feed:
             self._asked_to_stay_away = not for_key
             words = f"the venue has sent us away; it is not dialled for another {seconds:.0f} s"
             self._world.log.info("%s: %s", self._line.name, words)
-            self._do(words, seconds, is_due_wait=not for_key)
+            self._course.do(words, seconds, is_due_wait=not for_key)
         return seconds
-
-    def _do(self, what: str, seconds: float = _FOREVER, *, is_due_wait: bool = False) -> None:
-        self._doing = Doing(what, self._world.monotonic() + seconds, is_due_wait)
 
     def _pause_seconds(self, ended: Reconnect) -> float:
         """How long to stay away; raises WrongKey where nothing is gained by coming back."""
@@ -203,7 +188,7 @@ class Feed:
         pause_seconds = self._patience.pause_seconds()
         self._remember(pause_seconds or max(self._line.refused_seconds), for_key=True)
         if pause_seconds is None:
-            self._is_given_up = True
+            self._course.is_given_up = True
             self._carrier.tell()
             raise WrongKey(self._line.venue.name, self._line.name, ended.detail)
         return pause_seconds
@@ -248,7 +233,7 @@ class Feed:
             # From here on it counts how long ago that was: the way back may have taken a while.
             self._doubt_pace.note(self._world.monotonic())
             self._left_in_doubt = False
-        self._do("connected, not accepted yet", _OPENING_SECONDS)
+        self._course.do("connected, not accepted yet", OPENING_SECONDS)
         self._superseded.clear()
         self._leave_at, self._leave = float("inf"), None
         self._condition.begin_epoch(
@@ -265,7 +250,7 @@ class Feed:
                 ended = self._why_closed(closed)
             finally:
                 self._lost(ended)
-                self._do("closing", _LEAVING_SECONDS)
+                self._course.do("closing", _LEAVING_SECONDS)
             await self._take_leave(socket, session)
         return None if self._world.stop.is_set() else ended
 
@@ -290,22 +275,40 @@ class Feed:
         ]
         try:
             ended = self._carry_out(session.start(world.monotonic()), outbox)
-            overdue = Overdue()
+            overdue, messages = Overdue(), list[bytes]()
             while ended is None:
                 wait_seconds = min(session.due, self._leave_at) - world.monotonic()
                 if overdue.is_up(wait_seconds, world.monotonic()):
-                    message = None
+                    messages = []
                 else:
-                    message = await next_message(socket, wait_seconds)
-                if message is None:
+                    messages = await next_messages(socket, wait_seconds)
+                if messages:
+                    ended = self._take(messages, session, outbox)
+                    await world.publisher.written()
+                else:
                     outcomes = session.tick(world.monotonic())
-                else:
-                    outcomes = self._receive(message, session)
-                ended = self._carry_out(outcomes, outbox) or self._left()
+                    ended = self._carry_out(outcomes, outbox) or self._left()
             return ended
         finally:
             for helper in helpers:
                 helper.cancel()
+
+    def _take(
+        self, messages: Sequence[bytes], session: Session, outbox: asyncio.Queue[str]
+    ) -> Reconnect | None:
+        """Take messages that came together; what is left of them where the connection ends."""
+        self._heard()
+        self._received_ns = self._condition.heard_ns
+        now, ended = self._world.monotonic(), None
+        for at, message in enumerate(messages, start=1):
+            outcomes = session.receive(message, now)
+            ended = self._carry_out(outcomes, outbox)
+            if self._leave is not None or ended is not None:
+                ended = ended or self._left()
+            if ended is not None:
+                self._untaken = messages[at:]
+                return ended
+        return None
 
     def _left(self) -> Reconnect | None:
         """The reconnect that a doubt asked for, once its time has come."""
@@ -318,22 +321,21 @@ class Feed:
     async def _take_leave(self, socket: Socket, session: Session) -> None:
         """Close, and publish what still comes up to the venue's own close or the deadline."""
         closing = asyncio.create_task(socket.close())
+        messages, self._untaken = self._untaken, ()
         try:
             while True:
-                message = await socket.recv(decode=False)
-                outcomes = self._receive(message, session)
-                frames = [outcome for outcome in outcomes if isinstance(outcome, Publish | Count)]
-                self._carry_out(frames, asyncio.Queue())
+                self._heard()
+                self._received_ns = self._condition.heard_ns
+                for message in messages:
+                    outcomes = session.receive(message, self._world.monotonic())
+                    frames = [one for one in outcomes if isinstance(one, Publish | Count)]
+                    self._carry_out(frames, asyncio.Queue())
+                await self._world.publisher.written()
+                messages = await socket.messages()
         except ConnectionClosed:
             await closing
         finally:
             closing.cancel()
-
-    def _receive(self, message: bytes, session: Session) -> Sequence[Outcome]:
-        world = self._world
-        self._heard()
-        self._received_ns = self._condition.heard_ns
-        return session.receive(message, world.monotonic())
 
     def _heard(self) -> None:
         """The venue lives: something came, if only a pong."""

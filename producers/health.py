@@ -13,6 +13,11 @@ STUCK_SECONDS: Final = 60.0
 """For so long something may be overdue before a restart is asked for."""
 KAFKA_SECONDS: Final = 10.0
 """For so long frames may wait without Kafka taking one of them."""
+# These are beyond any of a line's own deadlines.
+OPENING_SECONDS: Final = 120.0
+_SILENT_SECONDS: Final = 120.0
+_FOREVER: Final = float("inf")
+State = Literal["connected", "waiting", "down", "given_up"]
 _STARTING: Final = "starting: Kafka has not been read yet"
 
 
@@ -34,9 +39,48 @@ class LineHealth(msgspec.Struct, frozen=True):
     """
 
     name: str
-    state: Literal["connected", "waiting", "down", "given_up"]
+    state: State
     what: str
     is_overdue: bool = False
+
+
+class Conditioned(Protocol):
+    """What is told of a line: see `producers.condition.Condition`."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the venue has accepted us, and the connection stands."""
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long ago something was heard."""
+
+
+class Course:
+    """What a line is about, from one step to the next: `do` says it, `health` judges it."""
+
+    def __init__(self, name: str, condition: Conditioned, monotonic: Callable[[], float]) -> None:
+        self._name = name
+        self._condition = condition
+        self._monotonic = monotonic
+        self._doing = Doing("about to begin", monotonic() + OPENING_SECONDS)
+        self.is_given_up = False
+
+    def do(self, what: str, seconds: float = _FOREVER, *, is_due_wait: bool = False) -> None:
+        """From now on it is about this, which takes so long at most."""
+        self._doing = Doing(what, self._monotonic() + seconds, is_due_wait)
+
+    def health(self) -> LineHealth:
+        """How the line is at this moment."""
+        if self.is_given_up:
+            return LineHealth(self._name, "given_up", "the venue refuses the key")
+        doing = self._doing
+        if not self._condition.is_connected:
+            state: State = "waiting" if doing.is_due_wait else "down"
+            overdue = self._monotonic() > doing.until
+            return LineHealth(self._name, state, doing.what, is_overdue=overdue)
+        overdue = self._condition.silent_seconds > _SILENT_SECONDS
+        return LineHealth(self._name, "connected", "listening", is_overdue=overdue)
 
 
 class Sending(Protocol):

@@ -30,6 +30,7 @@ FLUSH_SECONDS_MAX: Final = 30.0
 SPOOL_BYTES_MAX: Final = 1024 * 1024 * 1024
 _ASK_SECONDS: Final = 10.0
 _SAMPLE_SECONDS: Final = 1.0
+_WRITE_SECONDS: Final = 0.005
 _TOLD_SECONDS: Final = 2.0
 
 Access = Callable[[], Mapping[str, Any]]
@@ -171,6 +172,11 @@ class Publisher:
                 several,
             )
         )
+
+    async def written(self) -> None:
+        """Wait until not too much of what came is still to be written to disk; for nothing else."""
+        while self._courier.is_behind and not self.failed.done():  # noqa: ASYNC110 - of a thread
+            await asyncio.sleep(_WRITE_SECONDS)
 
     @property
     def greatest_epoch(self) -> int:

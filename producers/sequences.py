@@ -86,6 +86,20 @@ class Memory:
             return True
         return None if self._forgot_skipped else False
 
+    @property
+    def following(self) -> int | None:
+        """The number that would be the next; None before the first."""
+        return None if self.first is None else self.greatest + 1
+
+    def follow(self, time: str | None, content: Hashable) -> None:
+        """Take a message with that number: what `take` does with `NEXT`."""
+        self.greatest += 1
+        self.fallen = None
+        self.newest_time = time if self.newest_time is None else self._later(time)
+        self._contents[self.greatest] = content
+        if len(self._contents) > REMEMBERED_MAX:
+            self._contents.popitem(last=False)
+
     def take(self, told: Numbered, order: Order) -> None:
         """Remember a message that was judged."""
         if order is Order.ANEW:

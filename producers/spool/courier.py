@@ -22,6 +22,9 @@ GATHER_SECONDS: Final = 0.004
 """For so long frames gather before they are written: at most 5 ms."""
 DRAIN_PER_SECOND: Final = 60_000
 """Frames that are read back in a second, so that the event loop has its turns."""
+BEHIND_BYTES_MAX: Final = 8 * 1024 * 1024
+BEHIND_RECORDS_MAX: Final = 10_000
+"""What is not written yet; beyond it nobody takes more from a socket."""
 _POLL_SECONDS: Final = 0.002
 _QUIET_SECONDS: Final = 0.05
 _BACKOFF_SECONDS: Final = 0.25
@@ -108,6 +111,7 @@ class Courier:
         self._ahead: deque[Group] = deque()
         self._boundary = 0
         self._taken = 0
+        self._offered = self._offered_bytes = self._written = self._written_bytes = 0
         self._floor = 0
         self._moved_at = 0.0
         self._again_at = 0.0
@@ -128,8 +132,18 @@ class Courier:
     def offer(self, record: Record) -> None:
         """Take a record; waits for nothing."""
         self._fresh.append(record)
+        self._offered += 1
+        self._offered_bytes += len(record.frame)
         if not self._woken.is_set():
             self._woken.set()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more came than the disk took for long: the memory for it is bounded."""
+        return (
+            self._offered - self._written > BEHIND_RECORDS_MAX
+            or self._offered_bytes - self._written_bytes > BEHIND_BYTES_MAX
+        )
 
     def stop(self) -> None:
         """End the thread, once what came is written; what was not sent stays in the spool."""
@@ -182,6 +196,8 @@ class Courier:
         waited = self._waits()
         self._taken += count
         groups = self._spool.append(records, self._taken)
+        self._written += count
+        self._written_bytes += sum([len(record.frame) for record in records])
         self._poll()
         if not waited:
             for group in groups:

@@ -158,7 +158,7 @@ class Disk:
         )
         for row in rows:
             try:
-                found.append(Group(row[0], row[1], decode(row[3], row[2])))
+                found.append(Group.of(row[0], row[1], decode(row[3], row[2])))
             except Unsound:
                 if found:
                     break  # these first
@@ -251,4 +251,4 @@ def _groups_in(db: sqlite3.Connection) -> Iterator[Group]:
     for number in sorted(numbers):
         with contextlib.suppress(sqlite3.Error, Unsound, TypeError):
             end, checksum, body = db.execute(one, (number,)).fetchone()
-            yield Group(number, end, decode(body, checksum))
+            yield Group.of(number, end, decode(body, checksum))

@@ -6,8 +6,6 @@ of several accounts.
 
 from collections.abc import Iterable
 
-from msgspec.structs import replace
-
 from producers.spool.records import Group, Record
 
 
@@ -37,7 +35,7 @@ class Newest:
                 seen.add(key)
         if len(kept) == len(group.records):
             return group
-        return replace(group, records=kept[::-1])
+        return Group.of(group.number, group.end, kept[::-1])
 
 
 def sweep(groups: Iterable[Group], newest: Newest, bytes_wanted: int) -> tuple[list[Group], int]:

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -40,11 +40,12 @@ class Group(msgspec.Struct, frozen=True):
     number: int
     end: int
     records: Sequence[Record]
+    size_bytes: int
 
-    @property
-    def size_bytes(self) -> int:
-        """About what it takes."""
-        return sum(record.size_bytes for record in self.records)
+    @classmethod
+    def of(cls, number: int, end: int, records: Sequence[Record]) -> Self:
+        """A group of these records, which takes about so much."""
+        return cls(number, end, records, sum(record.size_bytes for record in records))
 
 
 class Unsound(Exception):

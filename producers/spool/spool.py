@@ -187,7 +187,7 @@ class Spool:
             size += record.size_bytes
             if size >= GROUP_BYTES_MAX or at == len(records):
                 self.last += 1
-                yield Group(self.last, end - len(records) + at, records[first:at])
+                yield Group(self.last, end - len(records) + at, records[first:at], size)
                 first, size = at, 0
 
     # -- too many

@@ -96,9 +96,14 @@ def test_the_settings_are_ones_that_headroom_takes(values: Path) -> None:
 def test_a_producer_is_alone_with_its_key() -> None:
     found = objects(LARGE)
     for venue in ("sfox", "hercle"):
-        spec = found["Deployment", f"prod-headroom-produce-{venue}"]["spec"]
-        assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+        spec = found["StatefulSet", f"prod-headroom-produce-{venue}"]["spec"]
+        assert spec["replicas"] == 1
+        (claim,) = spec["volumeClaimTemplates"]
         (container,) = spec["template"]["spec"]["containers"]
+        mounted = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+        told = {one["name"]: one.get("value") for one in container["env"]}
+        assert mounted[claim["metadata"]["name"]] == told["HEADROOM_SPOOL_DIR"]
+        assert told["HEADROOM_SPOOL_BYTES_MAX"] == "1073741824"
         assert container["args"] == ["produce", venue]
     given = environment(pods(LARGE)["prod-headroom-produce-hercle"])
     assert given["HEADROOM_HERCLE_POLL_SECONDS"] == "0.5"
@@ -130,7 +135,7 @@ def test_a_producer_is_probed_on_a_port_of_its_own() -> None:
         given = environment(pod)
         assert given["HEADROOM_PROBES_PORT"] == str(port)
         assert ("HEADROOM_CA_FILE" in given) == (venue == "sfox")
-    template = objects(LARGE)["Deployment", "prod-headroom-produce-sfox"]["spec"]["template"]
+    template = objects(LARGE)["StatefulSet", "prod-headroom-produce-sfox"]["spec"]["template"]
     assert template["metadata"]["annotations"]["prometheus.io/port"] == "7070"
 
 

@@ -85,9 +85,8 @@ async def producing(
         together,
         system.kafka,
         follow=follow,
-        access=follow.access,
         statuses=system.statuses,
-        **(given | around),
+        **({"access": follow.access} | given | around),
     )
     producer.task = asyncio.create_task(carrying)
     try:

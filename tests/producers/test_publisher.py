@@ -1,6 +1,7 @@
 """Frames in Kafka: their own bytes, in order, never waited for, and kept until Kafka has them."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from producers import publisher as module
 from producers.errors import KafkaRefuses, SendFailed
+from producers.spool.spool import Spool
 from schemas.topics import FRAME_BYTES_MAX
 from tests.producers import topics
 from tests.producers.publishing import Clients, publisher
@@ -111,6 +113,22 @@ async def test_nothing_that_kafka_does_keeps_publish_waiting(monkeypatch: Any) -
         clients.takes = float("inf")
     assert len(clients.values) == 50_000
     assert one.waiting == 0
+
+
+async def test_what_comes_faster_than_it_is_written_is_waited_for(monkeypatch: Any) -> None:
+    clients = Clients(monkeypatch, takes=float("inf"))
+    writing, write = threading.Event(), Spool.append
+    monkeypatch.setattr(Spool, "append", lambda *given: writing.wait(10) and write(*given))
+    async with publisher("b", "t") as one:
+        await one.written()
+        for number in range(20_000):
+            one.publish(b"x" * 100, b"k", topics.headers(1, number))
+        waiting = asyncio.create_task(one.written())
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        writing.set()
+        await waiting
+    assert len(clients.values) == 20_000
 
 
 async def test_settled_says_that_all_up_to_a_frame_are_there(monkeypatch: Any) -> None:

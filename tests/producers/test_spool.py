@@ -1,4 +1,4 @@
-"""The spool: what is in it survives a kill, a full disk, a damaged file, and whoever does not belong."""
+"""The spool: what is in it survives a kill, a full disk, a damaged file and a wrong owner."""
 
 import logging
 import sqlite3
@@ -192,7 +192,7 @@ def test_what_is_on_its_way_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_sweep_frees_what_is_asked_for_and_no_more() -> None:
-    groups = [Group(n, n, [record(n, size=872)]) for n in range(1, 11)]
+    groups = [Group.of(n, n, [record(n, size=872)]) for n in range(1, 11)]
     newest = Newest()
     for group in groups:
         newest.note(group)

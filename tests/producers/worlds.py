@@ -53,6 +53,9 @@ class Published:
         self.records.append((frame, key, headers))
         self._more.set()
 
+    async def written(self) -> None:
+        pass
+
     async def until(self, count: int) -> None:
         async with asyncio.timeout(10):
             while len(self.records) < count:

@@ -1,4 +1,4 @@
-"""`make chaos PART=producers`: a line a fault and seed, a total a fault; status 1 unless all are sound."""
+"""`make chaos PART=producers`: a line a fault and seed; status 1 unless all are sound."""
 
 import argparse
 import shutil
@@ -20,8 +20,7 @@ def total(rows: list[Row]) -> str:
         return sum(getattr(row, name) for row in rows)
 
     counts = "  ".join(
-        f"{name} {add(name)}"
-        for name in ("sent", "received", "raw", "lost", "dropped", "repeated")
+        f"{name} {add(name)}" for name in ("sent", "received", "raw", "lost", "dropped", "repeated")
     )
     seconds = []
     for name in ("noticed", "recovered"):

@@ -1,4 +1,4 @@
-"""The faults, one a function: what befalls a producer, drawn from a seed. Others add theirs here."""
+"""What befalls a producer, drawn from a seed: one function a fault. Others add theirs here."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ _SPOOLED: Final = r"(Kafka takes no frames)"
 
 
 def kafka_away(folder: Path, seed: int) -> Row:
-    """kill -9 of the only broker, which comes back after a while."""
+    """Kill -9 of the only broker, which comes back after a while."""
     with Scene(folder, seed, rate=300) as scene:
         scene.produce()
         time.sleep(scene.random.uniform(0.5, 2))
@@ -50,7 +50,7 @@ def leader_hanging(folder: Path, seed: int) -> Row:
 
 
 def producer_killed(folder: Path, seed: int) -> Row:
-    """kill -9 of the producer under load, with Kafka there or away; what it kept is sent after."""
+    """Kill -9 of the producer under load, with Kafka there or away; what it kept is sent after."""
     with Scene(folder, seed, rate=500) as scene:
         scene.produce()
         for _ in range(scene.random.randrange(1, 4)):

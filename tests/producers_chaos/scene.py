@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from confluent_kafka import KafkaException, TopicPartition
@@ -58,8 +58,8 @@ class Row(msgspec.Struct, frozen=True):
         line = (
             f"{self.fault:<16} seed {self.seed:>4}  sent {self.sent:>6}  received "
             f"{self.received:>6}  in raw {self.raw:>6}  lost {self.lost:>5}  dropped "
-            f"{self.dropped:>5}  repeated {self.repeated:>5}  noticed {told(self.noticed_seconds)} s"
-            f"  recovered {told(self.recovered_seconds)} s"
+            f"{self.dropped:>5}  repeated {self.repeated:>5}  "
+            f"noticed {told(self.noticed_seconds)} s  recovered {told(self.recovered_seconds)} s"
         )
         return "\n".join([line, *(f"    {one}" for one in self.wrong)])
 
@@ -85,7 +85,7 @@ class Scene:
         self._killed = 0
         self.noticed_seconds: float | None = None
 
-    def __enter__(self) -> "Scene":
+    def __enter__(self) -> Self:
         self.brokers.start()
         self._admin = self._asking()
         self.place.settings.update(
@@ -119,7 +119,7 @@ class Scene:
         return self.producer
 
     def kill(self) -> None:
-        """kill -9; what lies in its spool, or in raw, was received."""
+        """Kill -9; what lies in its spool, or in raw, was received."""
         self.producer.kill()
         self._killed += 1
         self.kept.update(self.spooled())
