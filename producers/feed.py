@@ -155,9 +155,8 @@ class Feed:
                 return
             pause_seconds = self._pause_seconds(ended)
             what = f"{ended.reason} ({ended.detail}); trying again in {pause_seconds:.1f} s"
-            self._course.do(
-                what, pause_seconds, is_due_wait=ended.patient or ended.wait_seconds > 0
-            )
+            is_due = ended.patient or ended.wait_seconds > 0
+            self._course.do(what, pause_seconds, is_due_wait=is_due)
             self._tell(ended, pause_seconds)
 
     def _still_away_seconds(self) -> float:
@@ -385,8 +384,7 @@ class Feed:
         self._patience.accepted()
         self._condition.established()
         self._world.metrics.connected.labels(self._line.venue.name).inc()
-        epoch = self._condition.epoch
-        extra = {**told_of(self._line), "epoch": epoch}
+        extra = {**told_of(self._line), "epoch": (epoch := self._condition.epoch)}
         self._world.log.info("%s: connected, epoch %d", self._line.name, epoch, extra=extra)
         self._carrier.tell()
 

@@ -86,7 +86,8 @@ def test_the_settings_are_ones_that_headroom_takes(values: Path) -> None:
         given = environment(pod)
         for variable in given.keys() - {"POD_NAME"}:
             assert (
-                f"`{variable.removeprefix('HEADROOM_')}`" in known.replace("_FILE`", "`") + known
+                f"`{variable.removeprefix('HEADROOM_').removesuffix('_FILE')}`"
+                in known.replace("_FILE`", "`") + known
             ), variable
         plain = {name: text for name, text in given.items() if isinstance(text, str)}
         secret = {name: "x" * 40 for name, text in given.items() if not isinstance(text, str)}
