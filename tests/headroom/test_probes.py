@@ -46,7 +46,7 @@ def value(url: str, name: str, **labels: str) -> float | None:
 
 
 def url(producer: Started) -> str:
-    found = re.compile(r"probes and metrics at (\S+)")
+    found = re.compile(r"probes and metrics at ([^\s\"]+)")
     until(lambda: found.search(producer.output), why=lambda: producer.output)
     return found.findall(producer.output)[0]
 
