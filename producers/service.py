@@ -8,10 +8,14 @@ from typing import Any, Final, Unpack
 
 from aiokafka.errors import KafkaError
 
+from producers.bounds import Bounds
 from producers.epochs import EpochSource, greatest_epoch
 from producers.errors import KafkaUnreachable, SteppedBack, WrongKey
 from producers.feed import Feed
+from producers.health import Health
 from producers.kafka import partitions_of, reach, unreachable
+from producers.keys import READ_SECONDS, Keys
+from producers.latency import Latency
 from producers.lease import Lease
 from producers.line import Lines, World
 from producers.logs import quiet_libraries
@@ -57,6 +61,7 @@ async def produce(
     """
     venue = lines.venue
     quiet_libraries()
+    ProducerMetrics.of(around["registry"]).begin(venue.name)
     await reach(kafka)
     await partitions_of(kafka, venue.raw_topic, sleep=around["sleep"])
     await partitions_of(kafka, statuses.topic, sleep=around["sleep"])
@@ -124,6 +129,21 @@ async def work(given: Given, lease: Lease | None = None) -> ProducerReport:
                 monotonic=around["monotonic"],
                 log=around["log"],
             )
+            bounds = Bounds(
+                around.get("bounds"),
+                attempts=lines.attempts,
+                requests=lines.requests,
+                keys=lines.keys,
+                clock_ns=around["clock_ns"],
+                monotonic=around["monotonic"],
+                log=around["log"],
+            )
+            bounds.restore()
+            latency = Latency(
+                publisher,
+                metrics.send_seconds.labels(lines.venue.name).observe,
+                monotonic=around["monotonic"],
+            )
             world = World(
                 clock_ns=around["clock_ns"],
                 monotonic=around["monotonic"],
@@ -138,21 +158,34 @@ async def work(given: Given, lease: Lease | None = None) -> ProducerReport:
                 requests=lines.requests,
                 tell=reporter.tell,
                 instance=instance,
+                handed_over=latency.handed_over,
+                key_ring=lines.key_ring,
+                bounds=bounds,
                 lease=0 if lease is None else epochs.next(),
             )
             feeds += [
                 Feed(line, world, neighbours.accounts_of(line.connection)) for line in lines.lines
             ]
-            minding = [asyncio.create_task(_mind(neighbours, feeds, world, writer, lines))]
+            health = around.get("health") or Health(around["monotonic"])
+            health.follow([feed.health for feed in feeds], publisher, reporter)
+            unfollow = metrics.lines.follow([feed.condition for feed in feeds])
+            helpers = [
+                asyncio.create_task(_mind(neighbours, feeds, world, writer, lines, health)),
+                asyncio.create_task(latency.run()),
+            ]
+            if lines.key_ring is not None and lines.key_ring.can_change:
+                told = around.get("read_keys") or asyncio.Event()
+                helpers.append(asyncio.create_task(_read_keys(lines.key_ring, told, feeds, world)))
             if lease is not None:
-                minding.append(asyncio.create_task(mind_lease(lease, publisher)))
+                helpers.append(asyncio.create_task(mind_lease(lease, publisher)))
             try:
                 async with reporter.running([feed.status for feed in feeds]):
                     refused = await _run_all(feeds, world, lines.venue)
             finally:
-                for task in minding:
-                    task.cancel()
-                await asyncio.gather(*minding, return_exceptions=True)
+                unfollow()
+                for helper in helpers:
+                    helper.cancel()
+                await asyncio.gather(*helpers, return_exceptions=True)
     except (SteppedBack, KafkaUnreachable) as error:
         if lease is None:
             raise
@@ -174,13 +207,19 @@ async def _known(following: Followed, kafka: Mapping[str, Any]) -> None:
 
 
 async def _mind(
-    neighbours: Neighbours, feeds: Sequence[Feed], world: World, writer: StatusWriter, lines: Lines
+    neighbours: Neighbours,
+    feeds: Sequence[Feed],
+    world: World,
+    writer: StatusWriter,
+    lines: Lines,
+    health: Health,
 ) -> None:
     """Begin anew where another producer came and went; clear away what nobody has any more."""
     connections = {line.connection for line in lines.lines}
     while True:
         await world.sleep(_MIND_SECONDS)
         world.publisher.observe()
+        health.tick()
         for feed in feeds:
             epoch = neighbours.superseding(feed.status(), world.monotonic())
             if epoch is not None:
@@ -194,41 +233,68 @@ async def _mind(
                 await writer.forget(forgotten)
 
 
+async def _read_keys(keys: Keys, told: asyncio.Event, feeds: Sequence[Feed], world: World) -> None:
+    """Read the keys again, every few seconds and where it is `told`."""
+    read_at = world.monotonic()
+    while True:
+        await world.sleep(_MIND_SECONDS)
+        at_once = told.is_set()
+        if not at_once and world.monotonic() - read_at < READ_SECONDS:
+            continue
+        told.clear()
+        read_at = world.monotonic()
+        # A file may be on a disk that does not answer.
+        changed = await asyncio.to_thread(keys.renew, world.log)
+        if at_once and not changed:
+            world.log.info("the keys are what they were")
+        for feed in feeds:
+            feed.rekeyed(at_once=at_once)
+
+
 async def _run_all(feeds: Sequence[Feed], world: World, venue: Venue) -> int:
     """Run all feeds to their end; the number of refused keys.
 
-    A key given up ends its own line and leaves the others alone; when it was the last one, there
-    is nothing left to do and WrongKey is raised.
+    A key given up ends its own line and leaves the others alone, until there is another key for
+    it; when it was the last one, there is nothing left to do and WrongKey is raised.
     """
-    running = {asyncio.create_task(feed.run()) for feed in feeds}
-    refused: list[WrongKey] = []
+    running = {asyncio.create_task(feed.run()): feed for feed in feeds}
+    waiting: dict[asyncio.Task[None], Feed] = {}
+    refused: dict[Feed, WrongKey] = {}
     try:
         while running:
-            watched: set[asyncio.Future[None]] = {*running, world.publisher.failed}
+            watched: set[asyncio.Future[None]] = {*running, *waiting, world.publisher.failed}
             done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
             if world.publisher.failed in done:
                 world.publisher.failed.result()
-            for task in running & done:
-                running.discard(task)
-                _settle(task, refused, world, venue)
+            for task in waiting.keys() & done:
+                feed = waiting.pop(task)
+                del refused[feed]
+                running[asyncio.create_task(feed.run())] = feed
+            for task in running.keys() & done:
+                feed = running.pop(task)
+                error = _settle(task, world, venue)
+                if error is not None:
+                    refused[feed] = error
+                    waiting[asyncio.create_task(feed.until_another_key())] = feed
     finally:
-        for task in running:
+        left = [*running, *waiting]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
     if len(refused) == len(feeds):
-        raise refused[-1]
+        raise next(reversed(refused.values()))
     return len(refused)
 
 
-def _settle(
-    task: "asyncio.Task[None]", refused: list[WrongKey], world: World, venue: Venue
-) -> None:
+def _settle(task: "asyncio.Task[None]", world: World, venue: Venue) -> WrongKey | None:
+    """The error of a line that has ended because its key was refused; None for any other end."""
     try:
         task.result()
     except WrongKey as error:
-        refused.append(error)
         world.metrics.keys_refused.labels(venue.name).inc()
         world.log.error("%s", error)  # noqa: TRY400 - one line for the operator, no traceback
+        return error
+    return None
 
 
 def _report(

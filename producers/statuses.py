@@ -199,7 +199,18 @@ class Reporter:
         self._waiting: deque[_Waiting] = deque(maxlen=_WAITING_STATUSES_MAX)
         self._woken = asyncio.Event()
         self._failing = False
+        self._tasks: list[asyncio.Task[None]] = []
         self._spooled_since: str | None = None
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether Kafka takes what is told."""
+        return not self._failing
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether nobody tells anything any more."""
+        return any(task.done() for task in self._tasks)
 
     def tell(self, status: FeedStatus) -> None:
         """Have a status written; waits for nothing and cannot fail."""
@@ -210,6 +221,7 @@ class Reporter:
     async def running(self, lines: Sequence[Callable[[], FeedStatus]]) -> AsyncIterator[None]:
         """Tell while the block runs; at its end how the lines were left, with little patience."""
         tasks = [asyncio.create_task(self._ask(lines)), asyncio.create_task(self._carry())]
+        self._tasks = tasks
         try:
             yield
         finally:

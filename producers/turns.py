@@ -14,7 +14,9 @@ from typing import Any, Final, NotRequired, TypedDict
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from producers.bounds import Store
 from producers.errors import SteppedBack
+from producers.health import Health
 from producers.kafka import Reaching, partitions_of
 from producers.lease import Lease
 from producers.line import Lines
@@ -61,7 +63,9 @@ class Surroundings(TypedDict):
     """What a producer takes from outside: when to stop, clocks, chance, sleep, metrics, log.
 
     `clock_ns` is time since 1970, `monotonic` in seconds. `reaching` keeps what writes reaching a
-    Kafka that moves.
+    Kafka that moves. `health` is told how it goes. Who sets `read_keys` has keys read again, and
+    connections made anew for which there is another one. `bounds` is where it is kept how often
+    the venue was dialled.
     """
 
     stop: asyncio.Event
@@ -72,6 +76,9 @@ class Surroundings(TypedDict):
     registry: CollectorRegistry
     log: logging.Logger
     reaching: NotRequired[Reaching]
+    health: NotRequired[Health]
+    read_keys: NotRequired[asyncio.Event]
+    bounds: NotRequired[Store]
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -111,6 +118,8 @@ async def take_turns(
         async with lease:
             while not around["stop"].is_set():
                 around["log"].info("%s: waiting for the lease %s", venue.name, name)
+                if "health" in around:
+                    around["health"].stand_by()
                 await unless_stopped(around["stop"], lease.until_held())
                 if around["stop"].is_set():
                     break
