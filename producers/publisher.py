@@ -147,8 +147,8 @@ class Publisher:
                     TimeoutError(f"not taken within {FLUSH_SECONDS_MAX:g} s")
                 ) from late
         finally:
-            self._courier.stop()
-            self._spool.close()
+            if self._courier.stop():
+                self._spool.close()
             if self.waiting and self._settings.folder is not None:
                 words = "%d frames stay in the spool: they are sent when the producer starts again"
                 self._log.warning(words, self.waiting)

@@ -30,6 +30,7 @@ _QUIET_SECONDS: Final = 0.05
 _BACKOFF_SECONDS: Final = 0.25
 _BACKOFF_SECONDS_MAX: Final = 15.0
 _LAST_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 15.0
 
 
 class Sending(Protocol):
@@ -147,11 +148,15 @@ class Courier:
             or self._offered_bytes - self._written_bytes > BEHIND_BYTES_MAX
         )
 
-    def stop(self) -> None:
-        """End the thread, once what came is written; what was not sent stays in the spool."""
+    def stop(self) -> bool:
+        """End the thread, once what came is written; what was not sent stays in the spool.
+
+        False where it hangs, in a disk that does not answer: then the spool is still its own.
+        """
         self._stopping = True
         self._woken.set()
-        self._thread.join()
+        self._thread.join(_STOP_SECONDS)
+        return not self._thread.is_alive()
 
     def hold(self) -> None:
         """Something was dropped: nothing counts as settled before what came until now is."""

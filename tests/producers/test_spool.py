@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producers.errors import SpoolForeign, SpoolInUse, SpoolNewer
@@ -130,6 +130,7 @@ def test_what_is_settled_is_forgotten_while_nothing_comes_and_the_file_gets_smal
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
+@settings(deadline=None, max_examples=50)
 @given(
     frames=st.lists(
         st.tuples(st.sampled_from([b"a", b"b", b"c", None]), st.booleans()), max_size=60
