@@ -4,6 +4,7 @@ A secret may also come as `…_FILE`, the path of a file that holds it. Nothing 
 """
 
 import ipaddress
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from decimal import InvalidOperation
@@ -35,6 +36,7 @@ _STORES: Final = ("rocksdb", "memory")
 _GUARANTEES: Final = ("exactly_once", "at_least_once")
 _STANDBY_REPLICAS_MAX: Final = 10
 _EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - told apart, not listened on
+_LEASE: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 T = TypeVar("T")
 
 
@@ -134,6 +136,7 @@ class Settings(msgspec.Struct, frozen=True):
     hercle_asset_limits: str = "base"
     spool_bytes_max: int = SPOOL_BYTES_DEFAULT
     spool: Path | None = None
+    producer_lease: str | None = None
     log_format: str = LOG_FORMATS[0]
     probes_host: str = "127.0.0.1"
     probes_port: int = 0
@@ -262,6 +265,7 @@ def load(variables: Mapping[str, str]) -> Settings:
             "SPOOL_BYTES_MAX", SPOOL_BYTES_DEFAULT, int, SPOOL_BYTES_MIN, _SPOOL_BYTES_MAX
         ),
         spool=None if spool is None else Path(spool),
+        producer_lease=_lease(environment),
         log_format=environment.choice("LOG_FORMAT", LOG_FORMATS[0], LOG_FORMATS),
         probes_host=environment.text("PROBES_HOST") or "127.0.0.1",
         probes_port=environment.number("PROBES_PORT", 0, int, 0, _PORT_MAX),
@@ -298,6 +302,14 @@ def _bootstrap(environment: Environment) -> str | None:
         if not sound:
             problem = f"is host:port, several with commas between them, not {text!r}"
             raise SettingsError("HEADROOM_KAFKA_BOOTSTRAP", problem)
+    return text
+
+
+def _lease(environment: Environment) -> str | None:
+    text = environment.text("PRODUCER_LEASE")
+    if text is not None and not _LEASE.fullmatch(text):
+        problem = f"is a name of up to 100 letters, digits, dots, _ and -, not {text[:40]!r}"
+        raise SettingsError("HEADROOM_PRODUCER_LEASE", problem)
     return text
 
 

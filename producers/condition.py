@@ -53,10 +53,12 @@ class Condition:
         accounts: Sequence[str] | None,
         clock_ns: Callable[[], int],
         monotonic: Callable[[], float],
+        lease: int = 0,
     ) -> None:
         self.venue = venue
         self.connection = connection
         self._instance = instance
+        self._lease = lease
         self._vouches_when_heard = vouches_when_heard
         self._accounts = accounts
         self._clock_ns = clock_ns
@@ -165,6 +167,7 @@ class Condition:
             accounts=None if accounts is None else list(accounts),
             last_confirmed=_time(self._last_confirmed(), now),
             instance=self._instance,
+            lease=self._lease,
         )
 
     @property

@@ -64,14 +64,14 @@ class Feed:
         self._backoff = Backoff(world.rng)
         self._patience = Patience(world.rng, line.refused_seconds)
         self._doubt_pace = DoubtPace()
+        at = (line.venue.name, line.connection, world.instance)
         self._condition = Condition(
-            line.venue.name,
-            line.connection,
-            world.instance,
+            *at,
             vouches_when_heard=line.vouches_when_heard,
             accounts=None if line.vouches_when_heard else accounts or (),
             clock_ns=world.clock_ns,
             monotonic=world.monotonic,
+            lease=world.lease,
         )
         self._received_ns = 0
         self._established_at: float | None = None

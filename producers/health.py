@@ -120,6 +120,12 @@ class Health:
         self._ticked_at = 0.0
         self._acknowledged = 0
         self._moved_at = 0.0
+        self._stands_by = False
+
+    def stand_by(self) -> None:
+        """From now on it is about nothing but waiting for another producer's end."""
+        self._lines, self._overdue, self._frames, self._reports = (), [], None, None
+        self._stands_by = True
 
     def follow(
         self,
@@ -129,6 +135,7 @@ class Health:
     ) -> None:
         """From now on it is about these lines, their frames, and what is told of them."""
         self._lines, self._frames, self._reports = lines, frames, reports
+        self._stands_by = False
         self._overdue = [0] * len(lines)
         self._ticked_at = self._moved_at = self._monotonic()
 
@@ -164,7 +171,7 @@ class Health:
     def not_ready(self) -> str | None:
         """Why frames do not get from all lines into Kafka, as far as that is not to be expected."""
         if self._frames is None:
-            return _STARTING
+            return None if self._stands_by else _STARTING
         for line in self._lines:
             found = line()
             if found.state in ("down", "given_up"):

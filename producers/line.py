@@ -100,6 +100,7 @@ class World(msgspec.Struct, frozen=True):
     requests: RateBound
     tell: Callable[[FeedStatus], object]
     instance: str = ""
+    lease: int = 0
     handed_over: Callable[[], object] = lambda: None
     key_ring: Keys | None = None
     bounds: Bounds | None = None

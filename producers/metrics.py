@@ -116,6 +116,12 @@ class ProducerMetrics:
             ["venue"],
             registry=registry,
         )
+        self.active = Gauge(
+            "headroom_producer_active",
+            "1 where this one works, 0 where it waits for another one's lease to end.",
+            ["venue"],
+            registry=registry,
+        )
         self.last_heard_seconds = Gauge(
             "headroom_producer_last_heard_timestamp_seconds",
             "When the venue last said anything, in seconds since 1970.",

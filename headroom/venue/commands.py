@@ -24,7 +24,8 @@ from headroom.venue.module import Module
 from producers.bounds import FileStore
 from producers.health import Health
 from producers.publisher import SpoolSettings
-from producers.service import Surroundings, produce
+from producers.service import produce
+from producers.turns import StandbySettings, Surroundings
 
 log = logging.getLogger("headroom.producer")
 _OTHER_PORT: Final = "give another one in HEADROOM_PROBES_PORT (0: any free one)"
@@ -37,6 +38,7 @@ def producer(module: Module) -> click.Command:
         settings = load_settings()
         kafka = settings.kafka
         arguments, follow = kafka.arguments(), Reader.of(kafka)
+        lease = settings.producer_lease
         lines = module.lines(Environment(os.environ))
         read_keys = asyncio.Event()
         # A terminal that is closed ends a producer whose keys cannot be read again.
@@ -54,6 +56,7 @@ def producer(module: Module) -> click.Command:
                     follow=follow,
                     access=follow.access,
                     spool=SpoolSettings(settings.spool_dir, settings.spool_bytes_max),
+                    standby=None if lease is None else StandbySettings(lease),
                     **around,
                 )
             log.info("%s", report)

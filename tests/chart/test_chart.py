@@ -98,12 +98,14 @@ def test_a_producer_is_alone_with_its_key() -> None:
     found = objects(LARGE)
     for venue in ("sfox", "hercle"):
         spec = found["StatefulSet", f"prod-headroom-produce-{venue}"]["spec"]
-        assert spec["replicas"] == 1
+        assert spec["replicas"] == (2 if venue == "sfox" else 1)
+        assert spec["podManagementPolicy"] == "Parallel"
         (claim,) = spec["volumeClaimTemplates"]
         (container,) = spec["template"]["spec"]["containers"]
         mounted = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
         told = {one["name"]: one.get("value") for one in container["env"]}
         assert mounted[claim["metadata"]["name"]] == told["HEADROOM_SPOOL_DIR"]
+        assert told["HEADROOM_PRODUCER_LEASE"] == "prod-headroom"
         assert told["HEADROOM_SPOOL_BYTES_MAX"] == "1073741824"
         assert container["args"] == ["produce", venue]
     given = environment(pods(LARGE)["prod-headroom-produce-hercle"])

@@ -220,3 +220,11 @@ def test_a_certificate_that_cannot_be_loaded_is_one_clear_line(
         with pytest.raises(SettingsError, match="HEADROOM_KAFKA_SSL_") as caught:
             of(**SASL | more).kafka.arguments()
         assert CANARY not in str(caught.value)
+
+
+def test_a_lease_has_a_name_that_kafka_takes() -> None:
+    assert load({}).producer_lease is None
+    assert load({"HEADROOM_PRODUCER_LEASE": "prod-1.a_B"}).producer_lease == "prod-1.a_B"
+    for name in ("two words", "a/b", "x" * 101, "ü"):
+        with pytest.raises(SettingsError, match="HEADROOM_PRODUCER_LEASE"):
+            load({"HEADROOM_PRODUCER_LEASE": name})

@@ -227,3 +227,14 @@ async def test_how_long_a_frame_took_is_measured_to_when_kafka_has_it_and_all_be
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def test_who_waits_for_another_one_s_end_is_alive_and_ready() -> None:
+    world = Followed()
+    assert world.health.not_ready() is not None
+    world.health.stand_by()
+    world.pass_seconds(2 * STUCK_SECONDS, ticks=False)
+    assert (world.health.not_alive(), world.health.not_ready()) == (None, None)
+    world.follow()
+    world.pass_seconds(2 * STUCK_SECONDS, ticks=False)
+    assert world.health.not_alive() is not None
