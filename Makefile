@@ -126,6 +126,16 @@ lock-bench: $(VENV)/.uv-stamp $(VENV)/.dev-stamp
 lock-kafka: $(VENV)/.runtime-stamp
 	$(BIN)/python -m headroom.kafka.lock
 
+# lock-interop: make the locks of tests/interop (other people's clients) anew; needs npm
+INTEROP := tests/interop/peers
+.PHONY: lock-interop
+lock-interop: $(VENV)/.uv-stamp $(VENV)/.dev-stamp
+	cd $(INTEROP) && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	$(VENV)/uv/bin/uv pip compile $(IMAGE_LOCK) $(ARGS) $(INTEROP)/requirements.in -o $(INTEROP)/requirements.lock
+	$(BIN)/python -c 'import tests.interop.peers as peers; peers.lock_jars()'
+	@! grep -nE '"resolved"|--(extra-)?index-url|--find-links' $(INTEROP)/*lock* \
+	  || { echo 'lock-interop: an address in a lock file' >&2; exit 1; }
+
 # clean: remove what make made (the jars in the user's cache stay)
 .PHONY: clean
 clean:

@@ -1,8 +1,9 @@
 """The control path of a simulated venue: faults turned on and off by whoever asks over HTTP.
 
 `GET /control/faults` lists all, `GET /control/faults/NAME` says how one is, and with `?on=1` or
-`?on=0` (and `user`, `seconds`, `times`, `delay_seconds`) it is turned on or off. All is GET, since
-a server of WebSockets reads no other request. It is there for this machine only, as the venue is.
+`?on=0` (and `user`, `seconds` and the others of an `Order`) it is turned on or off. All is GET,
+since a server of WebSockets reads no other request. It is there for this machine only, as the venue
+is.
 """
 
 from http import HTTPStatus

@@ -295,7 +295,10 @@ class Fetcher:
 
 
 def _jumps(position: int | None, messages: list[Any]) -> list[tuple[int, int]]:
-    """The offsets between these records, and between them and the one before, that have none."""
+    """The offsets between these records, and between them and the one before, that have none.
+
+    A single one is the marker of a transaction: a segment that is lost holds more.
+    """
     first, last = messages[0].offset(), messages[-1].offset()
     start = first if position is None else position
     if last - start + 1 == len(messages):
@@ -303,7 +306,7 @@ def _jumps(position: int | None, messages: list[Any]) -> list[tuple[int, int]]:
     found, expected = [], start
     for message in messages:
         offset = message.offset()
-        if offset > expected:
+        if offset > expected + 1:
             found.append((expected, offset))
         expected = offset + 1
     return found

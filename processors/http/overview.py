@@ -108,6 +108,8 @@ class Overview:
         self._now = now
         self._reading = asyncio.Lock()
         self._found: Found | None = None
+        # The partitions that were read: another worker counts those that went to it.
+        self._of: frozenset[int] = frozenset()
         self._read_at = self._took = 0.0
         self._was_settled = False
         self._behind: asyncio.Task[None] | None = None
@@ -115,21 +117,28 @@ class Overview:
     async def here(self) -> Found:
         """What lies in this worker's rows; raises 503 where they are moved meanwhile."""
         async with self._reading:
-            if self._found is None or self._is_older_than(_REST_SECONDS_MIN):
-                begun = time.monotonic()
-                self._found = await self._read()
-                self._read_at = time.monotonic()
-                self._took = self._read_at - begun
-            return self._found
+            found = self._found
+            if found is None or not self._is_of_now or self._is_older_than(_REST_SECONDS_MIN):
+                found = await self._read_anew()
+            return found
+
+    async def _read_anew(self) -> Found:
+        while True:
+            begun = time.monotonic()
+            self._found = found = await self._read()
+            self._read_at = time.monotonic()
+            self._took = self._read_at - begun
+            if self._is_of_now:
+                return found
 
     def counted(self) -> Counts | None:
         """How fresh the accounts were when they were last counted; None before the first time.
 
         It waits for nothing: where that was long ago they are counted anew behind it.
         """
-        if self._found is None or self._is_older_than(_SCRAPE_SECONDS):
+        if not self._is_of_now or self._is_older_than(_SCRAPE_SECONDS):
             self.count()
-        return None if self._found is None else self._found.accounts
+        return self._found.accounts if self._found is not None and self._is_of_now else None
 
     def count(self) -> None:
         """Have the accounts counted, unless that is under way."""
@@ -148,6 +157,10 @@ class Overview:
         except Problem:
             return  # rows are being moved: whoever asks next has them counted
 
+    @property
+    def _is_of_now(self) -> bool:
+        return self._found is not None and self._of == frozenset(self._users.open_partitions)
+
     def _is_older_than(self, seconds: float) -> bool:
         # What was read before anything was known of the connections is not worth keeping.
         seconds = seconds if self._was_settled else _REST_SECONDS_MIN
@@ -156,7 +169,8 @@ class Overview:
     async def _read(self) -> Found:
         as_of, connections = rfc3339(self._clock_ns()), self._now()
         self._was_settled, count = connections.settled, _Count(connections, self._in_assets)
-        for partition in self._users.open_partitions:
+        self._of = frozenset(self._users.open_partitions)
+        for partition in sorted(self._of):
             after: bytes | None = b""
             while after is not None:
                 after = self._some(partition, after, count)

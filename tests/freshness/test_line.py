@@ -155,24 +155,6 @@ async def test_hercle(system: System, unique: str, journal: Path, case: Case) ->
     await all_in_raw(system, "hercle", journal)
 
 
-async def test_a_goodbye_without_a_wish_to_see_us_again_is_answered_by_a_longer_pause(
-    system: System, unique: str
-) -> None:
-    """Both are pauses by chance, from different ranges: the longest, and the shortest."""
-    longest = []
-    for name in ("goodbye", "goodbye-return"):
-        async with hercle(system, f"{unique}{name}") as scene:
-            scene.venue.order(name)
-            for _ in range(6):
-                scene.producer.pauses.over.set()
-                connections = scene.sandbox.connections
-                await scene.right(scene.one)
-                scene.venue.order(name)
-                await until(lambda: scene.sandbox.connections > connections)  # noqa: B023
-            longest.append(max([0.0, *scene.producer.pauses.asked]))
-    assert longest[0] > 4 * longest[1]
-
-
 async def test_a_silence_that_is_over_in_time_shows_as_a_gap(system: System, journal: Path) -> None:
     """SFOX's frames of that time never come: its next number tells, and nobody stays live."""
     async with sfox(system, journal, CALM) as scene:

@@ -68,6 +68,13 @@ def bring() -> list[str]:
     return failed
 
 
+def lock_jars() -> int:
+    """Make the Java client's lock anew; the number of its jars."""
+    from headroom.kafka.lock import write_lock
+
+    return write_lock(HERE / "signalr.toml", JARS)
+
+
 def _missing(home: Path) -> str | None:
     return None if home.exists() else "not brought: `python -m tests.interop.peers`"
 

@@ -147,6 +147,22 @@ async def test_a_partition_that_goes_away_meanwhile_is_503() -> None:
     assert caught.value.status_code == 503
 
 
+async def test_partitions_that_went_to_another_worker_are_counted_there_alone() -> None:
+    """At once, however fresh the last reading is: else their users would be counted twice."""
+    rows = Rows(partitions=2)
+    for number in range(6):
+        rows.put("x" * (number + 1), "1")
+    asked = of(rows)
+    assert (await asked.here()).users == 6
+    assert asked.counted() is not None
+    gone = rows.partitions.pop(1)
+    assert asked.counted() is None
+    assert (await asked.here()).users == 6 - len(gone) < 6
+    rows.partitions[1] = gone
+    assert (await asked.here()).users == 6
+    await asked.close()
+
+
 async def test_answers_of_several_workers_are_one() -> None:
     rows, others = Rows(), Rows()
     rows.put("a", "20")

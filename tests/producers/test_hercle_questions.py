@@ -187,7 +187,7 @@ def test_exposures_that_move_are_news_under_the_same_sequence() -> None:
 def test_a_list_speaks_for_all_its_accounts_and_has_the_first_ones_key(as_text: bool) -> None:  # noqa: FBT001
     both = [data(1, "1", "u"), data(7, "2", "v")]
     message = frames.event("account.balances.snapshot", json.dumps(both) if as_text else both)
-    assert said(live(), message) == [Publish(message, b"u"), Confirmed(("u", "v"))]
+    assert said(live(), message) == [Publish(message, b"u", several=True), Confirmed(("u", "v"))]
 
 
 def test_an_answer_may_have_an_event_for_each_account_and_the_next_forgets_them() -> None:
@@ -234,7 +234,7 @@ def test_every_argument_of_a_message_counts() -> None:
     whole = json.loads(frame(1, "1", "u"))
     whole["arguments"] += json.loads(frame(2, "2", "v"))["arguments"]
     message = json.dumps(whole).encode()
-    assert said(live(), message) == [Publish(message, b"u"), Confirmed(("u", "v"))]
+    assert said(live(), message) == [Publish(message, b"u", several=True), Confirmed(("u", "v"))]
 
 
 def test_a_message_in_pieces_is_one_record() -> None:
