@@ -96,18 +96,19 @@ $(VENV)/.chart-stamp: requirements-chart.lock $(VENV)/.dev-stamp
 pictures: $(VENV)/.runtime-stamp
 	@PYTHONPATH=. $(BIN)/python docs/pictures/make.py
 
-# bench: the same job in Headroom and its peers, measured (ARGS="--help" tells the parts; takes a while)
+# bench: the same job in Headroom and its peers, measured (PART=producer, restore, …; ARGS="--help" tells them; takes a while)
 .PHONY: bench
 bench: $(VENV)/.dev-stamp $(BENCH_VENV)/.stamp
-	@$(BIN)/python -m benchmarks $(ARGS)
+	@$(BIN)/python -m benchmarks $(filter-out engine,$(PART)) $(ARGS)
 
-# chaos: workers and the broker killed, paused, moved, and an oracle over it (SEEDS=100 FIRST=1 GUARANTEE=exactly_once; PART=network, replay, operators)
+# chaos: workers and the broker killed, paused, moved, and an oracle over it (SEEDS=100 FIRST=1 GUARANTEE=exactly_once; PART=network, replay, operators, producers)
 SEEDS ?= 100
 FIRST ?= 1
 PART ?= engine
 .PHONY: chaos
 chaos: $(VENV)/.dev-stamp
 	@if [ "$(PART)" = replay ]; then exec $(BIN)/python -m tests.headroom.replay.million $(ARGS); fi; \
+	if [ "$(PART)" = producers ]; then exec $(BIN)/python -m tests.producers_chaos --seeds $(SEEDS) --first $(FIRST) $(ARGS); fi; \
 	if [ "$(PART)" = operators ]; then exec $(BIN)/python -m tests.operators $(ARGS); fi; \
 	$(BIN)/python -m tests.engine.chaos --seeds $(SEEDS) --first $(FIRST) --part $(PART) \
 	  $(if $(GUARANTEE),--guarantee $(GUARANTEE)) $(ARGS)

@@ -16,6 +16,7 @@ from benchmarks.latency import latency
 from benchmarks.normalise import normalise
 from benchmarks.oracle import Difference
 from benchmarks.process import ContenderFailed
+from benchmarks.producer import producer
 from benchmarks.report import TEXTS
 from benchmarks.restore import restore
 from benchmarks.throughput import Plan, throughput
@@ -23,7 +24,7 @@ from benchmarks.users import users
 from schemas.venues import VENUES
 
 RESULTS: Final = Path("build/bench.json")
-PARTS: Final = ("throughput", "users", "restore", "latency", "normalise")
+PARTS: Final = ("throughput", "users", "restore", "latency", "normalise", "producer")
 _JAVA: Final = "streams"
 
 
@@ -49,6 +50,12 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows to restore")
     parser.add_argument("--rate", type=int, default=1_000, help="frames a second, for latency")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long, for latency")
+    parser.add_argument(
+        "--producer-frames", type=int, default=150_000, help="frames from the socket, for producer"
+    )
+    parser.add_argument("--frame-bytes", type=int, default=600, help="of each, for producer")
+    parser.add_argument("--spooled", type=int, default=1_000_000, help="frames to drain")
+    parser.add_argument("--baseline", help="another checkout, whose producer is measured, too")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--deadline", type=float, default=600.0, help="seconds for one run")
     parser.add_argument("--keep", action="store_true", help="keep the contenders' logs")
@@ -59,7 +66,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     if options.quick:
         options.rounds, options.records, options.users, options.warm_up = 1, 6_000, 200, 0.0
         options.contenders, options.commit_ms = "headroom,plain,streams-latest", 100
-        options.turns = 3
+        options.turns, options.producer_frames = 3, 5_000
     if options.frames != "sfox":
         names = options.contenders.split(",")
         options.contenders = ",".join(name for name in names if not name.startswith(_JAVA))
@@ -109,7 +116,9 @@ def measure(part: str, running: Bench, options: argparse.Namespace) -> list[dict
     """The same on a broker that runs."""
     if part == "throughput":
         return throughput(running, plan_of(options))
-    return {"users": users, "restore": restore, "latency": latency}[part](running, options)
+    return {"users": users, "restore": restore, "latency": latency, "producer": producer}[part](
+        running, options
+    )
 
 
 def main() -> int:

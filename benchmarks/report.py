@@ -8,6 +8,7 @@ from benchmarks.kinds import AT_LEAST_ONCE, EXACTLY_ONCE
 
 Run = dict[str, Any]
 Key = tuple[str, str]
+_PER_CPU: Final = "frames_per_cpu_second"
 _STREAMS_EVERY: Final = ("streams", "streams-cached")
 
 
@@ -171,6 +172,41 @@ def normalise_text(runs: list[Run]) -> str:
     return first + table(header, rows)
 
 
+def producer_text(runs: list[Run]) -> str:
+    """Headroom's producer beside a bare loop, and another checkout's where one was named."""
+    found = {
+        name: {
+            figure: median(run[figure] for run in runs if run["contender"] == name)
+            for figure in ("rate", "frames_per_cpu_second", "peak_mib")
+            if all(figure in run for run in runs if run["contender"] == name)
+        }
+        for name in _names(runs)
+    }
+    ours, rows = found["headroom"], []
+    for what, figure, other, wanted in (
+        ("frames/s: Headroom / a bare loop", "rate", "bare", ">= 0.7"),
+        ("frames a CPU second: Headroom / the baseline", _PER_CPU, "baseline", ">= 2"),
+    ):
+        if other in found:
+            rows.append((what, f"{ours[figure] / found[other][figure]:.2f}", wanted))
+    if "drain" in found:
+        rows.append(("frames/s of the drain", f"{found['drain']['rate']:,.0f}", ">= 20,000"))
+    if "kafka away" in found:
+        peak = f"{found['kafka away']['peak_mib']:.0f}"
+        rows.append(("peak MiB with Kafka away, 5,000 frames/s of 1 kB", peak, "< 150"))
+    header = ("contender", "frames/s", "frames a CPU second", "peak MiB")
+    figures = [
+        (
+            name,
+            f"{one['rate']:,.0f}",
+            f"{one[_PER_CPU]:,.0f}" if _PER_CPU in one else "",
+            f"{one['peak_mib']:.0f}",
+        )
+        for name, one in found.items()
+    ]
+    return table(("figure", "is", "must be"), rows) + "\n\n" + table(header, figures)
+
+
 def _names(runs: list[Run]) -> list[str]:
     return list(dict.fromkeys(run["contender"] for run in runs))
 
@@ -181,4 +217,5 @@ TEXTS: Final[dict[str, Callable[[list[Run]], str]]] = {
     "restore": restore_text,
     "latency": latency_text,
     "normalise": normalise_text,
+    "producer": producer_text,
 }

@@ -19,7 +19,7 @@ from confluent_kafka import KafkaException, Producer
 from producers.errors import KafkaRefuses, ProducerError, SendFailed
 from producers.metrics import ProducerMetrics
 from producers.outcomes import excerpt
-from producers.sink import Sink, librdkafka_log
+from producers.sink import IN_FLIGHT_BYTES_MAX, Sink, librdkafka_log
 from producers.spool.courier import Courier
 from producers.spool.folder import Folder, Owner
 from producers.spool.records import Record
@@ -125,6 +125,8 @@ class Publisher:
             acknowledged=self._acknowledged,
             progress=self._progress,
             failed=lambda error: self._call(self._break, error),
+            # What is on its way cannot be let go: most of what may wait is not.
+            in_flight_bytes_max=min(IN_FLIGHT_BYTES_MAX, self._settings.bytes_max // 4),
         )
         self._courier.start(self.found)
         return self
@@ -145,8 +147,8 @@ class Publisher:
                     TimeoutError(f"not taken within {FLUSH_SECONDS_MAX:g} s")
                 ) from late
         finally:
-            self._courier.stop()
-            self._spool.close()
+            if self._courier.stop():
+                self._spool.close()
             if self.waiting and self._settings.folder is not None:
                 words = "%d frames stay in the spool: they are sent when the producer starts again"
                 self._log.warning(words, self.waiting)

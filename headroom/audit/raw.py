@@ -1,6 +1,7 @@
 """I1: every frame that a venue sent lies in its raw topic, and the receipts have no holes."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from hashlib import blake2b
 
 from headroom.audit.findings import Findings
@@ -66,7 +67,7 @@ def _check_receipts(venue: str, records: list[Record], findings: Findings, *, is
             continue
         epoch, receipt = order
         first = epochs[epoch].setdefault(receipt, record)
-        if first is not record:
+        if first is not record and not _is_again(first, record):
             where = f"{venue} epoch {epoch} receipt {receipt}"
             findings.add("I1", where, f"lies twice: {first.place} and {record.place}")
     if is_cut:
@@ -81,6 +82,25 @@ def _check_receipts(venue: str, records: list[Record], findings: Findings, *, is
             )
         if min(receipts) < 1:
             findings.add("I1", f"{venue} epoch {epoch}", "a receipt is below 1")
+
+
+def _is_again(first: Record, second: Record) -> bool:
+    """Say whether two records of one receipt are the same frame: its producer sent it again.
+
+    It does so where it could not know whether Kafka had it: it was killed, or its client gave up.
+    """
+    return (first.key, first.value, first.headers) == (second.key, second.value, second.headers)
+
+
+def _once(world: World) -> Iterator[tuple[str, Record]]:
+    """Every frame in raw, without what lies there again."""
+    known: dict[tuple[str, tuple[int, int]], Record] = {}
+    for venue, record in world.raw():
+        order = order_of(record)
+        first = record if order is None else known.setdefault((venue, order), record)
+        is_again = first is not record and _is_again(first, record)
+        if record.header(RETRY_OF) is None and not is_again:
+            yield venue, record
 
 
 def _check_journals(world: World, findings: Findings) -> tuple[int, int]:
@@ -98,9 +118,7 @@ def _check_journals(world: World, findings: Findings) -> tuple[int, int]:
         places.setdefault(_digest(sent.frame), sent.place)
     there: dict[str, Counter[bytes]] = defaultdict(Counter)
     redacted: Counter[str] = Counter()
-    for venue, record in world.raw():
-        if record.header(RETRY_OF) is not None:
-            continue
+    for venue, record in _once(world):
         if record.header(REDACTED) is not None:
             redacted[venue] += 1
             continue

@@ -30,6 +30,7 @@ _QUIET_SECONDS: Final = 0.05
 _BACKOFF_SECONDS: Final = 0.25
 _BACKOFF_SECONDS_MAX: Final = 15.0
 _LAST_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 15.0
 
 
 class Sending(Protocol):
@@ -91,6 +92,7 @@ class Courier:
         acknowledged: Callable[[int], object],
         progress: Callable[[], object],
         failed: Callable[[BaseException], object],
+        in_flight_bytes_max: int = IN_FLIGHT_BYTES_MAX,
     ) -> None:
         self._spool = spool
         self._make_sink = make_sink
@@ -98,6 +100,7 @@ class Courier:
         self._on_acknowledged = acknowledged
         self._on_progress = progress
         self._on_failed = failed
+        self._in_flight_bytes_max = in_flight_bytes_max
         self._fresh: deque[Record] = deque()
         self._woken = threading.Event()
         self._stopping = False
@@ -145,11 +148,15 @@ class Courier:
             or self._offered_bytes - self._written_bytes > BEHIND_BYTES_MAX
         )
 
-    def stop(self) -> None:
-        """End the thread, once what came is written; what was not sent stays in the spool."""
+    def stop(self) -> bool:
+        """End the thread, once what came is written; what was not sent stays in the spool.
+
+        False where it hangs, in a disk that does not answer: then the spool is still its own.
+        """
         self._stopping = True
         self._woken.set()
-        self._thread.join()
+        self._thread.join(_STOP_SECONDS)
+        return not self._thread.is_alive()
 
     def hold(self) -> None:
         """Something was dropped: nothing counts as settled before what came until now is."""
@@ -238,7 +245,8 @@ class Courier:
         if self._sink is None or self._rest is not None:
             return False
         return not self._flights or (
-            self._in_flight < IN_FLIGHT_RECORDS_MAX and self._in_flight_bytes < IN_FLIGHT_BYTES_MAX
+            self._in_flight < IN_FLIGHT_RECORDS_MAX
+            and self._in_flight_bytes < self._in_flight_bytes_max
         )
 
     def _send(self, group: Group) -> bool:

@@ -1,6 +1,6 @@
 """Groups of frames in memory, for as long as the disk takes nothing. See `disk.py`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from producers.spool.records import Group
 
@@ -44,11 +44,23 @@ class Memory:
         """The next groups behind a number, at least one where there is one."""
         found: list[Group] = []
         size = 0
-        for group in self._groups.values():
-            if group.number > number and size < bytes_max:
-                found.append(group)
-                size += group.size_bytes
+        for group in self._behind(number):
+            found.append(group)
+            size += group.size_bytes
+            if size >= bytes_max:
+                break
         return found
+
+    def _behind(self, number: int) -> Iterator[Group]:
+        # Most ask for the one with the next number.
+        one = self._groups.get(number + 1)
+        while one is not None:
+            yield one
+            number = one.number
+            one = self._groups.get(number + 1)
+        for group in list(self._groups.values()):
+            if group.number > number:
+                yield group
 
     def clear(self) -> None:
         """Forget all."""

@@ -4,21 +4,39 @@ Never the last one of an account, nor one of which nobody can tell whose it is, 
 of several accounts.
 """
 
-from collections.abc import Iterable
+import heapq
 
 from producers.spool.records import Group, Record
 
 
 class Newest:
-    """In which group the newest frame of each account lies."""
+    """In which group the newest frame of each account lies, and which groups hold older ones."""
 
     def __init__(self) -> None:
         self._of: dict[bytes, int] = {}
+        self._stale: list[int] = []
+        self._known: set[int] = set()
 
     def note(self, group: Group) -> None:
         """Take a group that comes behind all before it."""
-        number = group.number
-        self._of.update({r.key: number for r in group.records if r.key is not None})
+        number, of = group.number, self._of
+        for record in group.records:
+            if record.key is None:
+                continue
+            before = of.get(record.key)
+            of[record.key] = number
+            if before is not None and before not in self._known:
+                self._known.add(before)
+                heapq.heappush(self._stale, before)
+
+    def oldest(self, behind: int) -> int | None:
+        """The first group behind a number that may hold what is obsolete; each is told once."""
+        while self._stale:
+            number = heapq.heappop(self._stale)
+            self._known.discard(number)
+            if number > behind:
+                return number
+        return None
 
     def without_obsolete(self, group: Group) -> Group:
         """The group without what newer frames make obsolete; itself where there is nothing."""
@@ -36,17 +54,3 @@ class Newest:
         if len(kept) == len(group.records):
             return group
         return Group.of(group.number, group.end, kept[::-1])
-
-
-def sweep(groups: Iterable[Group], newest: Newest, bytes_wanted: int) -> tuple[list[Group], int]:
-    """What the oldest of these groups become, until so many bytes are free; and how many are."""
-    changed: list[Group] = []
-    freed = 0
-    for group in groups:
-        if freed >= bytes_wanted:
-            break
-        left = newest.without_obsolete(group)
-        if left is not group:
-            freed += group.size_bytes - left.size_bytes
-            changed.append(left)
-    return changed, freed

@@ -12,7 +12,7 @@ from typing import Final
 from producers.spool.disk import Disk
 from producers.spool.folder import Folder
 from producers.spool.memory import Memory
-from producers.spool.overflow import Newest, sweep
+from producers.spool.overflow import Newest
 from producers.spool.records import Group, Record, Unsound
 
 GROUP_BYTES_MAX: Final = 1024 * 1024
@@ -22,6 +22,7 @@ MEMORY_BYTES_MAX: Final = 48 * 1024 * 1024
 """What may wait in memory while the disk takes nothing."""
 # What is freed at once, so that not each group sweeps all of the spool.
 _FREED_SHARE: Final = 0.05
+_TOGETHER: Final = 64
 _UNREADABLE_SECONDS: Final = 60.0
 # Frames that nothing makes obsolete may take more than was allowed: this much of it.
 _LAST_ONES: Final = 1.0
@@ -60,8 +61,6 @@ class Spool:
         self._writes = False
         self._lost_at: float | None = None
         self._newest: Newest | None = None
-        self._swept = 0
-        self._fruitless_until = 0.0
         self._again_at = 0.0
         self._forgotten = 0
         self._was_open = False
@@ -158,11 +157,14 @@ class Spool:
 
     def after(self, number: int) -> list[Group]:
         """The next groups behind a number; none where there are none, or none that can be read."""
+        return self._read(number, bytes_max=READ_BYTES_MAX)
+
+    def _read(self, number: int, *, bytes_max: int) -> list[Group]:
         while number < self._disk_last:
             if self._disk is None:
                 return []  # what is in memory comes behind it
             try:
-                groups = self._disk.after(number, bytes_max=READ_BYTES_MAX)
+                groups = self._disk.after(number, bytes_max=bytes_max)
             except Unsound as error:
                 words = "%d frames in the spool are damaged: they stay there, in `unsound`"
                 self._log.error(words, error.count)
@@ -174,7 +176,7 @@ class Spool:
             if groups:
                 return groups
             break
-        return self._memory.after(number, bytes_max=READ_BYTES_MAX)
+        return self._memory.after(number, bytes_max=bytes_max)
 
     def settle(self, number: int) -> None:
         """Kafka has all up to this number."""
@@ -202,46 +204,61 @@ class Spool:
                 self._newest = None
             return groups
         self._begin_overflow(groups, bound)
-        freed = 0
-        if self._monotonic() >= self._fruitless_until:
-            freed = self._sweep(wanted + int(bound * _FREED_SHARE))
-            if freed < wanted:
-                self._fruitless_until = self._monotonic() + AGAIN_SECONDS
+        freed = self._sweep(wanted + int(bound * _FREED_SHARE))
+        if freed < wanted:
+            groups, some = self._thinned(groups)
+            freed += some
         if wanted - freed < bound * _LAST_ONES:
             return groups
         self._on_lost(sum(len(group.records) for group in groups))
         return []
+
+    def _thinned(self, groups: list[Group]) -> tuple[list[Group], int]:
+        """The same without what is obsolete among themselves, and how many bytes less that is."""
+        newest = self._newest or Newest()
+        left = [newest.without_obsolete(group) for group in groups]
+        gone = sum(len(g.records) - len(k.records) for g, k in zip(groups, left, strict=True))
+        if gone:
+            self._on_dropped(gone)
+        less = sum(g.size_bytes - k.size_bytes for g, k in zip(groups, left, strict=True))
+        return [group for group in left if group.records], less
 
     def _begin_overflow(self, groups: list[Group], bound: int) -> None:
         if self._newest is not None:
             return
         words = "the spool is full (%d bytes): of each account the oldest frames go first"
         self._log.error(words, bound)
-        self._newest, self._swept = Newest(), 0
+        self._newest = Newest()
         for group in (*self._waiting(self.settled), *groups):
             self._newest.note(group)
 
     def _sweep(self, bytes_wanted: int) -> int:
         """Free so many bytes, from the oldest on; how many were freed."""
         floor = self.sent if self._writes else max(self.sent, self._disk_last)
-        begun = max(self._swept, floor)
-        freed = self._sweep_from(begun, bytes_wanted)
-        if freed < bytes_wanted and begun > floor:
-            # What was kept before may have become obsolete since.
-            freed += self._sweep_from(floor, bytes_wanted - freed)
+        freed, newest = 0, self._newest or Newest()
+        while freed < bytes_wanted:
+            changed: list[Group] = []
+            gone = some = 0
+            # Together, since each change is a commit.
+            while some < bytes_wanted - freed and len(changed) < _TOGETHER:
+                number = newest.oldest(floor)
+                if number is None:
+                    break
+                for group in self._at(number):
+                    left = newest.without_obsolete(group)
+                    if left is not group:
+                        changed.append(left)
+                        some += group.size_bytes - left.size_bytes
+                        gone += len(group.records) - len(left.records)
+            if not changed or not self._replace(changed):
+                break
+            freed += some
+            self._on_dropped(gone)
         return freed
 
-    def _sweep_from(self, number: int, bytes_wanted: int) -> int:
-        freed, newest = 0, self._newest or Newest()
-        while freed < bytes_wanted and (groups := self.after(number)):
-            changed, some = sweep(groups, newest, bytes_wanted - freed)
-            number = self._swept = groups[-1].number
-            if changed and self._replace(changed):
-                freed += some
-                before = {group.number: len(group.records) for group in groups}
-                gone = sum(before[group.number] - len(group.records) for group in changed)
-                self._on_dropped(gone)
-        return freed
+    def _at(self, number: int) -> list[Group]:
+        """The group of a number, if it is there."""
+        return [one for one in self._read(number - 1, bytes_max=1) if one.number == number]
 
     def _replace(self, groups: list[Group]) -> bool:
         on_disk = [group for group in groups if group.number <= self._disk_last]

@@ -1,6 +1,6 @@
 """The short way for whole messages finds what the library finds, wherever the chunks end."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import Protocol, Side, State
@@ -47,6 +47,7 @@ def frames_of(protocol: Protocol) -> list[bytes]:
     return [bytes(event.data) for event in events if event.opcode in DATA_OPCODES]
 
 
+@settings(deadline=None)
 @given(frames=streams, sizes=st.lists(st.integers(1, 70_000), min_size=1, max_size=20))
 def test_whatever_comes_in_whatever_chunks_it_is_what_the_library_finds(
     frames: list[list[Frame]], sizes: list[int]

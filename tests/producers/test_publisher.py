@@ -208,3 +208,23 @@ async def test_what_the_thread_fails_at_is_told(monkeypatch: Any) -> None:
     assert not clients.values
     with pytest.raises(SendFailed):
         await one.__aexit__(None, None, None)
+
+
+async def test_a_small_spool_lets_go_of_the_oldest_and_keeps_the_newest(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    """However much may be on its way elsewhere."""
+    clients = Clients(monkeypatch)
+    async with publisher("b", "t", tmp_path, bytes_max=100_000) as one:
+        for number in range(1_000):
+            one.publish(b"%d" % number + b"x" * 900, b"k", topics.headers(1, number))
+            if number % 20 == 0:
+                await asyncio.sleep(0.002)
+        await until(lambda: one.dropped > 500)
+        clients.takes = float("inf")
+    numbers = [int(value.partition(b"x")[0]) for value in clients.values]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == 999
+    assert len(numbers) + one.dropped == 1_000
+    metric = one._metrics.frames_dropped.labels("sfox", "lost")
+    assert metric._value.get() == 0

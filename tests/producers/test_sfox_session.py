@@ -354,3 +354,34 @@ def test_no_bytes_break_it_and_none_are_lost(message: bytes) -> None:
         if isinstance(outcome, Publish):
             assert outcome.frame == message
         assert not isinstance(outcome, Send)
+
+
+_OURS = b'"recipient":"private.enterprise.users.balances",'
+_NOON = b'"timestamp":1710367225302228171,'
+odd_frames = st.sampled_from(
+    [
+        b'{"sequence":%d,' + _OURS + _NOON + b'"payload":{"user_id":"a","updates":[]}}',
+        b'{"sequence":%d,' + _OURS + b'"timestamp":17103,"payload":"{\\"user_id\\":\\"a\\"}"}',
+        b'{"sequence":%d,' + _OURS + b'"timestamp":1.5,"payload":{"user_id":"a"}}',
+        b'{"sequence":%d,' + _OURS + b'"payload":{"user_id":"b","user_id":"a"}}',
+        b'{"sequence":%d,"type":"success",' + _OURS + _NOON + b'"payload":{"user_id":"\\ud800"}}',
+        b'{"sequence":%d.0,' + _OURS + _NOON + b'"payload":{"user_id":"a","n":[1,{}]}}',
+        b'{"sequence":"%d",' + _OURS + b'"timestamp":-5,"payload":{"user_id":7}}',
+        b'{"sequence":%d,"sequence":9,"recipient":"o",' + _OURS + _NOON + b'"payload":{}} ',
+        b'{"sequence":%d,' + _OURS + b'"timestamp":9999999999999999999,"payload":{"user_id":""}}',
+        b'{"sequence":%d,"recipient":"other","timestamp":5,"payload":{"user_id":"a"}}',
+    ]
+)
+
+
+@given(st.lists(st.tuples(odd_frames, st.integers(-2, 2)), max_size=30))
+def test_the_short_way_of_plain_frames_finds_what_the_long_one_finds(
+    told: list[tuple[bytes, int]],
+) -> None:
+    short, long = live(), live()
+    long._next_frame = lambda _: None  # type: ignore[method-assign]
+    number = 3
+    for form, step in told:
+        number = max(0, number + step)
+        message = form % number
+        assert list(short.receive(message, 0.0)) == list(long.receive(message, 0.0))

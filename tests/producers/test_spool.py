@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producers.errors import SpoolForeign, SpoolInUse, SpoolNewer
 from producers.spool import spool as module
 from producers.spool.disk import Disk
 from producers.spool.folder import Folder, Owner
-from producers.spool.overflow import Newest, sweep
 from producers.spool.records import Group, Record
 from producers.spool.spool import Spool
 
@@ -131,6 +130,7 @@ def test_what_is_settled_is_forgotten_while_nothing_comes_and_the_file_gets_smal
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
+@settings(deadline=None, max_examples=50)
 @given(
     frames=st.lists(
         st.tuples(st.sampled_from([b"a", b"b", b"c", None]), st.booleans()), max_size=60
@@ -191,15 +191,22 @@ def test_what_is_on_its_way_is_left_alone(tmp_path: Path) -> None:
     assert one.waiting()[-1] == 59
 
 
-def test_a_sweep_frees_what_is_asked_for_and_no_more() -> None:
-    groups = [Group.of(n, n, [record(n, size=872)]) for n in range(1, 11)]
-    newest = Newest()
-    for group in groups:
-        newest.note(group)
-    changed, freed = sweep(groups, newest, 2_500)
-    assert [group.number for group in changed] == [1, 2, 3]
-    assert freed == 3 * groups[0].size_bytes
-    assert sweep(groups[-1:], newest, 1) == ([], 0)
+def test_the_oldest_go_first_and_no_more_than_is_needed(tmp_path: Path) -> None:
+    one = Bench(tmp_path, bytes_max=20_000)
+    number = 0
+    while not one.dropped:
+        one.put(record(number, size=800))
+        number += 1
+    left = one.waiting()
+    assert left == list(range(one.dropped, number))
+    assert one.dropped <= 4
+
+
+def test_what_came_together_is_thinned_too(tmp_path: Path) -> None:
+    one = Bench(tmp_path, bytes_max=3_000)
+    one.put(*(record(number, key=b"%d" % (number % 2), size=500) for number in range(10)))
+    assert one.waiting() == [8, 9]
+    assert (one.dropped, one.lost) == (8, 0)
 
 
 # -- a disk that fails

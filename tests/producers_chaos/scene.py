@@ -237,6 +237,11 @@ class Scene:
             wrong.append(f"{len(twice)} frames under two receipts")
         in_raw = set(found.values())
         missing = [frame for frame in sent if frame not in in_raw]
+        if not self._killed:
+            last = {_account(frame): frame for frame in sent}
+            gone = [name for name, frame in last.items() if frame not in in_raw]
+            if gone:
+                wrong.append(f"the last frames of {gone} are not in raw")
         if self._killed:
             # Of what a killed producer had not written down, nobody knows but the venue.
             lost = [one for at, one in self.kept.items() if found.get(at) != one]
@@ -256,3 +261,8 @@ class Scene:
             recovered_seconds=recovered,
             wrong=wrong[:10],
         )
+
+
+def _account(frame: bytes) -> str:
+    account: str = json.loads(frame)["payload"]["user_id"]
+    return account

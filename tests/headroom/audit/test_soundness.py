@@ -177,6 +177,17 @@ def test_an_answer_in_the_journal_is_not_looked_for(world):
     assert check(msgspec.structs.replace(world, sent=sent)).sound
 
 
+@pytest.mark.parametrize(("value", "wrong"), [(None, False), (b"other", True)])
+def test_a_frame_that_its_producer_sent_again_is_no_finding_of_raw(world, value, wrong):
+    records = world.of(RAW)
+    again = msgspec.structs.replace(records[0], offset=len(records) + 9, partition=7)
+    if value is not None:
+        again = msgspec.structs.replace(again, value=value)
+    more = {**world.records, RAW: [*records, again]}
+    found = check(msgspec.structs.replace(world, records=more)).findings
+    assert any("twice" in one.problem or "more than" in one.problem for one in found) == wrong
+
+
 def test_a_receipt_that_stands_twice_or_is_missing_is_found(world):
     record = world.of(RAW)[1]
     for receipt in (b"1", b"40"):
