@@ -58,8 +58,7 @@ class Publisher:
     event loop where frames were lost that nothing makes obsolete.
 
     With `fencing`, a name, whoever wrote under that name before is fenced on entering (SteppedBack
-    where that fails), and `fenced` is set once somebody else has begun. Nothing counts as `settled`
-    while `vouches` says no.
+    where that fails), and `fenced` is set once somebody else has begun.
     """
 
     def __init__(
@@ -76,7 +75,6 @@ class Publisher:
         monotonic: Callable[[], float] = time.monotonic,
         overflowed: Callable[[], object] = lambda: None,
         fencing: str | None = None,
-        vouches: Callable[[], bool] = lambda: True,
     ) -> None:
         self._access = access
         self._topic = topic
@@ -86,7 +84,6 @@ class Publisher:
         self._monotonic = monotonic
         self._overflowed = overflowed
         self._fencing = fencing
-        self._vouches = vouches
         self._first: FencedSink | None = None
         self.fenced = asyncio.Event()
         self._settings = spool
@@ -240,9 +237,6 @@ class Publisher:
 
     async def settled(self, received: int, seconds: float) -> bool:
         """Whether Kafka has all of the first so many frames (`received`), or does so in time."""
-        return self._vouches() and await self._taken(received, seconds)
-
-    async def _taken(self, received: int, seconds: float) -> bool:
         deadline = self._loop.time() + seconds
         while self._courier.settled < received:
             self._raise_if_failed()
@@ -281,7 +275,7 @@ class Publisher:
 
     async def flush(self) -> None:
         """Wait until Kafka has everything; raises what ended the sending."""
-        while not await self._taken(self.received, 1.0):
+        while not await self.settled(self.received, 1.0):
             pass
         self._raise_if_failed()
 

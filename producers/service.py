@@ -28,6 +28,7 @@ from producers.turns import (
     ProducerReport,
     StandbySettings,
     Surroundings,
+    Vouching,
     mind_lease,
     take_turns,
 )
@@ -100,7 +101,6 @@ async def work(given: Given, lease: Lease | None = None) -> ProducerReport:
         monotonic=around["monotonic"],
         overflowed=overflowed,
         fencing=None if lease is None else lease.name,
-        vouches=lambda: lease is None or lease.is_proved(),
     )
     following = given.follow(
         given.statuses.topic, take, forget=neighbours.forget, read_committed=False
@@ -123,7 +123,7 @@ async def work(given: Given, lease: Lease | None = None) -> ProducerReport:
             epochs.observe(publisher.greatest_epoch)
             reporter = Reporter(
                 writer.write,
-                frames=publisher,
+                frames=publisher if lease is None else Vouching(publisher, lease),
                 every_seconds=given.statuses.every_seconds,
                 sleep=around["sleep"],
                 monotonic=around["monotonic"],

@@ -157,7 +157,9 @@ async def _acknowledged(sent: Sequence[Awaitable[object]]) -> None:
 class Frames(Protocol):
     """The frames on their way to Kafka: see `producers.publisher.Publisher`."""
 
-    received: int
+    @property
+    def received(self) -> int:
+        """How many came so far."""
 
     async def settled(self, received: int, seconds: float) -> bool:
         """Whether Kafka has all of the first so many frames, or does so in time."""

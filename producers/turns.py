@@ -9,7 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
-from typing import Any, Final, NotRequired, TypedDict
+from typing import Any, Final, NotRequired, Protocol, TypedDict
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -23,7 +23,7 @@ from producers.line import Lines
 from producers.metrics import ProducerMetrics
 from producers.publisher import Access, Publisher, SpoolSettings
 from producers.spool.folder import Folder, Owner
-from producers.statuses import StatusSettings
+from producers.statuses import Frames, StatusSettings
 from producers.waiting import unless_stopped
 from schemas.following import Follow
 from schemas.topics import LEASES
@@ -81,6 +81,13 @@ class Surroundings(TypedDict):
     bounds: NotRequired[Store]
 
 
+class Proving(Protocol):
+    """A lease: see `producers.lease.Lease`."""
+
+    def is_proved(self) -> bool:
+        """Whether nobody else can have it at this moment."""
+
+
 class Given(msgspec.Struct, frozen=True):
     """What a producer is given, for all its turns: see `producers.service.produce`."""
 
@@ -131,6 +138,23 @@ async def take_turns(
         if own is not None:
             own.unlock()
     return _all_in_all(venue.name, reports)
+
+
+class Vouching:
+    """The frames that a status waits for: without a proof of the lease it vouches for nothing."""
+
+    def __init__(self, frames: Frames, lease: Proving) -> None:
+        self._frames = frames
+        self._lease = lease
+
+    @property
+    def received(self) -> int:
+        """How many came so far."""
+        return self._frames.received
+
+    async def settled(self, received: int, seconds: float) -> bool:
+        """Whether Kafka has so many of them, and nobody else can have the lease."""
+        return await self._frames.settled(received, seconds) and self._lease.is_proved()
 
 
 async def mind_lease(lease: Lease, publisher: Publisher) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,16 @@ class Process:
     def says(self, words: str) -> int:
         """How often it has said that."""
         return self.log.read_text(errors="replace").count(words)
+
+    def status(self) -> int | None:
+        """How it ended, or None."""
+        return self._process.poll()
+
+    def tell_where(self) -> None:
+        """Have it write into its log what its threads are doing."""
+        if self.runs():
+            self._process.send_signal(signal.SIGUSR1)
+            time.sleep(0.5)
 
     def runs(self) -> bool:
         return self._process.poll() is None
@@ -109,7 +120,10 @@ async def until(holds: Any, *processes: Process, seconds: float = WAIT_SECONDS) 
                     return
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        raise AssertionError("\n".join(one.log.read_text() for one in processes)) from None
+        for one in processes:
+            await asyncio.to_thread(one.tell_where)
+        found = "\n".join(f"{one.status()}: {one.log.read_text()}" for one in processes)
+        raise AssertionError(found) from None
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,7 @@
 """A producer of sFOX in a process of its own, on a test's topics: see `tests.producers.standby`."""
 
 import asyncio
+import faulthandler
 import json
 import logging
 import signal
@@ -58,5 +59,7 @@ async def main(told: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1)  # where it stands, if it stands
     logging.basicConfig(level="INFO", format="%(asctime)s %(name)s %(message)s")
     asyncio.run(main(json.loads(sys.argv[1])))

@@ -7,6 +7,7 @@ from typing import Any
 from confluent_kafka import TopicPartition
 
 from producers.lease import SESSION_SECONDS, Lease
+from producers.turns import Vouching
 
 MINE = [TopicPartition("leases", 0)]
 
@@ -63,6 +64,22 @@ async def test_it_is_proved_for_a_session_from_when_the_proof_was_asked_for() ->
     assert (one.is_held, one.is_proved()) == (True, False)
     one.prove()
     assert one.is_proved()
+
+
+async def test_a_status_waits_for_its_frames_and_wants_a_proof() -> None:
+    class Frames:
+        received = 3
+
+        async def settled(self, received: int, _: float) -> bool:
+            return received <= 2
+
+    one = One()
+    vouching = Vouching(Frames(), one)
+    one.given(*MINE)
+    assert not await vouching.settled(1, 1.0)
+    one.prove()
+    assert await vouching.settled(2, 1.0)
+    assert not await vouching.settled(vouching.received, 1.0)
 
 
 async def test_a_refused_proof_is_none() -> None:
