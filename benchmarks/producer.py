@@ -11,11 +11,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from confluent_kafka import KafkaException
+
 from benchmarks.bench import Bench, until
+from benchmarks.cluster import Cluster
 from benchmarks.kinds import ROOT
 from benchmarks.process import Contender, cpu_seconds, peak_mib
 from schemas.topics import TOPICS
@@ -27,6 +30,9 @@ _HEADROOM: Final = "headroom"
 _BASELINE: Final = "baseline"
 _AWAY_SECONDS: Final = 30
 _AWAY_RATE: Final = 5_000
+_ANSWER_SECONDS: Final = 60.0
+# What the kernel counts CPU time in.
+_TICK_SECONDS: Final = 0.01
 
 
 def producer(running: Bench, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -58,6 +64,7 @@ class _Run:
         self._running = running
         self._options = options
         self._name = name
+        self._cluster = running.cluster
         self._topic = _BARE_TOPIC if name == _BARE else _RAW
         self.spool = running.folder / "spool"
 
@@ -74,7 +81,7 @@ class _Run:
                 "contender": self._name,
                 "guarantee": "",
                 "rate": round(count / seconds),
-                "frames_per_cpu_second": round(count / cpu),
+                "frames_per_cpu_second": round(count / max(cpu, _TICK_SECONDS)),
                 "peak_mib": round(peak_mib(contender.pid), 1),
             }
 
@@ -113,7 +120,12 @@ class _Run:
 
     def written(self) -> int:
         """How many records are there."""
-        return sum(self._running.cluster.ends(self._topic, committed_only=False).values())
+        for _ in until(_ANSWER_SECONDS, "Kafka answers"):
+            with suppress(KafkaException):
+                return sum(self._cluster.ends(self._topic, committed_only=False).values())
+            # One that has seen a broker come back goes on asking with what it knew before.
+            self._cluster = Cluster(self._cluster.bootstrap, self._cluster.partitions)
+        return 0
 
     def _command(self, url: str) -> tuple[list[str | Path], dict[str, str]]:
         bootstrap = self._running.cluster.bootstrap
@@ -182,7 +194,7 @@ def _drain(running: Bench, options: argparse.Namespace) -> dict[str, Any]:
         return {
             "contender": "drain",
             "guarantee": "",
-            "rate": round(drained / seconds),
-            "frames_per_cpu_second": round(drained / cpu),
+            "rate": round(drained / max(seconds, _TICK_SECONDS)),
+            "frames_per_cpu_second": round(drained / max(cpu, _TICK_SECONDS)),
             "peak_mib": peak_mib(contender.pid),
         }

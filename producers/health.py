@@ -108,11 +108,15 @@ class Reports(Protocol):
 class Health:
     """The health of one producer: `follow` says what to look at, `tick` looks, a second apart.
 
-    The questions `not_alive` and `not_ready` give a reason in words, or None.
+    The questions `not_alive` and `not_ready` give a reason in words, or None. `begun` is called
+    where the lines begin.
     """
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, monotonic: Callable[[], float], begun: Callable[[], object] = lambda: None
+    ) -> None:
         self._monotonic = monotonic
+        self.begun = begun
         self._lines: Sequence[Callable[[], LineHealth]] = ()
         self._overdue: list[int] = []
         self._frames: Sending | None = None
@@ -138,6 +142,7 @@ class Health:
         self._stands_by = False
         self._overdue = [0] * len(lines)
         self._ticked_at = self._moved_at = self._monotonic()
+        self.begun()
 
     def tick(self) -> None:
         """Look at all of it; called once a second by whoever looks after the lines.

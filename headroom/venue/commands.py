@@ -73,8 +73,9 @@ async def _probed(settings: Settings, around: Surroundings) -> AsyncIterator[Non
     health, registry = around["health"], around["registry"]
     host, port = settings.probes_host, settings.probes_port
     with listening(host, port, way=_OTHER_PORT) as listener:
+        # Not before it has begun: a start that fails is one line.
+        health.begun = lambda: log.info("probes and metrics at %s", url_of(listener))
         async with probed(listener, health, registry):
-            log.info("probes and metrics at %s", url_of(listener))
             yield
 
 

@@ -213,8 +213,12 @@ def test_what_the_file_says_works(system: System) -> None:
             )
         )
         system.query(worker, "users").is_one_line("bearer token", "HEADROOM_API_TOKEN")
-        shown = system.query(worker, "user", "hercle:user-0005", **token)
-        assert "utilisation" in shown.out, shown
+        # The other one may have come just now: then partitions move.
+        until(
+            lambda worker=worker: (  # type: ignore[misc]
+                "utilisation" in system.query(worker, "user", "hercle:user-0005", **token).out
+            )
+        )
     reached = headroom("topics", "check", KAFKA_BOOTSTRAP=system.here.at("external"), DATA_DIR=keys)
     assert (reached.status, reached.out) == (0, ""), reached
 
