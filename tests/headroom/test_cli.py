@@ -269,7 +269,7 @@ def test_a_secret_in_a_url_is_not_repeated() -> None:
 
 
 def read(bootstrap: str, topic: str) -> list[object]:
-    return asyncio.run(topics.records(bootstrap, topic))
+    return asyncio.run(topics.records(bootstrap, topic, TOPICS[topic].partitions or 8))
 
 
 def first_line(command: commands.Started) -> str:

