@@ -4,6 +4,7 @@ A secret may also come as `…_FILE`, the path of a file that holds it. Nothing 
 """
 
 import ipaddress
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from decimal import InvalidOperation
@@ -17,7 +18,7 @@ from headroom.errors import SettingsError
 from schemas.secrets import Secret
 from schemas.topics import PARTITIONS_DEFAULT
 
-_PREFIX: Final = "HEADROOM_"
+PREFIX: Final = "HEADROOM_"
 _PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 _PORT_MAX: Final = 65_535
@@ -30,10 +31,12 @@ SPOOL_BYTES_DEFAULT: Final = 1024**3
 SPOOL_BYTES_MIN: Final = 1024**2
 _SPOOL_BYTES_MAX: Final = 1024**4
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMATS: Final = ("text", "json")
 _STORES: Final = ("rocksdb", "memory")
 _GUARANTEES: Final = ("exactly_once", "at_least_once")
 _STANDBY_REPLICAS_MAX: Final = 10
 _EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - told apart, not listened on
+_LEASE: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 T = TypeVar("T")
 
 
@@ -133,6 +136,10 @@ class Settings(msgspec.Struct, frozen=True):
     hercle_asset_limits: str = "base"
     spool_bytes_max: int = SPOOL_BYTES_DEFAULT
     spool: Path | None = None
+    producer_lease: str | None = None
+    log_format: str = LOG_FORMATS[0]
+    probes_host: str = "127.0.0.1"
+    probes_port: int = 0
 
     @property
     def spool_dir(self) -> Path:
@@ -165,13 +172,13 @@ class Environment:
 
     def text(self, name: str) -> str | None:
         """A variable, or None where it is missing or empty."""
-        return self._variables.get(_PREFIX + name) or None
+        return self._variables.get(PREFIX + name) or None
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         """A variable that is one of some words."""
         text = self.text(name) or default
         if text not in choices:
-            raise SettingsError(_PREFIX + name, f"is one of {', '.join(choices)}, not {text!r}")
+            raise SettingsError(PREFIX + name, f"is one of {', '.join(choices)}, not {text!r}")
         return text
 
     def number(
@@ -194,7 +201,7 @@ class Environment:
             sound = False
         if not sound:
             problem = f"is a number from {minimum} to {maximum}, not {text[:40]!r}"
-            raise SettingsError(_PREFIX + name, problem)
+            raise SettingsError(PREFIX + name, problem)
         found: T = value
         return found
 
@@ -220,7 +227,7 @@ class Environment:
         text = found.reveal().strip()
         if not all(" " <= letter != "\x7f" and not _is_half(letter) for letter in text):
             problem = "holds a control character (a line break?), or is not UTF-8"
-            raise SettingsError(_PREFIX + name, problem)
+            raise SettingsError(PREFIX + name, problem)
         return Secret(text, ours=True)
 
 
@@ -258,6 +265,10 @@ def load(variables: Mapping[str, str]) -> Settings:
             "SPOOL_BYTES_MAX", SPOOL_BYTES_DEFAULT, int, SPOOL_BYTES_MIN, _SPOOL_BYTES_MAX
         ),
         spool=None if spool is None else Path(spool),
+        producer_lease=_lease(environment),
+        log_format=environment.choice("LOG_FORMAT", LOG_FORMATS[0], LOG_FORMATS),
+        probes_host=environment.text("PROBES_HOST") or "127.0.0.1",
+        probes_port=environment.number("PROBES_PORT", 0, int, 0, _PORT_MAX),
     )
 
 
@@ -266,7 +277,7 @@ def _secret_in(path: str, name: str, *, ours: bool) -> Secret:
         return Secret(Path(path).read_text(encoding="utf-8").strip(), ours=ours)
     except (OSError, UnicodeDecodeError) as error:
         problem = f"cannot be read: {type(error).__name__}"
-        raise SettingsError(f"{_PREFIX}{name}_FILE", problem) from None
+        raise SettingsError(f"{PREFIX}{name}_FILE", problem) from None
 
 
 def _kafka(environment: Environment) -> KafkaSettings:
@@ -294,6 +305,14 @@ def _bootstrap(environment: Environment) -> str | None:
     return text
 
 
+def _lease(environment: Environment) -> str | None:
+    text = environment.text("PRODUCER_LEASE")
+    if text is not None and not _LEASE.fullmatch(text):
+        problem = f"is a name of up to 100 letters, digits, dots, _ and -, not {text[:40]!r}"
+        raise SettingsError("HEADROOM_PRODUCER_LEASE", problem)
+    return text
+
+
 def _registry(environment: Environment) -> RegistrySettings | None:
     url = _http_url(environment, "SCHEMA_REGISTRY_URL")
     if url is None:
@@ -314,9 +333,9 @@ def _http_url(environment: Environment, name: str) -> str | None:
     if text is None:
         return None
     if not text.startswith(("http://", "https://")):
-        raise SettingsError(_PREFIX + name, "is a URL that begins with http:// or https://")
+        raise SettingsError(PREFIX + name, "is a URL that begins with http:// or https://")
     if "@" in text:
-        raise SettingsError(_PREFIX + name, "must not hold a user or a password")
+        raise SettingsError(PREFIX + name, "must not hold a user or a password")
     return text
 
 

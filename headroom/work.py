@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 import logging
 import shutil
-import socket
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from confluent_kafka import KafkaException
@@ -20,6 +19,7 @@ from headroom.following import Reader
 from headroom.generations import FIRST, app_name, names_of, read_book, read_by, tables_of
 from headroom.generations.follow import LiveGeneration
 from headroom.known_topics import KnownTopic
+from headroom.listening import listening, url_of
 from headroom.reaching import check_credentials, keep_reaching
 from headroom.registry import registered
 from headroom.settings import Settings
@@ -41,6 +41,7 @@ from schemas.venues import VENUES
 T = TypeVar("T")
 
 log = logging.getLogger("headroom.worker")
+_OTHER_PORT: Final = "give another one with --port or HEADROOM_HTTP_PORT (0: any free one)"
 
 
 async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None:
@@ -51,7 +52,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
     access = access_of(settings)
     kafka = settings.kafka.arguments()
     async with contextlib.AsyncExitStack() as stack:
-        listener = stack.enter_context(_listening(settings.http_host, port))
+        listener = stack.enter_context(listening(settings.http_host, port, way=_OTHER_PORT))
         folder = stack.enter_context(own_folder(settings))
         await check_credentials(kafka)
         admin = await stack.enter_async_context(admin_of(settings.kafka))
@@ -61,8 +62,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
         await _settled(settings, admin, book.live.name, book.topics)
         await claim(settings)
         schema_ids = await registered(settings.registry)
-        host, bound = listener.getsockname()[:2]
-        url = (settings.http_advertised_url or f"http://{host}:{bound}").rstrip("/")
+        url = (settings.http_advertised_url or url_of(listener)).rstrip("/")
         collect_rarely()
         follow = Reader.of(settings.kafka)
         bindings, strangers = Bindings(), Strangers(follow)
@@ -208,24 +208,3 @@ def _engine(
         unbroken=frozenset(venue.raw_topic for venue in VENUES.values()),
         reaching=keep_reaching,
     )
-
-
-@contextlib.contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A bound socket, before anything else is done."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        try:
-            listener.bind((host, port))
-            listener.listen()
-        except OSError as error:
-            message = (
-                f"cannot listen on {host}:{port} ({error.strerror}): "
-                "give another one with --port or HEADROOM_HTTP_PORT (0: any free one)"
-            )
-            raise OperatorError(message) from error
-        yield listener
-    finally:
-        listener.close()

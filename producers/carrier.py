@@ -5,7 +5,7 @@ from typing import Final
 
 from producers.condition import Condition
 from producers.hiding import hidden
-from producers.line import Line, World
+from producers.line import Line, World, told_of
 from producers.outcomes import Confirmed, Count, Doubted, InDoubt, Kind, Publish
 from schemas.headers import RawHeaders
 from schemas.secrets import redacted
@@ -57,6 +57,7 @@ class Carrier:
             redacted=places,
         )
         world.publisher.publish(found.frame, found.key, headers, several=found.several)
+        world.handed_over()
 
     def count(self, found: Count) -> None:
         """Count a message that is no balances, and say the venue's own words."""
@@ -92,4 +93,4 @@ class Carrier:
         """Log what may come with every frame: each kind of words once a minute."""
         line = self._words.say(text, int(self._world.monotonic()))
         if line is not None:
-            self._world.log.warning("%s", line)
+            self._world.log.warning("%s", line, extra=told_of(self._line))

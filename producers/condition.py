@@ -8,12 +8,13 @@ where the clock was set meanwhile: how long ago something was is counted by one 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from schemas.feeds import Cause, ConfirmedFrom, Doubt, FeedStatus
 from schemas.times import rfc3339
 
 State = Literal["connected", "disconnected", "refused"]
+STATES: Final[tuple[State, ...]] = get_args(State)
 _NS_PER_S: Final = 1_000_000_000
 # What a clock is put right by in small steps; more, and it was set.
 _SET_NS: Final = _NS_PER_S
@@ -24,6 +25,14 @@ class _Moment(NamedTuple):
 
     time_ns: int
     at: float
+
+
+class Ages(NamedTuple):
+    """How many seconds ago something was; None where it has not been yet."""
+
+    heard: float | None
+    last_frame: float | None
+    last_confirmation: float | None
 
 
 class Condition:
@@ -44,10 +53,12 @@ class Condition:
         accounts: Sequence[str] | None,
         clock_ns: Callable[[], int],
         monotonic: Callable[[], float],
+        lease: int = 0,
     ) -> None:
-        self._venue = venue
-        self._connection = connection
+        self.venue = venue
+        self.connection = connection
         self._instance = instance
+        self._lease = lease
         self._vouches_when_heard = vouches_when_heard
         self._accounts = accounts
         self._clock_ns = clock_ns
@@ -63,6 +74,11 @@ class Condition:
         self.receipt = 0
         self.frames = 0
         self.gaps = 0
+
+    @property
+    def state(self) -> State:
+        """Whether the connection stands, is gone, or is refused."""
+        return self._state
 
     @property
     def is_connected(self) -> bool:
@@ -135,8 +151,8 @@ class Condition:
         """How the line is at this moment."""
         accounts, now = self._accounts, self._moment()
         return FeedStatus(
-            venue=self._venue,
-            connection=self._connection,
+            venue=self.venue,
+            connection=self.connection,
             state=self._state,
             epoch=self.epoch or None,
             last_heard=_time(self._heard, now),
@@ -151,7 +167,22 @@ class Condition:
             accounts=None if accounts is None else list(accounts),
             last_confirmed=_time(self._last_confirmed(), now),
             instance=self._instance,
+            lease=self._lease,
         )
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long ago something was heard; 0 where nothing was yet."""
+        return self.ages().heard or 0.0
+
+    def ages(self) -> Ages:
+        """How long ago what was, by the clock that nobody sets."""
+        now = self._monotonic()
+
+        def age(moment: _Moment | None) -> float | None:
+            return None if moment is None else max(0.0, now - moment.at)
+
+        return Ages(age(self._heard), age(self._frame), age(self._last_confirmed()))
 
     def _last_confirmed(self) -> _Moment | None:
         if self._vouches_when_heard and self.is_connected:

@@ -5,6 +5,7 @@ import logging
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.datastructures import Headers
@@ -12,9 +13,17 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import CloseCode
 from websockets.protocol import State
 
+from producers.errors import ConfigurationError
 from producers.manners import asks_for_patience, retry_after_seconds, seconds_after
 from producers.outcomes import Reconnect, ReconnectReason, excerpt
-from producers.settings import Deadlines, is_loopback
+from producers.reach import (
+    SECURE,
+    dial,
+    proxy_for,
+    tls_context,
+    why_not_trusted,
+)
+from producers.settings import Deadlines
 from schemas.topics import FRAME_BYTES_MAX
 
 # Messages, of up to 16 MiB, that wait in memory while Kafka is slow; beyond them the venue waits.
@@ -187,21 +196,30 @@ class _Connect(connect):
 async def open_socket(
     url: str,
     *,
-    host: str,
     headers: Mapping[str, str],
     deadlines: Deadlines,
+    ca_file: str | None = None,
     separator_bytes: int = 0,
 ) -> Socket:
     """An open WebSocket to a URL that `settings.check_url` has let pass.
 
     `headers` may carry a bearer token: it is written to the socket and to nothing else.
-    `separator_bytes` is what a message may have beyond its frame. Raises what
+    `ca_file` has the authorities that a certificate may come from, None for the system's.
+    `separator_bytes` is what a message may have beyond its frame. Raises NotOpened, and what
     `websockets.connect` raises: OSError, TimeoutError, InvalidHandshake.
     """
+    context, proxy = way(url, ca_file)
+    # None would be taken for a proxy without encryption that has a context.
+    beyond: dict[str, Any] = (
+        {"proxy_ssl": context} if proxy is not None and proxy.startswith("https:") else {}
+    )
+    if proxy is None:
+        async with asyncio.timeout(deadlines.open_seconds):
+            beyond["sock"] = await dial(urlsplit(url))
     opened = await _Connect(
         url,
         create_connection=Socket,
-        ssl=ssl.create_default_context() if url.startswith("wss:") else None,
+        ssl=context,
         additional_headers=headers,
         compression=None,
         max_size=FRAME_BYTES_MAX + separator_bytes,
@@ -210,12 +228,27 @@ async def open_socket(
         ping_interval=deadlines.ping_seconds,
         ping_timeout=deadlines.pong_seconds,
         close_timeout=deadlines.close_seconds,
-        proxy=None if is_loopback(host) else True,
+        proxy=proxy,
         logger=logging.getLogger("websockets.client"),
+        **beyond,
     )
     if not isinstance(opened, Socket):
         raise TypeError("websockets made another connection than it was told to")
     return opened
+
+
+def way(url: str, ca_file: str | None) -> tuple[ssl.SSLContext | None, str | None]:
+    """What verifies certificates on the way to a URL, and the proxy on it; raises NotOpened.
+
+    None where nothing is encrypted, and where there is no proxy. What is wrong with them may be
+    mended while the producer runs.
+    """
+    parts = urlsplit(url)
+    try:
+        context = tls_context(ca_file) if parts.scheme in SECURE else None
+        return context, proxy_for(parts)
+    except ConfigurationError as error:
+        raise NotOpened(ReconnectReason.UNREACHABLE, str(error)) from None
 
 
 def plain_messages(data: bytes, found: list[bytes], pass_on: Callable[[bytes], object]) -> int:
@@ -281,6 +314,8 @@ def why_not_opened(error: Exception) -> Reconnect:
     if isinstance(error, NotOpened):
         return Reconnect(error.reason, error.detail, wait_seconds=error.wait_seconds)
     detail = excerpt(str(error) or type(error).__name__)
+    if (distrust := why_not_trusted(error)) is not None:
+        return Reconnect(ReconnectReason.CERTIFICATE_REFUSED, excerpt(distrust))
     if not isinstance(error, InvalidStatus):
         return Reconnect(ReconnectReason.UNREACHABLE, detail)
     headers = error.response.headers

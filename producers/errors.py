@@ -11,6 +11,7 @@ A lost venue is none of these: the producer connects again, for ever. The tree::
     ├── SpoolInUse           another producer runs on the spool: give this one another
     ├── SpoolNewer           a newer version wrote the spool: run that one
     ├── SpoolForeign         the spool holds frames for another venue or Kafka: move it away
+    ├── SteppedBack          another producer has the lease: this one waits, and does not end
     ├── TopicMissing         a topic that is written to is not there: `headroom topics apply`
     └── SendFailed           Kafka did not take a record: see the broker, start again
 """
@@ -112,6 +113,14 @@ class SpoolForeign(ProducerError):
         self.path = path
         self.what = what
         self.frames = frames
+
+
+class SteppedBack(ProducerError):
+    """Another producer works in this one's place, or may do so: `why` says how that is known."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"another producer works ({why}); this one waits")
+        self.why = why
 
 
 class TopicMissing(ProducerError):

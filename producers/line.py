@@ -8,8 +8,10 @@ from typing import Protocol
 
 import msgspec
 
+from producers.bounds import Bounds
 from producers.connection import Socket
 from producers.epochs import EpochSource
+from producers.keys import Keys
 from producers.metrics import ProducerMetrics
 from producers.outcomes import Session
 from producers.pace import RateBound
@@ -55,11 +57,17 @@ class Line(Protocol):
         """A new state machine for a new connection."""
 
 
+def told_of(line: Line) -> dict[str, str]:
+    """What a line of the log has beside its words (its `extra`)."""
+    return {"venue": line.venue.name, "connection": line.connection}
+
+
 class Lines(msgspec.Struct, frozen=True):
     """All lines of a producer to a venue.
 
     `attempts` bounds how often the venue is dialled, `requests` what is said to it; both are shared
-    by all lines. `keys` is a fingerprint of the keys, which tells none of them.
+    by all lines. `keys` is a fingerprint of the keys, which tells none of them; `key_ring` the keys
+    themselves, where they may change.
     """
 
     venue: Venue
@@ -67,13 +75,16 @@ class Lines(msgspec.Struct, frozen=True):
     attempts: RateBound
     requests: RateBound
     keys: str = ""
+    key_ring: Keys | None = None
 
 
 class World(msgspec.Struct, frozen=True):
     """What a feed is given: clocks, chance and sleep, where frames go, and when to stop.
 
     `attempts` and `requests` are those of `Lines`. `tell` gets a line's status at every change of
-    its state. `instance` tells the producer from others of the venue.
+    its state. `instance` tells the producer from others of the venue. `handed_over` is called after
+    each frame that was published. `key_ring` is that of `Lines`, `bounds` what
+    lasts of the venue's limits.
     """
 
     clock_ns: Callable[[], int]
@@ -89,3 +100,7 @@ class World(msgspec.Struct, frozen=True):
     requests: RateBound
     tell: Callable[[FeedStatus], object]
     instance: str = ""
+    lease: int = 0
+    handed_over: Callable[[], object] = lambda: None
+    key_ring: Keys | None = None
+    bounds: Bounds | None = None

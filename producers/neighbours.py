@@ -55,8 +55,13 @@ class Neighbours:
 
     @property
     def greatest_epoch(self) -> int:
-        """The greatest epoch that any connection of the venue was in; 0 where there is none."""
-        return max((known.status.epoch or 0 for known in self._all()), default=0)
+        """The greatest epoch, or number of a lease, that any connection of the venue had; or 0."""
+        return max((max(one.status.epoch or 0, one.status.lease) for one in self._all()), default=0)
+
+    @property
+    def greatest_lease(self) -> int:
+        """The greatest number of a lease under which any connection was told of; or 0."""
+        return max((known.status.lease for known in self._all()), default=0)
 
     def accounts_of(self, connection: str) -> list[str] | None:
         """The accounts that a connection of this name was last said to speak for."""

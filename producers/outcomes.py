@@ -31,6 +31,8 @@ class ReconnectReason(StrEnum):
     UNANSWERED = "unanswered"
     SUPERSEDED = "superseded"
     UNREACHABLE = "unreachable"
+    CERTIFICATE_REFUSED = "certificate_refused"
+    KEY_CHANGED = "key_changed"
     HANDSHAKE_REFUSED = "handshake_refused"
     ANSWER_TIMEOUT = "answer_timeout"
     REQUEST_REFUSED = "request_refused"

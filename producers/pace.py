@@ -62,7 +62,7 @@ class RateBound:
     """At most `limit` uses within any `window_seconds`; `now` is monotonic time in seconds."""
 
     def __init__(self, limit: int, *, window_seconds: float = MINUTE_SECONDS) -> None:
-        self._window_seconds = window_seconds
+        self.window_seconds = window_seconds
         self._uses: deque[float] = deque(maxlen=limit)
         self._limit = limit
 
@@ -70,7 +70,11 @@ class RateBound:
         """How long to wait before the next use; 0 where it may be at once."""
         if len(self._uses) < self._limit:
             return 0.0
-        return max(0.0, self._uses[0] + self._window_seconds - now)
+        return max(0.0, self._uses[0] + self.window_seconds - now)
+
+    def uses(self, now: float) -> list[float]:
+        """The uses that still count."""
+        return [at for at in self._uses if now - at < self.window_seconds]
 
     def note(self, now: float) -> None:
         """A use; the caller has waited for it."""

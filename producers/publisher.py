@@ -16,20 +16,22 @@ from typing import Any, Final, Self
 import msgspec
 from confluent_kafka import KafkaException, Producer
 
-from producers.errors import KafkaRefuses, ProducerError, SendFailed
+from producers.errors import KafkaRefuses, ProducerError, SendFailed, SteppedBack
 from producers.metrics import ProducerMetrics
 from producers.outcomes import excerpt
 from producers.sink import IN_FLIGHT_BYTES_MAX, Sink, librdkafka_log
-from producers.spool.courier import Courier
+from producers.spool.courier import Courier, Sending
 from producers.spool.folder import Folder, Owner
 from producers.spool.records import Record
 from producers.spool.spool import MEMORY_BYTES_MAX, Spool
+from producers.transactions import FencedSink
 from schemas.headers import RawHeaders
 
 FLUSH_SECONDS_MAX: Final = 30.0
 SPOOL_BYTES_MAX: Final = 1024 * 1024 * 1024
 _ASK_SECONDS: Final = 10.0
 _SAMPLE_SECONDS: Final = 1.0
+_FENCE_SECONDS: Final = 15.0
 _WRITE_SECONDS: Final = 0.005
 _TOLD_SECONDS: Final = 2.0
 
@@ -54,6 +56,9 @@ class Publisher:
     `failed` gets what ends the producer: KafkaRefuses once credentials are refused, SendFailed
     where this fails itself. What Kafka does otherwise is waited out. `overflowed` is called in the
     event loop where frames were lost that nothing makes obsolete.
+
+    With `fencing`, a name, whoever wrote under that name before is fenced on entering (SteppedBack
+    where that fails), and `fenced` is set once somebody else has begun.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class Publisher:
         clock_ns: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
         overflowed: Callable[[], object] = lambda: None,
+        fencing: str | None = None,
     ) -> None:
         self._access = access
         self._topic = topic
@@ -77,6 +83,9 @@ class Publisher:
         self._log = log
         self._monotonic = monotonic
         self._overflowed = overflowed
+        self._fencing = fencing
+        self._first: FencedSink | None = None
+        self.fenced = asyncio.Event()
         self._settings = spool
         self._clock_ns = clock_ns
         self._metrics = metrics
@@ -120,14 +129,20 @@ class Publisher:
             raise
         self._courier = Courier(
             self._spool,
-            lambda singly: Sink(self._access(), self._topic, singly=singly),
+            self._make_sink,
             log=self._log,
             acknowledged=self._acknowledged,
             progress=self._progress,
             failed=lambda error: self._call(self._break, error),
+            fenced=lambda: self._call(self.fenced.set),
             # What is on its way cannot be let go: most of what may wait is not.
             in_flight_bytes_max=min(IN_FLIGHT_BYTES_MAX, self._settings.bytes_max // 4),
         )
+        try:
+            await self._fence()
+        except BaseException:
+            self._spool.close()
+            raise
         self._courier.start(self.found)
         return self
 
@@ -152,6 +167,36 @@ class Publisher:
             if self.waiting and self._settings.folder is not None:
                 words = "%d frames stay in the spool: they are sent when the producer starts again"
                 self._log.warning(words, self.waiting)
+
+    # -- others who write in our place
+
+    async def _fence(self) -> None:
+        """Have nobody write any more who did; raises SteppedBack where that cannot be."""
+        if self._fencing is None:
+            return
+        self._first = sink = self._fenced_sink(self._fencing, singly=False)
+        if not await asyncio.to_thread(sink.began, _FENCE_SECONDS):
+            sink.close()
+            raise SteppedBack(sink.broken or "Kafka did not let it begin in time")
+
+    def _make_sink(self, singly: bool) -> Sending:  # noqa: FBT001 - as the courier calls it
+        if self._fencing is None:
+            return Sink(self._access(), self._topic, singly=singly)
+        first, self._first = self._first, None
+        return first or self._fenced_sink(self._fencing, singly=singly)
+
+    def _fenced_sink(self, name: str, *, singly: bool) -> FencedSink:
+        done = self._courier.wake
+        return FencedSink(self._access(), self._topic, name, singly=singly, done=done)
+
+    def go_on(self) -> None:
+        """Nobody else is to write: send again what was fenced."""
+        self.fenced.clear()
+        self._courier.go_on()
+
+    def step_back(self, error: SteppedBack) -> None:
+        """Somebody else is to write: nothing more is taken, what waits stays in the spool."""
+        self._fail(error)
 
     # -- frames
 

@@ -8,6 +8,7 @@ one, and sends again what was not acknowledged.
 Source: librdkafka's INTRODUCTION.md, "Idempotent Producer", and CONFIGURATION.md.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -25,7 +26,7 @@ IN_FLIGHT_BYTES_MAX: Final = 16 * 1024 * 1024
 UNANSWERED_SECONDS_MAX: Final = 15.0
 _BATCH_BYTES: Final = 256 * 1024
 _CHOICE: Final = -1
-_TOO_LARGE: Final = "Message size too large"
+TOO_LARGE: Final = "Message size too large"
 _SILENT_SECONDS: Final = 10.0
 
 SENDING: Final[Mapping[str, Any]] = {
@@ -67,6 +68,7 @@ class Sink:
         )
         self.broken: str | None = None
         self.too_large = False
+        self.fenced = False
 
     def send(self, key: bytes | None, value: bytes, headers: Headers, delivered: Delivered) -> bool:
         """Hand a record over, without waiting; False where it has to be tried again later."""
@@ -89,7 +91,7 @@ class Sink:
     def failed(self, error: Any) -> None:  # noqa: ANN401 - librdkafka has no types
         """A record failed: this client is of no more use."""
         # A fatal error tells the one that it followed from in its words alone.
-        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE or _TOO_LARGE in error.str():
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE or TOO_LARGE in error.str():
             self.too_large = True
         # What fails because of another one says less.
         if self.broken is None or error.code() not in _PURGED:
@@ -98,16 +100,18 @@ class Sink:
     def close(self) -> None:
         """Let go of it; nothing more is sent. What it had in hand is not acknowledged."""
         client, self._client = self._client, None
-        threading.Thread(target=_end, args=[client], name="end of a client", daemon=True).start()
+        threading.Thread(target=end, args=[client], name="end of a client", daemon=True).start()
 
     def _erred(self, error: Any) -> None:  # noqa: ANN401 - as above
         if error.fatal():
             self.failed(error)
 
 
-def _end(client: Any) -> None:  # noqa: ANN401 - as above
-    client.purge(in_queue=True, in_flight=True, blocking=False)
-    client.flush(0)
+def end(client: Any) -> None:  # noqa: ANN401 - as above
+    """Let go of a client, with whatever it holds."""
+    with contextlib.suppress(KafkaException):  # it is broken: that is why
+        client.purge(in_queue=True, in_flight=True, blocking=False)
+        client.flush(0)
 
 
 _PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001 - their public names

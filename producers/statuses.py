@@ -157,7 +157,9 @@ async def _acknowledged(sent: Sequence[Awaitable[object]]) -> None:
 class Frames(Protocol):
     """The frames on their way to Kafka: see `producers.publisher.Publisher`."""
 
-    received: int
+    @property
+    def received(self) -> int:
+        """How many came so far."""
 
     async def settled(self, received: int, seconds: float) -> bool:
         """Whether Kafka has all of the first so many frames, or does so in time."""
@@ -199,7 +201,18 @@ class Reporter:
         self._waiting: deque[_Waiting] = deque(maxlen=_WAITING_STATUSES_MAX)
         self._woken = asyncio.Event()
         self._failing = False
+        self._tasks: list[asyncio.Task[None]] = []
         self._spooled_since: str | None = None
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether Kafka takes what is told."""
+        return not self._failing
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether nobody tells anything any more."""
+        return any(task.done() for task in self._tasks)
 
     def tell(self, status: FeedStatus) -> None:
         """Have a status written; waits for nothing and cannot fail."""
@@ -210,6 +223,7 @@ class Reporter:
     async def running(self, lines: Sequence[Callable[[], FeedStatus]]) -> AsyncIterator[None]:
         """Tell while the block runs; at its end how the lines were left, with little patience."""
         tasks = [asyncio.create_task(self._ask(lines)), asyncio.create_task(self._carry())]
+        self._tasks = tasks
         try:
             yield
         finally:

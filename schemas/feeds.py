@@ -61,6 +61,8 @@ class FeedStatus(msgspec.Struct, frozen=True):
     venue. `last_heard` is when anything came from the venue: a frame, a keep-alive, an answer;
     `last_confirmed` when the venue last vouched for balances: heard on a feed that tells changes,
     an answered question elsewhere. Null before the first. The counts are since the producer began.
+    `lease` is 0 or, where of several producers one works, a number that is greater with each that
+    begins to: what an earlier one still tells counts for nothing.
     """
 
     venue: str
@@ -79,6 +81,7 @@ class FeedStatus(msgspec.Struct, frozen=True):
     accounts: list[str] | None = None
     last_confirmed: Time | None = None
     instance: str = ""
+    lease: int = 0
 
 
 EPOCH_MAX: Final = 2**62
@@ -90,7 +93,7 @@ def status_of(key: bytes, value: bytes) -> FeedStatus:
     status = decode(value, FeedStatus)
     if not key.startswith(f"{status.venue}/".encode()):
         raise NotADocument("it is another venue's")
-    if not 0 <= (status.epoch or 0) <= EPOCH_MAX:
+    if not (0 <= (status.epoch or 0) <= EPOCH_MAX and 0 <= status.lease <= EPOCH_MAX):
         raise NotADocument("its epoch is of no clock")
     times = (status.time, status.since, status.last_heard, status.last_frame, status.last_confirmed)
     try:

@@ -48,6 +48,8 @@ MOVES: Final = "headroom-moves.v1"
 """Private: orders that users give accounts away."""
 ADOPTIONS: Final = "headroom-adoptions.v1"
 """Private: accounts on their way from one user to another."""
+LEASES: Final = "headroom-leases.v1"
+"""Private and empty: who of several producers has its one partition is the one that works."""
 FEEDS: Final = "headroom-feeds.v1"
 """Private: how each venue's connections are, told by their producers."""
 
@@ -59,6 +61,7 @@ class Topic(msgspec.Struct, frozen=True):
     key can also lose its value, and `gone` says what that means. `public` topics are for other
     teams; the others begin with `headroom-` and may change. `about` is a sentence for readers.
     `compacted_ms` is how long a compacted topic may keep what is not a key's newest record.
+    `partitions` is given where it has another number of them than all others.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Topic(msgspec.Struct, frozen=True):
     gone: str = "The user's last account was deleted: the key has no value any more."
     bytes_max: int = RECORD_BYTES_MAX
     compacted_ms: int = _DAY_MS
+    partitions: int | None = None
 
     def settings(self, *, replication_factor: int) -> dict[str, str]:
         """The topic's settings in Kafka, all as text."""
@@ -190,6 +194,7 @@ _ALL: Final = (
     Topic(MOVES, "user", None, "delete", public=False),
     Topic(ADOPTIONS, "user", None, "delete", public=False),
     Topic(GENERATIONS, "generation", None, "compact", public=False),
+    Topic(LEASES, "none", None, "delete", public=False, partitions=1),
     Topic(
         FEEDS,
         "venue and connection",

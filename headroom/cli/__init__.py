@@ -18,7 +18,8 @@ from headroom.cli.topics import topics
 from headroom.cli.venues import produce, sandbox
 from headroom.cli.worker import token, watch, work
 from headroom.errors import OperatorError
-from headroom.running import hide_secrets_in_tracebacks, one_clear_line
+from headroom.logs import hide_secrets_in_tracebacks
+from headroom.running import one_clear_line
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import click
 
-from headroom.running import set_up_logging
-from headroom.settings import Settings, load
+from headroom.logs import JSON, set_up_logging
+from headroom.settings import PREFIX, Settings, load
 
 # Ten years.
 _SECONDS_MAX: Final = 10 * 366 * 24 * 60 * 60
@@ -75,8 +75,11 @@ class Moment(click.ParamType):
 
 def load_settings() -> Settings:
     """The settings in the environment; logging is set up with them."""
+    if os.environ.get(f"{PREFIX}LOG_FORMAT") == JSON:
+        # So that a setting that cannot be right is told in that form, too.
+        set_up_logging("INFO", JSON)
     found = load(os.environ)
-    set_up_logging(found.log_level)
+    set_up_logging(found.log_level, found.log_format)
     return found
 
 

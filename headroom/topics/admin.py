@@ -126,7 +126,7 @@ class Admin:
         asked = [
             NewTopic(
                 name,
-                num_partitions=partitions,
+                num_partitions=topic.partitions or partitions,
                 replication_factor=replication_factor,
                 config=topic.settings(replication_factor=replication_factor),
             )

@@ -74,8 +74,9 @@ async def differences(
     missing = [_missing(name, one) for name, one in wanted.items() if name not in there]
     found = [difference for difference in missing if difference is not None]
     for name, one in there.items():
-        if one.partitions != partitions:
-            found.append(other_partitions(name, one, partitions))
+        number = partitions_of(name, partitions)
+        if one.partitions != number:
+            found.append(other_partitions(name, one, number))
     for name, one in there.items():
         known = wanted[name].known
         if known is not None and one.id not in (None, known.id):
@@ -104,6 +105,12 @@ async def _settings(
             if values.get(setting) != value:
                 found.append(Difference(name, setting, value, values.get(setting)))
     return found
+
+
+def partitions_of(name: str, partitions: int) -> int:
+    """How many partitions a topic has by the contract; `partitions` is what nearly all have."""
+    topic = TOPICS.get(name)
+    return partitions if topic is None else topic.partitions or partitions
 
 
 def other_partitions(name: str, found: Found, partitions: int) -> Difference:

@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 from headroom.errors import KafkaUnreachable
 from headroom.known_topics import KnownTopic
 from headroom.topics.admin import Admin, Found, Refused
-from headroom.topics.differences import Difference, other_partitions, refuse
+from headroom.topics.differences import Difference, other_partitions, partitions_of, refuse
 from headroom.topics.known import GONE_SECONDS, compare
 
 WATCH_SECONDS: Final = 5.0
@@ -71,8 +71,8 @@ class Watch:
         gone = [name for name in self._names if now - self._seen[name] >= self._gone_seconds]
         compare(self._known, found, [*found, *gone], self._tables)
         differing = [
-            other_partitions(name, one, self._partitions)
+            other_partitions(name, one, number)
             for name, one in found.items()
-            if one.partitions != self._partitions
+            if one.partitions != (number := partitions_of(name, self._partitions))
         ]
         refuse([*differing, *(Difference(name, None, "present", None) for name in gone)])

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import msgspec
 
 from headroom.sandbox.config import HERCLE_DEFAULT_KEY, HercleConfig, hercle_keys, read_keys
 from headroom.sandbox.hercle import HercleSandbox
 from headroom.settings import Environment
+from headroom.venue.keys import keys_again
 from headroom.venue.module import Shown, required
 from headroom.venue.simulated import fault_option, run_sandbox, sandbox_options
 from producers import hercle
 from producers.line import Lines
+from producers.reach import check_reach
 from schemas.secrets import Secret
 
 _POLL_SECONDS_MAX: Final = 3_600
@@ -21,16 +24,26 @@ _SHOWN_USERS_MAX: Final = 20
 
 def lines(environment: Environment) -> Lines:
     """The producer of Hercle; HEADROOM_HERCLE_API_KEY holds one key, or several with commas."""
-    keys = required(environment, "HERCLE_API_KEY").reveal().replace("\n", ",").split(",")
     settings = hercle.HercleSettings(
-        api_keys=tuple(Secret(key.strip()) for key in keys if key.strip()),
+        api_keys=_keys(required(environment, "HERCLE_API_KEY")),
         client_id=environment.text("HERCLE_CLIENT_ID") or "headroom",
         url=environment.text("HERCLE_URL") or hercle.HERCLE_URL,
+        ca_file=environment.text("CA_FILE"),
         poll_seconds=environment.number(
             "HERCLE_POLL_SECONDS", Decimal(1), Decimal, hercle.POLL_SECONDS_MIN, _POLL_SECONDS_MAX
         ),
     )
-    return hercle.lines(settings)
+    check_reach(settings.url, settings.ca_file)
+
+    def make(keys: Secret) -> tuple[Secret, ...]:
+        return msgspec.structs.replace(settings, api_keys=_keys(keys)).api_keys
+
+    return hercle.lines(settings, keys_again(environment, "HERCLE_API_KEY", make))
+
+
+def _keys(secret: Secret) -> tuple[Secret, ...]:
+    keys = secret.reveal().replace("\n", ",").split(",")
+    return tuple(Secret(key.strip()) for key in keys if key.strip())
 
 
 @click.command("hercle")

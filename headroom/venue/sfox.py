@@ -5,14 +5,18 @@ from decimal import Decimal
 from typing import Any
 
 import click
+import msgspec
 
 from headroom.sandbox.config import SFOX_DEFAULT_KEY, SfoxConfig
 from headroom.sandbox.sfox import SfoxSandbox
 from headroom.settings import Environment
+from headroom.venue.keys import keys_again
 from headroom.venue.module import Shown, required
 from headroom.venue.simulated import fault_option, run_sandbox, sandbox_options
 from producers import sfox
 from producers.line import Lines
+from producers.reach import check_reach
+from schemas.secrets import Secret
 
 
 def lines(environment: Environment) -> Lines:
@@ -20,8 +24,14 @@ def lines(environment: Environment) -> Lines:
     settings = sfox.SfoxSettings(
         api_key=required(environment, "SFOX_API_KEY"),
         url=environment.text("SFOX_URL") or sfox.SFOX_URL,
+        ca_file=environment.text("CA_FILE"),
     )
-    return sfox.lines(settings)
+    check_reach(settings.url, settings.ca_file)
+
+    def make(key: Secret) -> list[Secret]:
+        return [msgspec.structs.replace(settings, api_key=key).api_key]
+
+    return sfox.lines(settings, keys_again(environment, "SFOX_API_KEY", make))
 
 
 @click.command("sfox")

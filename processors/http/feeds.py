@@ -74,13 +74,17 @@ class Feeds:
             self._told.pop(key, None)
             return
         status = status_of(key or b"", value)
+        if any(status.lease < one.status.lease for one in self._told.get(key, {}).values()):
+            return  # Another producer has its place by now.
         if since is None:
             # Of what was there before only the last word is a word: who else told, tells again.
             self._told[key] = {status.instance: Told(status, self._monotonic(), is_news=False)}
             return
         told = {**self._told.get(key, {}), status.instance: Told(status, since)}
         self._told[key] = {
-            name: one for name, one in told.items() if since - one.at <= TOGETHER_SECONDS
+            name: one
+            for name, one in told.items()
+            if since - one.at <= TOGETHER_SECONDS and one.status.lease >= status.lease
         }
 
     def forget(self) -> None:

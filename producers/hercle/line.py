@@ -12,6 +12,7 @@ from producers.errors import ConfigurationError
 from producers.hercle import signalr
 from producers.hercle.negotiate import Endpoint, negotiate
 from producers.hercle.session import POLL_SECONDS_MIN, HercleSession
+from producers.keys import Keys, ReadAgain
 from producers.line import Lines
 from producers.pace import ATTEMPTS_PER_MINUTE, BLOCK_SECONDS, RateBound
 from producers.settings import Deadlines, check_key, check_url, fingerprint
@@ -37,6 +38,7 @@ class HercleSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: str = HERCLE_URL
     poll_seconds: Decimal = Decimal(1)
     deadlines: Deadlines = Deadlines()
+    ca_file: str | None = None
 
     def __post_init__(self) -> None:
         check_url(self.url, setting="HEADROOM_HERCLE_URL", schemes=("https", "http"))
@@ -57,10 +59,11 @@ class HercleSettings(msgspec.Struct, frozen=True, kw_only=True):
 class HercleLine:
     """The line to the hub with one of a firm's API keys; `number` tells which, from 1."""
 
-    def __init__(self, settings: HercleSettings, number: int) -> None:
+    def __init__(self, settings: HercleSettings, number: int, keys: Keys | None = None) -> None:
         self._settings = settings
         self._number = number
-        self._api_key = settings.api_keys[number - 1]
+        self._keys = keys or Keys(settings.api_keys)
+        self._in_use = self._keys.of(self.connection)
         # Held so that their tokens are known if the hub says them, now or a connection later.
         self._endpoints: deque[Endpoint] = deque(maxlen=_ENDPOINTS)
 
@@ -93,16 +96,20 @@ class HercleLine:
     async def open(self) -> Socket:
         """Negotiate, then a WebSocket; the token is in the Authorization header of both."""
         deadlines = self._settings.deadlines
+        self._in_use = self._keys.of(self.connection)
         endpoint = await negotiate(
-            self._settings.url, self._api_key, timeout_seconds=deadlines.open_seconds
+            self._settings.url,
+            self._in_use,
+            timeout_seconds=deadlines.open_seconds,
+            ca_file=self._settings.ca_file,
         )
         self._endpoints.append(endpoint)
         try:
             return await open_socket(
                 endpoint.url,
-                host=endpoint.host,
                 headers=endpoint.headers(),
                 deadlines=deadlines,
+                ca_file=self._settings.ca_file,
                 separator_bytes=len(signalr.SEPARATOR),
             )
         except InvalidStatus as error:
@@ -117,17 +124,21 @@ class HercleLine:
             self._settings.client_id,
             poll_seconds=float(self._settings.poll_seconds),
             deadlines=self._settings.deadlines,
-            api_key=self._api_key,
+            api_key=self._in_use,
         )
 
 
-def lines(settings: HercleSettings) -> Lines:
-    """A line for each key; one that is given up ends its own line only."""
-    keys = len(settings.api_keys)
+def lines(settings: HercleSettings, read_again: ReadAgain | None = None) -> Lines:
+    """A line for each key; one that is given up ends its own line only.
+
+    `read_again` reads all keys, in their order.
+    """
+    keys, ring = len(settings.api_keys), Keys(settings.api_keys, read_again)
     return Lines(
         HERCLE,
-        [HercleLine(settings, number) for number in range(1, keys + 1)],
+        [HercleLine(settings, number, ring) for number in range(1, keys + 1)],
         attempts=RateBound(ATTEMPTS_PER_MINUTE * keys),
         requests=RateBound(_REQUESTS_PER_SECOND * keys, window_seconds=1.0),
         keys=fingerprint(settings.api_keys),
+        key_ring=ring,
     )

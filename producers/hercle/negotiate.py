@@ -3,17 +3,19 @@
 Source: https://github.com/dotnet/aspnetcore/blob/main/src/SignalR/docs/specs/TransportProtocols.md
 """
 
+import ssl
 from typing import Final
 from urllib.parse import SplitResult, quote, urlunsplit
 
 import aiohttp
 import msgspec
 
-from producers.connection import UNAUTHORISED, KeyRefused, NotOpened, not_before
+from producers.connection import UNAUTHORISED, KeyRefused, NotOpened, not_before, way
 from producers.errors import ConfigurationError
 from producers.manners import retry_after_seconds
 from producers.outcomes import ReconnectReason, excerpt
-from producers.settings import check_url, is_header_text, is_loopback
+from producers.reach import why_not_trusted
+from producers.settings import check_url, is_header_text
 from schemas.secrets import Secret
 
 _REDIRECTS_MAX: Final = 5
@@ -31,7 +33,6 @@ class Endpoint(msgspec.Struct, frozen=True):
     """
 
     url: str
-    host: str
     token: Secret
     connection: Secret
     cookie: str | None
@@ -58,7 +59,9 @@ class _Answer(msgspec.Struct, rename="camel"):
     available_transports: list[_Transport] | None = None
 
 
-async def negotiate(url: str, key: Secret, *, timeout_seconds: float) -> Endpoint:
+async def negotiate(
+    url: str, key: Secret, *, timeout_seconds: float, ca_file: str | None = None
+) -> Endpoint:
     """Ask the hub at `url` for a connection; follows a few redirects, with the tokens they give.
 
     Raises KeyRefused for 401 and 403, NotOpened for everything else that goes wrong.
@@ -67,14 +70,18 @@ async def negotiate(url: str, key: Secret, *, timeout_seconds: float) -> Endpoin
     timeout = aiohttp.ClientTimeout(total=timeout_seconds)
     for _ in range(_REDIRECTS_MAX + 1):
         parts = _checked(url)
-        trust_env = not is_loopback(parts.hostname or "")
+        context, proxy = way(url, ca_file)
         try:
-            async with aiohttp.ClientSession(timeout=timeout, trust_env=trust_env) as http:
-                answer, cookie = await _ask(http, parts, token)
+            # Its own way to find a proxy would look for passwords in ~/.netrc, too.
+            async with aiohttp.ClientSession(timeout=timeout, proxy=proxy) as http:
+                answer, cookie = await _ask(http, parts, token, context)
         except KeyRefused as refused:
             if token is key:
                 raise
             raise KeyRefused(f"{refused.detail}, with a token that the hub gave") from None
+        except aiohttp.ClientConnectorCertificateError as error:
+            reason, detail = ReconnectReason.CERTIFICATE_REFUSED, why_not_trusted(error) or ""
+            raise NotOpened(reason, excerpt(detail)) from None
         except aiohttp.ClientError as error:
             detail = excerpt(str(error) or type(error).__name__)
             raise NotOpened(ReconnectReason.UNREACHABLE, detail) from None
@@ -92,12 +99,13 @@ async def negotiate(url: str, key: Secret, *, timeout_seconds: float) -> Endpoin
 
 
 async def _ask(
-    http: aiohttp.ClientSession, parts: SplitResult, token: Secret
+    http: aiohttp.ClientSession, parts: SplitResult, token: Secret, context: ssl.SSLContext | None
 ) -> tuple[_Answer, str | None]:
     async with http.post(
         _negotiate_url(parts),
         headers={"Authorization": f"Bearer {token.reveal()}"},
         allow_redirects=False,
+        ssl=context or True,
     ) as response:
         if response.status in UNAUTHORISED:
             raise KeyRefused(f"HTTP {response.status} on negotiate")
@@ -155,7 +163,6 @@ def _endpoint(parts: SplitResult, token: Secret, answer: _Answer, cookie: str | 
     url = urlunsplit((scheme, parts.netloc, parts.path, query, ""))
     return Endpoint(
         url=url,
-        host=parts.hostname or "",
         token=token,
         connection=Secret(connection, fleeting=True),
         cookie=cookie,

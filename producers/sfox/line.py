@@ -1,11 +1,11 @@
 """The line to sFOX: what it must be told, and how it is opened."""
 
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from producers.connection import Socket, open_socket
+from producers.keys import Keys, ReadAgain
 from producers.line import Lines
 from producers.pace import ATTEMPTS_PER_MINUTE, BLOCK_SECONDS, REQUESTS_PER_MINUTE, RateBound
 from producers.settings import Deadlines, check_key, check_url, fingerprint
@@ -23,6 +23,7 @@ class SfoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     api_key: Secret
     url: str = SFOX_URL
     deadlines: Deadlines = Deadlines()
+    ca_file: str | None = None
 
     def __post_init__(self) -> None:
         check_url(self.url, setting="HEADROOM_SFOX_URL", schemes=("wss", "ws"))
@@ -32,8 +33,9 @@ class SfoxSettings(msgspec.Struct, frozen=True, kw_only=True):
 class SfoxLine:
     """The line to sFOX: one WebSocket, one key."""
 
-    def __init__(self, settings: SfoxSettings) -> None:
+    def __init__(self, settings: SfoxSettings, keys: Keys | None = None) -> None:
         self._settings = settings
+        self._keys = keys or Keys([settings.api_key])
 
     @property
     def venue(self) -> Venue:
@@ -62,22 +64,25 @@ class SfoxLine:
 
     async def open(self) -> Socket:
         """A WebSocket; the key goes in the first message, not in a header."""
-        url, deadlines = self._settings.url, self._settings.deadlines
-        host = urlsplit(url).hostname or ""
-        return await open_socket(url, host=host, headers={}, deadlines=deadlines)
+        given = self._settings
+        return await open_socket(
+            given.url, headers={}, deadlines=given.deadlines, ca_file=given.ca_file
+        )
 
     def session(self) -> SfoxSession:
         """A new state machine."""
         answer_seconds = self._settings.deadlines.answer_seconds
-        return SfoxSession(self._settings.api_key, answer_seconds=answer_seconds)
+        return SfoxSession(self._keys.of(self.connection), answer_seconds=answer_seconds)
 
 
-def lines(settings: SfoxSettings) -> Lines:
-    """The one line to sFOX, within the limits that it documents."""
+def lines(settings: SfoxSettings, read_again: ReadAgain | None = None) -> Lines:
+    """The one line to sFOX, within the limits that it documents; `read_again` is for its key."""
+    keys = Keys([settings.api_key], read_again)
     return Lines(
         SFOX,
-        [SfoxLine(settings)],
+        [SfoxLine(settings, keys)],
         attempts=RateBound(ATTEMPTS_PER_MINUTE),
         requests=RateBound(REQUESTS_PER_MINUTE),
         keys=fingerprint([settings.api_key]),
+        key_ring=keys,
     )

@@ -6,6 +6,7 @@ with one of the next groups.
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -38,6 +39,7 @@ class Sending(Protocol):
 
     broken: str | None
     too_large: bool
+    fenced: bool
 
     def send(  # noqa: D102
         self,
@@ -80,7 +82,8 @@ class Courier:
     """Takes records from `offer`, in any thread; the rest is its own thread's.
 
     `make_sink` makes a client, `singly` where batches were too large. `acknowledged` is called with
-    a number of frames that Kafka has, `progress` when `settled` has changed.
+    a number of frames that Kafka has, `progress` when `settled` has changed, `fenced` when another
+    client may have taken the place of ours: nothing more is sent until `go_on`.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Courier:
         acknowledged: Callable[[int], object],
         progress: Callable[[], object],
         failed: Callable[[BaseException], object],
+        fenced: Callable[[], object] = lambda: None,
         in_flight_bytes_max: int = IN_FLIGHT_BYTES_MAX,
     ) -> None:
         self._spool = spool
@@ -100,6 +104,7 @@ class Courier:
         self._on_acknowledged = acknowledged
         self._on_progress = progress
         self._on_failed = failed
+        self._on_fenced = fenced
         self._in_flight_bytes_max = in_flight_bytes_max
         self._fresh: deque[Record] = deque()
         self._woken = threading.Event()
@@ -139,6 +144,15 @@ class Courier:
         self._offered_bytes += len(record.frame)
         if not self._woken.is_set():
             self._woken.set()
+
+    def wake(self) -> None:
+        """Something can be sent, or was taken, in any thread."""
+        self._woken.set()
+
+    def go_on(self) -> None:
+        """Send again after all that was fenced: nobody else is to."""
+        self._again_at = 0.0
+        self._woken.set()
 
     @property
     def is_behind(self) -> bool:
@@ -327,5 +341,10 @@ class Courier:
         self._flights.clear()
         self._in_flight = self._in_flight_bytes = 0
         self._spool.sent = self._spool.settled
+        if sink.fenced:
+            # Whether another client is to send nobody knows here. What comes is kept.
+            self._again_at = math.inf
+            self._on_fenced()
+            return
         self._again_at = time.monotonic() + self._backoff_seconds
         self._backoff_seconds = min(_BACKOFF_SECONDS_MAX, self._backoff_seconds * 2)

@@ -86,7 +86,8 @@ def test_the_settings_are_ones_that_headroom_takes(values: Path) -> None:
         given = environment(pod)
         for variable in given.keys() - {"POD_NAME"}:
             assert (
-                f"`{variable.removeprefix('HEADROOM_')}`" in known.replace("_FILE`", "`") + known
+                f"`{variable.removeprefix('HEADROOM_').removesuffix('_FILE')}`"
+                in known.replace("_FILE`", "`") + known
             ), variable
         plain = {name: text for name, text in given.items() if isinstance(text, str)}
         secret = {name: "x" * 40 for name, text in given.items() if not isinstance(text, str)}
@@ -97,18 +98,48 @@ def test_a_producer_is_alone_with_its_key() -> None:
     found = objects(LARGE)
     for venue in ("sfox", "hercle"):
         spec = found["StatefulSet", f"prod-headroom-produce-{venue}"]["spec"]
-        assert spec["replicas"] == 1
+        assert spec["replicas"] == (2 if venue == "sfox" else 1)
+        assert spec["podManagementPolicy"] == "Parallel"
         (claim,) = spec["volumeClaimTemplates"]
         (container,) = spec["template"]["spec"]["containers"]
         mounted = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
         told = {one["name"]: one.get("value") for one in container["env"]}
         assert mounted[claim["metadata"]["name"]] == told["HEADROOM_SPOOL_DIR"]
+        assert told["HEADROOM_PRODUCER_LEASE"] == "prod-headroom"
         assert told["HEADROOM_SPOOL_BYTES_MAX"] == "1073741824"
         assert container["args"] == ["produce", venue]
     given = environment(pods(LARGE)["prod-headroom-produce-hercle"])
-    assert given["HEADROOM_HERCLE_API_KEY"] == {"secretKeyRef": {"name": "venues", "key": "hercle"}}
     assert given["HEADROOM_HERCLE_POLL_SECONDS"] == "0.5"
     assert [kind for kind, _ in objects(SMALL)].count("Deployment") == 0
+
+
+def test_a_producers_key_is_a_file_that_is_read_again() -> None:
+    """A variable would stay what it is until the next start."""
+    pod = pods(LARGE)["prod-headroom-produce-hercle"]
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    items = [{"key": "hercle", "path": "hercle"}]
+    wanted = {"secretName": "venues", "items": items, "defaultMode": 0o440}
+    assert volumes["venue"]["secret"] == wanted
+    (container,) = pod["containers"]
+    # Not by subPath: such a file does not follow its secret.
+    mount = {"name": "venue", "mountPath": "/venue", "readOnly": True}
+    assert mount in container["volumeMounts"]
+    assert environment(pod)["HEADROOM_HERCLE_API_KEY_FILE"] == "/venue/hercle"
+    assert "HEADROOM_HERCLE_API_KEY" not in environment(pod)
+
+
+def test_a_producer_is_probed_on_a_port_of_its_own() -> None:
+    for venue, port in (("sfox", 7070), ("hercle", 6067)):
+        pod = pods(LARGE)[f"prod-headroom-produce-{venue}"]
+        (container,) = pod["containers"]
+        assert container["ports"] == [{"name": "probes", "containerPort": port}]
+        for probe, path in (("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+            assert container[probe]["httpGet"] == {"path": path, "port": "probes"}
+        given = environment(pod)
+        assert given["HEADROOM_PROBES_PORT"] == str(port)
+        assert ("HEADROOM_CA_FILE" in given) == (venue == "sfox")
+    template = objects(LARGE)["StatefulSet", "prod-headroom-produce-sfox"]["spec"]["template"]
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == "7070"
 
 
 def test_workers_have_a_volume_and_a_name_each() -> None:

@@ -27,6 +27,7 @@ from tests.compose.file import SERVICES, health, image, seconds
 from tests.headroom.commands import headroom, until
 
 API_VERSIONS = "org.apache.kafka.tools.BrokerApiVersionsCommand"
+PRODUCERS = ("produce-sfox", "produce-hercle")
 STOP_SECONDS = 10.0  # Docker's own, where a service does not say another
 PATIENCE_SECONDS = 60.0
 
@@ -38,6 +39,7 @@ class Here:
         self.folder = folder
         self.ports = {name: free_port() for name in ("kafka", "controller", "external")}
         self.ports |= {name: free_port() for name in ("7001", "7002", "worker-1", "worker-2")}
+        self.ports |= {name: free_port() for name in PRODUCERS}
 
     def of(self, service: str) -> dict[str, str]:
         """What is exchanged in the words of a service."""
@@ -48,6 +50,7 @@ class Here:
             "kafka:9093": self.at("controller"),
             **{port: str(self.ports[port]) for port in ("7001", "7002")},
             "6066": own,
+            **({"6067": own} if service in PRODUCERS else {}),
             "0.0.0.0": "127.0.0.1",  # noqa: S104 - what is exchanged
             "/keys": str(self.folder / "keys"),
             "/data": str(self.folder / service),
@@ -210,8 +213,12 @@ def test_what_the_file_says_works(system: System) -> None:
             )
         )
         system.query(worker, "users").is_one_line("bearer token", "HEADROOM_API_TOKEN")
-        shown = system.query(worker, "user", "hercle:user-0005", **token)
-        assert "utilisation" in shown.out, shown
+        # The other one may have come just now: then partitions move.
+        until(
+            lambda worker=worker: (  # type: ignore[misc]
+                "utilisation" in system.query(worker, "user", "hercle:user-0005", **token).out
+            )
+        )
     reached = headroom("topics", "check", KAFKA_BOOTSTRAP=system.here.at("external"), DATA_DIR=keys)
     assert (reached.status, reached.out) == (0, ""), reached
 

@@ -14,7 +14,8 @@ from confluent_kafka import KafkaError, KafkaException
 
 from headroom.errors import KafkaUnreachable, SettingsError, TopicsDiffer
 from headroom.kafka.errors import PortTaken
-from headroom.running import Sparing, one_clear_line, run, set_up_logging
+from headroom.logs import Sparing, set_up_logging
+from headroom.running import one_clear_line, run
 from processors.engine.errors import (
     ChangelogCut,
     CommitsMissing,
@@ -206,7 +207,7 @@ def test_the_one_line_has_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
 
 UNFORESEEN = """
 import gc, os, threading, warnings
-from headroom.running import hide_secrets_in_tracebacks, set_up_logging
+from headroom.logs import hide_secrets_in_tracebacks, set_up_logging
 from schemas.secrets import Secret
 
 hide_secrets_in_tracebacks()

@@ -46,6 +46,9 @@ def test_without_a_variable_everything_has_its_default() -> None:
         ("REPLICATION_FACTOR", "3", "replication_factor", 3),
         ("DATA_DIR", "/somewhere", "data_dir", Path("/somewhere")),
         ("LOG_LEVEL", "DEBUG", "log_level", "DEBUG"),
+        ("LOG_FORMAT", "json", "log_format", "json"),
+        ("PROBES_HOST", "::", "probes_host", "::"),
+        ("PROBES_PORT", "6067", "probes_port", 6067),
         ("HTTP_HOST", "localhost", "http_host", "localhost"),
         ("HTTP_HOST", "::1", "http_host", "::1"),
         ("HTTP_HOST", "127.3.2.1", "http_host", "127.3.2.1"),
@@ -72,6 +75,8 @@ def test_a_variable_sets_what_it_is_named_for(
 @pytest.mark.parametrize(
     ("variable", "text"),
     [
+        ("LOG_FORMAT", "xml"),
+        ("PROBES_PORT", "65536"),
         *[("PARTITIONS", text) for text in ("0", "-1", "x", "1.5", "99999999999")],
         *[("REPLICATION_FACTOR", text) for text in ("0", "x", "40000")],
         ("LOG_LEVEL", "loud"),
@@ -215,3 +220,11 @@ def test_a_certificate_that_cannot_be_loaded_is_one_clear_line(
         with pytest.raises(SettingsError, match="HEADROOM_KAFKA_SSL_") as caught:
             of(**SASL | more).kafka.arguments()
         assert CANARY not in str(caught.value)
+
+
+def test_a_lease_has_a_name_that_kafka_takes() -> None:
+    assert load({}).producer_lease is None
+    assert load({"HEADROOM_PRODUCER_LEASE": "prod-1.a_B"}).producer_lease == "prod-1.a_B"
+    for name in ("two words", "a/b", "x" * 101, "ü"):
+        with pytest.raises(SettingsError, match="HEADROOM_PRODUCER_LEASE"):
+            load({"HEADROOM_PRODUCER_LEASE": name})

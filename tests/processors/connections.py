@@ -35,6 +35,7 @@ def status(
     doubt: Doubt | None = None,
     accounts: list[str] | None = None,
     instance: str = "one",
+    lease: int = 0,
 ) -> FeedStatus:
     """A status; `vouches_from` is a receipt, `by` what the accounts before it are in doubt by."""
     before = None
@@ -57,6 +58,7 @@ def status(
         accounts=accounts,
         last_confirmed=None if confirmed is None else at(confirmed),
         instance=instance,
+        lease=lease,
     )
 
 

@@ -169,6 +169,20 @@ def test_producers_of_one_connection_are_told_apart_until_one_is_silent() -> Non
     assert feeds.instances == ["two"]
 
 
+def test_what_is_told_under_an_earlier_lease_counts_for_nothing() -> None:
+    feeds = Heard()
+    feeds.tell(status(1, lease=7))
+    assert feeds.state == "live"
+    feeds.tell(status(2, instance="two", lease=8))
+    assert (feeds.instances, feeds.state) == (["two"], "unconfirmed")
+    feeds.seconds += 2 * TOGETHER_SECONDS
+    feeds.tell(status(1, lease=7))
+    assert (feeds.instances, feeds.state) == (["two"], "unconfirmed")
+    feeds.tell(status(3, instance="three", lease=9), was_there=True)
+    feeds.tell(status(2, instance="two", lease=8))
+    assert feeds.instances == ["three"]
+
+
 def test_of_a_topic_that_was_made_again_nothing_is_remembered() -> None:
     feeds = Heard()
     feeds.tell(status(1))

@@ -37,6 +37,7 @@ class Client:
         self.desk = desk
         self.broken: str | None = None
         self.too_large = False
+        self.fenced = False
         self.sent: list[tuple[bytes | None, bytes, Headers]] = []
         self._delivered: list[Callable[[Any, Any], None]] = []
         self._due: list[Callable[[Any, Any], None]] = []

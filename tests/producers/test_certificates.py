@@ -111,7 +111,7 @@ async def test_a_certificate_that_is_not_to_be_trusted_is_told_and_nothing_is_sa
         async with running(given):
             await given.published.until(3)
             sandbox.order("certificate")
-            await until(lambda: given.feed.reconnects[ReconnectReason.UNREACHABLE] >= 2)
+            await until(lambda: given.feed.reconnects[ReconnectReason.CERTIFICATE_REFUSED] >= 2)
             assert sandbox.connections == 1
             assert sandbox.refused == 0
             told = [status.doubt.reason for status in given.told if status.doubt]

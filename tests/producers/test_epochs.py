@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from aiokafka import codec
+from aiokafka import AIOKafkaProducer, codec
 from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,3 +103,23 @@ async def test_a_kafka_that_is_not_there_is_one_clear_line(servers: object) -> N
 
 async def test_a_kafka_that_is_there_is_reached(kafka: Any) -> None:
     await reach({"bootstrap_servers": f"127.0.0.1:1,{kafka.bootstrap}"})
+
+
+async def test_transactions_leave_markers_and_aborted_frames_and_an_epoch_is_found_behind_them(
+    kafka: Any,
+) -> None:
+    venue = await topics.fresh(kafka.bootstrap, partitions=1)
+    servers = {"bootstrap_servers": kafka.bootstrap}
+    async with AIOKafkaProducer(**servers, transactional_id=venue.name) as producer:
+        for epoch in range(1, 4):
+            async with producer.transaction():
+                await producer.send_and_wait(
+                    venue.raw_topic, b"x", headers=topics.headers(epoch).encode()
+                )
+        await producer.begin_transaction()
+        await producer.send_and_wait(venue.raw_topic, b"x", headers=topics.headers(9).encode())
+        await producer.abort_transaction()
+    # What was aborted was used, too.
+    assert await greatest_epoch(servers, venue.raw_topic) == 9
+    assert await greatest_epoch(servers, venue.raw_topic, look_back_records=1) == 0
+    assert len(await topics.records(kafka.bootstrap, venue.raw_topic, 1, committed=True)) == 3

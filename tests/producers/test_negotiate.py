@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -60,15 +61,19 @@ class Hub:
 
 
 @asynccontextmanager
-async def hub() -> AsyncIterator[Hub]:
+async def hub(
+    tls: ssl.SSLContext | None = None, *, at: str = "127.0.0.1", host: str | None = None
+) -> AsyncIterator[Hub]:
+    """A hub at an address; `host` is what its URL calls it."""
     served = Hub()
     app = web.Application()
     app.router.add_post("/hub/negotiate", served.negotiate)
     app.router.add_get("/hub", served.upgrade)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    served.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hub"
+    await web.TCPSite(runner, at, 0, ssl_context=tls).start()
+    scheme = "http" if tls is None else "https"
+    served.url = f"{scheme}://{host or at}:{runner.addresses[0][1]}/hub"
     try:
         yield served
     finally:

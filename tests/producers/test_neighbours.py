@@ -31,6 +31,12 @@ def heard(*told: tuple[FeedStatus | None, float], connection: str = "1") -> Neig
 GONE = GONE_SECONDS + 0.1
 
 
+def test_a_lease_s_number_is_above_all_that_were_told() -> None:
+    neighbours = heard((other(lease=3), 0.0), (other(instance="more", lease=12, epoch=None), 0.0))
+    assert (neighbours.greatest_lease, neighbours.greatest_epoch) == (12, 12)
+    assert heard().greatest_lease == 0
+
+
 def test_another_producer_s_later_epoch_counts_once_it_is_gone() -> None:
     neighbours = heard((other(), 0.0))
     assert neighbours.superseding(own(), GONE_SECONDS) is None

@@ -25,7 +25,8 @@ async def fresh(
         statuses = {"cleanup.policy": "compact"}
         feeds = NewTopic(feeds_topic(venue), partitions, 1, topic_configs=statuses)
         public = NewTopic(public_topic(venue), partitions, 1, topic_configs=statuses)
-        await admin.create_topics([topic, feeds, public])
+        leases = NewTopic(leases_topic(venue), 1, 1)
+        await admin.create_topics([topic, feeds, public, leases])
     finally:
         await admin.close()
     return venue
@@ -52,6 +53,11 @@ def public_topic(venue: Venue) -> str:
     return f"feeds.{venue.name}"
 
 
+def leases_topic(venue: Venue) -> str:
+    """Where its producers agree on who works."""
+    return f"headroom-leases.{venue.name}"
+
+
 async def existing(bootstrap: str) -> set[str]:
     """The names of all topics."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
@@ -62,9 +68,14 @@ async def existing(bootstrap: str) -> set[str]:
         await admin.close()
 
 
-async def records(bootstrap: str, topic: str, partitions: int = 8) -> list[Any]:
-    """Every record of a topic, by partition and offset."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+async def records(
+    bootstrap: str, topic: str, partitions: int = 8, *, committed: bool = False
+) -> list[Any]:
+    """Every record of a topic, by partition and offset; with `committed` those that count."""
+    isolation = "read_committed" if committed else "read_uncommitted"
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, auto_offset_reset="earliest", isolation_level=isolation
+    )
     tps = [TopicPartition(topic, number) for number in range(partitions)]
     consumer.assign(tps)
     await consumer.start()

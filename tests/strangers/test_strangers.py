@@ -65,7 +65,12 @@ class Visited(Scene):
 
     async def _visit(self) -> None:
         visits = [
-            write(self.house.bootstrap, topic, number % PARTITIONS, kinds(topic))
+            write(
+                self.house.bootstrap,
+                topic,
+                number % (TOPICS[topic].partitions or PARTITIONS),
+                kinds(topic),
+            )
             for number, topic in enumerate(TOPICS)
         ]
         await asyncio.gather(*visits)

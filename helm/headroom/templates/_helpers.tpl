@@ -64,6 +64,7 @@ capabilities: {drop: [ALL]}
 - {name: HEADROOM_PARTITIONS, value: {{ .Values.settings.partitions | quote }}}
 - {name: HEADROOM_REPLICATION_FACTOR, value: {{ .Values.settings.replicationFactor | quote }}}
 - {name: HEADROOM_LOG_LEVEL, value: {{ .Values.settings.logLevel | quote }}}
+- {name: HEADROOM_LOG_FORMAT, value: {{ .Values.settings.logFormat | quote }}}
 {{- end -}}
 
 {{- define "headroom.mounts" -}}
