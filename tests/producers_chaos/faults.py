@@ -1,63 +1,63 @@
 """What befalls a producer, drawn from a seed: one function a fault. Others add theirs here."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from tests.producers_chaos.scene import Row, Scene
 
 _SPOOLED: Final = r"(Kafka takes no frames)"
 
 
-def kafka_away(folder: Path, seed: int) -> Row:
+def kafka_away(folder: Path, seed: int, scale: float = 1.0) -> Row:
     """Kill -9 of the only broker, which comes back after a while."""
-    with Scene(folder, seed, rate=300) as scene:
+    with Scene(folder, seed, scale=scale, rate=300) as scene:
         scene.produce()
-        time.sleep(scene.random.uniform(0.5, 2))
+        scene.pause(0.5, 2)
         since = time.monotonic()
         scene.brokers.kill()
         scene.wait_for_log(_SPOOLED, since, 15)
-        time.sleep(scene.random.uniform(5, 22))
+        scene.pause(5, 22)
         scene.brokers.restart()
         return scene.count("kafka away", scene.recovered(time.monotonic()))
 
 
-def broker_suspended(folder: Path, seed: int) -> Row:
+def broker_suspended(folder: Path, seed: int, scale: float = 1.0) -> Row:
     """SIGSTOP: requests are taken by the kernel, and nobody answers for longer than is waited."""
-    with Scene(folder, seed, rate=300) as scene:
+    with Scene(folder, seed, scale=scale, rate=300) as scene:
         scene.produce()
-        time.sleep(scene.random.uniform(0.5, 2))
+        scene.pause(0.5, 2)
         since = time.monotonic()
         scene.brokers.suspend()
         scene.wait_for_log(_SPOOLED, since, 30)
-        time.sleep(max(0.0, scene.random.uniform(8, 30) - (time.monotonic() - since)))
+        scene.pause(8, 30, since)
         scene.brokers.resume()
         return scene.count("broker suspended", scene.recovered(time.monotonic()))
 
 
-def leader_hanging(folder: Path, seed: int) -> Row:
+def leader_hanging(folder: Path, seed: int, scale: float = 1.0) -> Row:
     """One leader of three hangs: its partitions get nothing, and everybody is told."""
-    with Scene(folder, seed, rate=300, nodes=3) as scene:
+    with Scene(folder, seed, scale=scale, rate=300, nodes=3) as scene:
         scene.produce()
-        time.sleep(scene.random.uniform(0.5, 2))
+        scene.pause(0.5, 2)
         since = time.monotonic()
         scene.brokers.suspend(last_only=True)
         scene.wait_for_log(_SPOOLED, since, 30)
-        time.sleep(max(0.0, scene.random.uniform(8, 25) - (time.monotonic() - since)))
+        scene.pause(8, 25, since)
         scene.brokers.resume()
         return scene.count("leader hanging", scene.recovered(time.monotonic()))
 
 
-def producer_killed(folder: Path, seed: int) -> Row:
+def producer_killed(folder: Path, seed: int, scale: float = 1.0) -> Row:
     """Kill -9 of the producer under load, with Kafka there or away; what it kept is sent after."""
-    with Scene(folder, seed, rate=500) as scene:
+    with Scene(folder, seed, scale=scale, rate=500) as scene:
         scene.produce()
         for _ in range(scene.random.randrange(1, 4)):
             away = scene.random.random() < 0.7
             if away:
                 scene.brokers.suspend()
-            time.sleep(scene.random.uniform(0.2, 3))
+            scene.pause(0.2, 3)
             scene.kill()
             scene.brokers.resume()
             since = time.monotonic()
@@ -65,14 +65,14 @@ def producer_killed(folder: Path, seed: int) -> Row:
         return scene.count("producer killed", scene.recovered(since))
 
 
-def spool_overflow(folder: Path, seed: int) -> Row:
+def spool_overflow(folder: Path, seed: int, scale: float = 1.0) -> Row:
     """More comes than the spool may hold: of each account the oldest frames go, and are counted."""
-    with Scene(folder, seed, rate=600, users=scene_users(seed)) as scene:
+    with Scene(folder, seed, scale=scale, rate=600, users=scene_users(seed)) as scene:
         scene.produce(SPOOL_BYTES_MAX=1024 * 1024)
         since = time.monotonic()
         scene.brokers.suspend()
         scene.wait_for_log(r"(the spool is full)", since, 60)
-        time.sleep(scene.random.uniform(1, 5))
+        scene.pause(1, 5)
         scene.brokers.resume()
         since = time.monotonic()
         before = scene.written()
@@ -86,15 +86,15 @@ def scene_users(seed: int) -> int:
     return 5 + seed % 20
 
 
-def disk_full(folder: Path, seed: int) -> Row:
+def disk_full(folder: Path, seed: int, scale: float = 1.0) -> Row:
     """The disk takes nothing for a while; then Kafka is away for a moment; then it does again."""
-    with Scene(folder, seed, rate=300) as scene:
+    with Scene(folder, seed, scale=scale, rate=300) as scene:
         scene.produce()
         since = time.monotonic()
         scene.limit_file_bytes(32 * 1024)
         scene.wait_for_log(r"(cannot be written)", since, 30)
         scene.brokers.suspend()
-        time.sleep(scene.random.uniform(1, 8))
+        scene.pause(1, 8)
         scene.limit_file_bytes(2**40)
         since = time.monotonic()
         scene.wait_for_log(r"(is written again)", since, 30)
@@ -102,15 +102,15 @@ def disk_full(folder: Path, seed: int) -> Row:
         return scene.count("disk full", scene.recovered(since))
 
 
-def spool_unusable(folder: Path, seed: int) -> Row:
+def spool_unusable(folder: Path, seed: int, scale: float = 1.0) -> Row:
     """From the start there is no folder that can be written; later there is one."""
-    with Scene(folder, seed, rate=300) as scene:
+    with Scene(folder, seed, scale=scale, rate=300) as scene:
         scene.spool.write_text("no folder")
         since = time.monotonic()
         scene.produce()
         scene.wait_for_log(r"(cannot be written)", since, 5)
         scene.brokers.suspend()
-        time.sleep(scene.random.uniform(1, 4))
+        scene.pause(1, 4)
         scene.spool.unlink()
         since = time.monotonic()
         scene.wait_for_log(r"(is written again)", since, 30)
@@ -118,7 +118,13 @@ def spool_unusable(folder: Path, seed: int) -> Row:
         return scene.count("disk read-only", scene.recovered(since))
 
 
-FAULTS: Final[Mapping[str, Callable[[Path, int], Row]]] = {
+class Fault(Protocol):
+    """Has a fault of this seed befall a producer; `scale` shortens the waits in between."""
+
+    def __call__(self, folder: Path, seed: int, scale: float = 1.0) -> Row: ...
+
+
+FAULTS: Final[Mapping[str, Fault]] = {
     "kafka-away": kafka_away,
     "broker-suspended": broker_suspended,
     "leader-hanging": leader_hanging,

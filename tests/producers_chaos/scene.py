@@ -68,8 +68,16 @@ class Scene:
     """Everything of one seed; `with` ends it all. `rate` is frames a second."""
 
     def __init__(
-        self, folder: Path, seed: int, *, rate: int = 100, users: int = 20, nodes: int = 1
+        self,
+        folder: Path,
+        seed: int,
+        *,
+        rate: int = 100,
+        users: int = 20,
+        nodes: int = 1,
+        scale: float = 1.0,
     ) -> None:
+        self._scale = scale
         self.random = Random(seed)
         self.folder = folder
         self._users, self._rate, self._seed = users, rate, seed
@@ -117,6 +125,11 @@ class Scene:
         assert self.producer.line("(connected, epoch)"), self.producer.output
         assert until(lambda: self.written() > before + 10, 60), self.producer.output
         return self.producer
+
+    def pause(self, low: float, high: float, since: float | None = None) -> None:
+        """Wait for some seconds between these, from `since` on."""
+        passed = 0.0 if since is None else time.monotonic() - since
+        time.sleep(max(0.0, self.random.uniform(low, high) * self._scale - passed))
 
     def kill(self) -> None:
         """Kill -9; what lies in its spool, or in raw, was received."""
