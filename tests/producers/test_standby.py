@@ -137,7 +137,7 @@ async def test_what_a_former_one_tells_counts_for_nothing(kafka: Any, tmp_path: 
 async def test_where_kafka_is_away_for_both_nothing_is_missing_after(
     kafka: Any, tmp_path: Path
 ) -> None:
-    """The one that works has the next turn, too, if it is back within three seconds of the other."""
+    """The one that works has the next turn, too, if it is back soon enough."""
     async with Proxy(kafka.bootstrap) as proxy, two(kafka.bootstrap, tmp_path) as world:
         one = await world.begin("one", proxy.bootstrap)
         await world.works(one)
