@@ -1,4 +1,4 @@
-"""The rules for Prometheus ask for metrics and labels that a worker has."""
+"""The rules for Prometheus ask for metrics and labels that workers and producers have."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
 from processors.metrics import Metrics
+from producers.metrics import ProducerMetrics
 
 RULES = Path(__file__).parents[2] / "helm/headroom/alerts.yaml"
 # Told by the engine, of a worker that runs: tests/processors/test_workers.py looks at those.
@@ -17,7 +18,11 @@ def test_every_rule_asks_for_what_there_is() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.dead_letters.labels("sfox", "amount").inc()
     metrics.normalised.labels("sfox").inc()
-    shown = generate_latest(metrics.registry).decode()
+    of_producers = CollectorRegistry()
+    producers = ProducerMetrics.of(of_producers)
+    producers.begin("sfox")
+    producers.spool_on_disk.labels("sfox").set(1)
+    shown = (generate_latest(metrics.registry) + generate_latest(of_producers)).decode()
     (group,) = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
     assert group["rules"]
     for rule in group["rules"]:
@@ -27,7 +32,7 @@ def test_every_rule_asks_for_what_there_is() -> None:
         for name in names - OF_THE_ENGINE:
             assert re.search(rf"^{name}[{{ ]", shown, re.MULTILINE), name
         for label in re.findall(r"by \(([^)]*)\)", rule["expr"]):
-            assert set(label.split(", ")) <= {"venue", "reason"}
+            assert set(label.split(", ")) <= {"venue", "reason", "kind"}
 
 
 def test_the_engines_metric_is_the_one_that_it_tells() -> None:

@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.headers import RawHeaders
-from schemas.topics import RECORD_BYTES_MAX
+from schemas.topics import RECORD_BYTES_MAX, TOPICS
 from schemas.venues import Venue
 
 
@@ -69,14 +69,15 @@ async def existing(bootstrap: str) -> set[str]:
 
 
 async def records(
-    bootstrap: str, topic: str, partitions: int = 8, *, committed: bool = False
+    bootstrap: str, topic: str, partitions: int | None = None, *, committed: bool = False
 ) -> list[Any]:
     """Every record of a topic, by partition and offset; with `committed` those that count."""
     isolation = "read_committed" if committed else "read_uncommitted"
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, auto_offset_reset="earliest", isolation_level=isolation
     )
-    tps = [TopicPartition(topic, number) for number in range(partitions)]
+    known = TOPICS[topic].partitions if topic in TOPICS else None
+    tps = [TopicPartition(topic, number) for number in range(partitions or known or 8)]
     consumer.assign(tps)
     await consumer.start()
     try:
