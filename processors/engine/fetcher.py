@@ -211,7 +211,7 @@ class Fetcher:
         return min(end, self._until.get(tp, end)) if end >= 0 else None
 
     async def committed(self, partitions: Iterable[TP]) -> dict[TP, int | None]:
-        """The group's commits, once no transaction on them is open: what a worker left ends soon."""
+        """The group's commits, once no transaction on them is open."""
         # Whoever asks has an assignment: what was stopped for the one before is over.
         self._stopping.clear()
         return await self._thread.call(self._committed, sorted(partitions))
