@@ -111,6 +111,21 @@ class _Run:
                 yield venue, contender
         shutil.rmtree(self.spool, ignore_errors=True)
 
+    @contextmanager
+    def all_sent_behind_kafka(self, venue: Contender, contender: Contender) -> Iterator[None]:
+        """Kafka stands still, and the venue has sent all of its frames; it goes on afterwards."""
+        os.kill(self._running.broker_pid, signal.SIGSTOP)
+        try:
+            os.kill(venue.pid, signal.SIGUSR1)
+            for _ in until(self._options.deadline, "the venue has sent all"):
+                contender.check()
+                if venue.said("sent"):
+                    break
+            time.sleep(1)
+            yield
+        finally:
+            os.kill(self._running.broker_pid, signal.SIGCONT)
+
     def wait(self, contender: Contender, count: int, deadline: float) -> None:
         """Until so many records are there."""
         for _ in until(deadline, "all frames are in Kafka", poll_seconds=0.02):
@@ -150,17 +165,8 @@ def _away(running: Bench, options: argparse.Namespace) -> dict[str, Any]:
     count = _AWAY_RATE * (3 if options.quick else _AWAY_SECONDS)
     with run.started(count, 1_000, _AWAY_RATE) as (venue, contender):
         before = run.written()
-        os.kill(running.broker_pid, signal.SIGSTOP)
-        try:
-            os.kill(venue.pid, signal.SIGUSR1)
-            for _ in until(options.deadline, "the venue has sent all"):
-                contender.check()
-                if venue.said("sent"):
-                    break
-            time.sleep(1)
+        with run.all_sent_behind_kafka(venue, contender):
             peak = peak_mib(contender.pid)
-        finally:
-            os.kill(running.broker_pid, signal.SIGCONT)
         run.wait(contender, before + count, options.deadline)
         return {"contender": "kafka away", "guarantee": "", "rate": _AWAY_RATE, "peak_mib": peak}
 
@@ -171,16 +177,8 @@ def _drain(running: Bench, options: argparse.Namespace) -> dict[str, Any]:
     count = 20_000 if options.quick else options.spooled
     with run.started(count, options.frame_bytes) as (venue, contender):
         before = run.written()
-        os.kill(running.broker_pid, signal.SIGSTOP)
-        try:
-            os.kill(venue.pid, signal.SIGUSR1)
-            for _ in until(options.deadline, "the venue has sent all"):
-                contender.check()
-                if venue.said("sent"):
-                    break
-            time.sleep(1)
-        finally:
-            os.kill(running.broker_pid, signal.SIGCONT)
+        with run.all_sent_behind_kafka(venue, contender):
+            pass
         already = 0
         for _ in until(options.deadline, "the drain begins", poll_seconds=0.01):
             already = run.written() - before

@@ -1,5 +1,6 @@
 """What holds of every committed file: no address of a registry, no path of a machine, no novel."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -74,3 +75,15 @@ def test_a_module_tells_one_story() -> None:
         if path.suffix == ".py"
     }
     assert {str(path): count for path, count in lines.items() if count > most[path.parts[0]]} == {}
+
+
+def test_nobody_asks_librdkafka_for_headers_but_by_the_way_that_is_sound() -> None:
+    """`processors/engine/headers.py` says why."""
+    asks = re.compile(r"(message|record|event|letter\w*|m)\.headers\(\)")
+    found = [
+        str(path.relative_to(ROOT))
+        for path in committed()
+        if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in ("headroom", "processors")
+        if path.name != "headers.py" and asks.search(path.read_text("utf-8"))
+    ]
+    assert found == []

@@ -173,3 +173,14 @@ def test_the_first_order_that_the_rows_do_not_know() -> None:
     rows[OWN] = last
     assert found() == 3
     assert found(exact=False) == 0
+
+
+def test_a_doubt_is_not_done_before_its_account_has_come_back() -> None:
+    """The last move is on its way: what is told of the account meanwhile goes after it."""
+    gave = follow(
+        fold(None, of("a", 1, 1, at=(0, 1))).state, Withdrawal("sfox", "a", OWN, "ann", 1)
+    )
+    assert gave.state is not None
+    rows = {OWN: gave.state}
+    bindings = {OWN: Binding("sfox", "a", OWN, 2)}
+    assert not was_followed(unread(5, user=OWN), rows.get, bindings)
