@@ -19,7 +19,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Final, Self
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from producers.outcomes import excerpt
 from producers.sink import librdkafka_log
@@ -44,6 +44,16 @@ JOINING: Final[Mapping[str, Any]] = {
     "auto.offset.reset": "latest",
     "allow.auto.create.topics": False,
 }
+
+_NO_MEMBER: Final = frozenset(
+    {
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.FENCED_INSTANCE_ID,
+    }
+)
+"""Answers after which librdkafka joins anew."""
 
 
 class _State(Enum):
@@ -80,6 +90,9 @@ class Lease:
         self._changed = asyncio.Event()
         self._asked: deque[float] = deque()
         self._asked_at = float("-inf")
+        # Only a member may ask: the refusal of a commit makes librdkafka break off the joining
+        # that it is at, and nobody would ever be a member again.
+        self._is_member = False
         self._proved_at: float | None = None
         self._yields_until: float | None = None
         self._turning: asyncio.Task[None]
@@ -171,14 +184,14 @@ class Lease:
             if now >= self._yields_until:
                 self._yields_until = None
                 self._subscribe()
-        elif not self._asked and now - self._asked_at >= _PROOF_SECONDS:
+        elif self._is_member and not self._asked and now - self._asked_at >= _PROOF_SECONDS:
             self._ask(now)
 
     def _ask(self, now: float) -> None:
         """Ask for a proof that we are a member."""
         self._asked_at = now
         place = TopicPartition(self._topic, 0, _NOTHING_READ)
-        with contextlib.suppress(KafkaException):  # no member at present
+        with contextlib.suppress(KafkaException):  # a queue that is full
             self._client.commit(offsets=[place], asynchronous=True)
             self._asked.append(now)
 
@@ -187,6 +200,8 @@ class Lease:
         if error is None and asked_at is not None and all(one.error is None for one in places):
             self._proved_at = asked_at
             self._tell()
+        elif isinstance(error, KafkaError) and error.code() in _NO_MEMBER:
+            self._is_member = False
 
     def _subscribe(self) -> None:
         self._client.subscribe(
@@ -199,6 +214,7 @@ class Lease:
     # -- what Kafka says
 
     def _assigned(self, client: Any, places: Sequence[Any]) -> None:  # noqa: ANN401 - untyped
+        self._is_member = True
         if any(one.partition == 0 for one in places):
             given = [TopicPartition(self._topic, one.partition, _NOTHING_READ) for one in places]
             client.incremental_assign(given)
@@ -207,6 +223,7 @@ class Lease:
                 # Who had it has not died for that: it is sooner where its spool is.
                 self._yields_until = self._monotonic() + _YIELD_SECONDS
                 self._proved_at = None
+                self._is_member = False
                 client.unsubscribe()
                 return
             self._become(_State.HELD)
@@ -224,6 +241,7 @@ class Lease:
             self._become(_State.WAITING)
 
     def _lost(self, _: object, __: object) -> None:
+        self._is_member = False
         if self._state is _State.HELD:
             self._become(_State.DOUBTFUL)
 

@@ -4,7 +4,8 @@ import asyncio
 import logging
 from typing import Any
 
-from confluent_kafka import TopicPartition
+import pytest
+from confluent_kafka import KafkaError, TopicPartition
 
 from producers.lease import SESSION_SECONDS, Lease
 from producers.turns import Vouching
@@ -140,3 +141,38 @@ async def test_who_waited_and_was_away_itself_lets_go_once() -> None:
     assert one.client.done[-1] == "subscribe"
     one.given(*MINE)
     assert one.is_held
+
+
+@pytest.mark.parametrize(
+    "how", [KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION, "lost", "not yet"]
+)
+async def test_who_is_no_member_asks_for_no_proof(how: int | str) -> None:
+    """Its refusal would break off the joining: nobody who asks again and again ever joins."""
+    one = One()
+    if how != "not yet":
+        one.given(*MINE)
+        one.prove()
+        one.pass_by(2.0)
+        one._turn()
+        assert one.client.done.count("commit") == 2
+        if how == "lost":
+            one._lost(one.client, MINE)
+        one._answered(KafkaError(KafkaError.UNKNOWN_MEMBER_ID if how == "lost" else how), MINE)
+    before = one.client.done.count("commit")
+    for _ in range(20):
+        one.pass_by(1.0)
+        one._turn()
+    assert one.client.done.count("commit") == before
+    one.given()
+    one._turn()
+    assert one.client.done.count("commit") == before + 1
+
+
+async def test_who_has_no_answer_asks_again() -> None:
+    one = One()
+    one.given(*MINE)
+    one._turn()
+    one._answered(KafkaError(KafkaError._TIMED_OUT), MINE)
+    one.pass_by(2.0)
+    one.prove()
+    assert one.is_proved()
