@@ -67,7 +67,6 @@ def test_it_is_written_as_the_rest_is(copy: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.timeout(180)
 def test_the_demo_runs_with_it_and_loses_nothing(copy: Path) -> None:
     done = command(copy, "demo", "--for", "5", "--rate", "90", "--json")
     assert done.returncode == 0, done.stderr

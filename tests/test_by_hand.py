@@ -104,7 +104,6 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield made
 
 
-@pytest.mark.timeout(240)
 def test_everything_by_hand(system: System) -> None:
     """The same answers from both workers, fresh, sound; then without one; then without venues."""
     users = system.query("one", "users")

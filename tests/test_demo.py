@@ -8,12 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 HEADROOM = [sys.executable, "-m", "headroom"]
 
 
-@pytest.mark.timeout(180)
 def test_the_demo_loses_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """Its last line accounts for every frame of both venues; no process and no file stays."""
     result = _demo(tmp_path, "--for", "4", "--rate", "60", "--users", "40")
@@ -31,7 +28,6 @@ def test_the_demo_loses_nothing_and_leaves_nothing_behind(tmp_path: Path) -> Non
     assert not _processes(tmp_path)
 
 
-@pytest.mark.timeout(180)
 def test_a_fault_is_ordered_told_and_accounted_for(tmp_path: Path) -> None:
     """It comes and goes while the picture stands, and the accounting stays honest."""
     words = ("--fault", "duplicate?times=3", "--fault", "hercle:cut")
@@ -48,7 +44,6 @@ def test_a_fault_is_ordered_told_and_accounted_for(tmp_path: Path) -> None:
     assert summary["lost"] == 0
 
 
-@pytest.mark.timeout(180)
 def test_a_demo_that_is_killed_takes_everything_with_it(tmp_path: Path) -> None:
     """Kill -9 of the demo ends Kafka, venues, producers and worker too."""
     with subprocess.Popen(

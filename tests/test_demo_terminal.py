@@ -22,7 +22,6 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return run(tmp_path_factory.mktemp("demo"), *words)
 
 
-@pytest.mark.timeout(180)
 def test_a_person_sees_everything_on_one_screen(frames: list[str]) -> None:
     """One picture that is painted over, until the accounting stands under it."""
     pictures = [frame for frame in frames if "Headroom" in frame]

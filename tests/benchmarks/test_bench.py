@@ -13,7 +13,7 @@ QUICK = ["--quick", "--guarantees", "at_least_once"]
 
 @pytest.mark.kafka
 @pytest.mark.slow
-@pytest.mark.timeout(110)
+@pytest.mark.timeout(300)
 def test_a_smoke_run_compares_and_reports(tmp_path):
     """Headroom, the plain loop and Kafka Streams say the same, to the last digit."""
     out = tmp_path / "results.json"

@@ -20,7 +20,7 @@ from tests.producers import topics
 from tests.producers.publishing import publisher
 
 # Programs, nodes and patience: more than the usual where the machine is busy.
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 
 
 def version(url: str) -> int:

@@ -7,7 +7,6 @@ import pytest
 from tests.operators.acts import run
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "act", ["raw-overtaken-stopped", "commits-of-raw-deleted", "strangers-contributions"]
 )

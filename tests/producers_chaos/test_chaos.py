@@ -11,7 +11,6 @@ SCALE = 0.2
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("fault", list(FAULTS))
 def test_no_frame_is_lost_or_twice_or_out_of_order_over_a_fault(fault: str, tmp_path: Path) -> None:
     row = FAULTS[fault](tmp_path, SEED, SCALE)

@@ -13,7 +13,6 @@ AT_LEAST_ONCE = (15, 39)
 NETWORK = (3, 4)
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("number", [*ONCE, *AT_LEAST_ONCE])
 async def test_nothing_is_lost_repeated_or_wrong_after_the_faults_of_a_seed(
     kafka, tmp_path, number
@@ -30,7 +29,6 @@ def test_a_seed_draws_the_same_faults_again():
     assert plan(7) == plan(7) != plan(8)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", NETWORK)
 async def test_nothing_is_lost_repeated_or_wrong_whatever_the_network_does(kafka, tmp_path, number):
     planned = network.plan(number)

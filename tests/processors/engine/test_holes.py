@@ -33,7 +33,6 @@ def write(bench: Bench) -> None:
             whole.abort_transaction(30)
 
 
-@pytest.mark.timeout(120)
 async def test_offsets_at_which_nothing_lies_are_counted_and_told(
     tmp_path: Path, unique: str, caplog: pytest.LogCaptureFixture
 ) -> None:
