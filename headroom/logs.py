@@ -64,9 +64,10 @@ class _Expected(logging.Filter):
 
 
 class Sparing(logging.Filter):
-    """Lets each kind of aiokafka's messages through every ten seconds at most.
+    """Lets each kind of aiokafka's messages, and of asyncio's on accepting, through now and then.
 
-    While Kafka is away it says several lines every tenth of a second. `clock` counts seconds.
+    Every ten seconds at most. While Kafka is away aiokafka says several lines every tenth of a
+    second, and asyncio a hundred where it cannot accept. `clock` counts seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -76,7 +77,7 @@ class Sparing(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is to be told."""
-        if not record.name.startswith("aiokafka"):
+        if not (record.name.startswith("aiokafka") or "socket.accept" in str(record.msg)):
             return True
         kind, now = (record.name, str(record.msg)), self._clock()
         if now - self._told.get(kind, -_SILENT_SECONDS) < _SILENT_SECONDS:

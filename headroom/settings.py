@@ -27,6 +27,8 @@ _REPLICATION_FACTOR_MAX: Final = 32_767
 _STALE_SECONDS_MAX: Final = 86_400
 NOT_SERVING_SECONDS: Final = 300.0
 _NOT_SERVING_SECONDS_MAX: Final = 86_400
+HTTP_CONNECTIONS_DEFAULT: Final = 2_000
+_HTTP_CONNECTIONS_MAX: Final = 100_000
 SPOOL_BYTES_DEFAULT: Final = 1024**3
 SPOOL_BYTES_MIN: Final = 1024**2
 _SPOOL_BYTES_MAX: Final = 1024**4
@@ -128,6 +130,7 @@ class Settings(msgspec.Struct, frozen=True):
     http_advertised_url: str | None
     stale_after_seconds: float
     not_serving_seconds: float
+    http_connections_max: int
     store: str
     guarantee: str
     standby_replicas: int
@@ -254,6 +257,9 @@ def load(variables: Mapping[str, str]) -> Settings:
         ),
         not_serving_seconds=environment.number(
             "NOT_SERVING_SECONDS", NOT_SERVING_SECONDS, float, 10, _NOT_SERVING_SECONDS_MAX
+        ),
+        http_connections_max=environment.number(
+            "HTTP_CONNECTIONS_MAX", HTTP_CONNECTIONS_DEFAULT, int, 1, _HTTP_CONNECTIONS_MAX
         ),
         store=environment.choice("STORE", "rocksdb", _STORES),
         guarantee=environment.choice("GUARANTEE", _GUARANTEES[0], _GUARANTEES),

@@ -34,6 +34,7 @@ from processors.engine import EngineSettings
 from processors.engine.errors import EngineError, NameTaken, TransactionRefused
 from processors.engine.member import FENCED_INSTANCE_ID
 from processors.garbage import collect_rarely
+from processors.http.crowd import Bounds
 from processors.http.waiting import waiting
 from schemas.topics import TOMBSTONE_SECONDS
 from schemas.venues import VENUES
@@ -89,6 +90,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                         stale_after_seconds=settings.stale_after_seconds,
                         not_serving_seconds=settings.not_serving_seconds,
                         access=access,
+                        bounds=Bounds(connections_max=settings.http_connections_max),
                         schema_ids=schema_ids,
                         version=metadata.version("headroom"),
                         incarnations=following.incarnations,

@@ -13,6 +13,7 @@ from processors.agents import Agents
 from processors.engine import EngineApp, EngineSettings
 from processors.engine.errors import StopTimedOut
 from processors.http.access import Access
+from processors.http.crowd import BOUNDS, Bounds
 from processors.http.feeds import Feeds
 from processors.http.overview import Overview
 from processors.http.ownership import Ownership
@@ -35,8 +36,9 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     `names` is what its topics are called, `frames_of` whose frames it reads, `owners` who has
     accounts of another name (it may change), `in_assets` at which venues an asset's limit is an
     amount of it. Who has not served for `not_serving_seconds` is to be started again (`/livez`).
-    `access` says who may ask; None: whoever reaches the listener. `schema_ids` are
-    the values of the header that tells a registry's id of a public topic's schema, by topic.
+    `access` says who may ask; None: whoever reaches the listener. `bounds` are how many may be
+    connected, and for how long each may take. `schema_ids` are the values of the header that tells
+    a registry's id of a public topic's schema, by topic.
     `version` is that of the code, for whoever looks at a dead letter. `incarnations`: see `Agents`.
     """
 
@@ -48,6 +50,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     stale_after_seconds: float = 60.0
     not_serving_seconds: float = NOT_SERVING_SECONDS
     access: Access | None = None
+    bounds: Bounds = BOUNDS
     schema_ids: Mapping[str, bytes] = {}
     version: str = ""
     incarnations: Mapping[str, Sequence[Incarnation]] = {}
@@ -154,6 +157,7 @@ class Worker:
             listener,
             access,
             not_serving_seconds=settings.not_serving_seconds,
+            bounds=settings.bounds,
         )
 
     async def run(

@@ -55,6 +55,12 @@ class Metrics:
             "Contributions older than the one already counted.",
             registry=self.registry,
         )
+        self.connections_dropped = Counter(
+            "headroom_http_connections_dropped",
+            "Connections that took too long, or were too many.",
+            ["why"],
+            registry=self.registry,
+        )
         self.socket_to_table = Histogram(
             "headroom_socket_to_table_seconds",
             "From a frame's receipt to where its user's row can be asked for: each batch's newest.",

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from processors.engine import EngineApp
 from processors.http.access import Access, guarded
+from processors.http.crowd import BOUNDS, Bounds
 from processors.http.problems import not_yet
 from processors.http.questions import Questions
 from processors.http.runner import Runner
@@ -29,8 +30,10 @@ class Server:
         access: Access | None,
         *,
         not_serving_seconds: float,
+        bounds: Bounds = BOUNDS,
     ) -> None:
         self._not_serving_seconds = not_serving_seconds
+        self._bounds = bounds
         self._app = app
         self._questions = questions
         self._metrics = metrics
@@ -51,7 +54,12 @@ class Server:
                 web.get("/metrics", self.metrics),
             ]
         )
-        runner = Runner(site_app, shutdown_seconds=2.0)
+        runner = Runner(
+            site_app,
+            shutdown_seconds=2.0,
+            bounds=self._bounds,
+            dropped=lambda why: self._metrics.connections_dropped.labels(why).inc(),
+        )
         try:
             await runner.start(self._listener)
             yield
