@@ -47,7 +47,7 @@ class Questions:
             web.get("/v1/users/{user:[^/]+}/exposure", self.exposure),
             web.get("/v1/assets", self.assets),
             web.get("/v1/assets/{asset:[^/]*}/exposure", self.asset),
-            web.get("/v1/bases/{base:[^/]*}/exposure", self.base),
+            web.get("/v1/bases/{base_currency:[^/]*}/exposure", self.base),
             web.get("/v1/feeds", self.feeds),
             web.get("/v1/overview", self.overview),
         ]
@@ -66,7 +66,7 @@ class Questions:
 
     async def base(self, request: web.Request) -> web.Response:
         """BaseExposure."""
-        return await self._sum(request, "base", request.match_info["base"].upper())
+        return await self._sum(request, "base", request.match_info["base_currency"].upper())
 
     async def feeds(self, request: web.Request) -> web.Response:
         """Each venue's connections: some are a user's own."""

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from processors.engine import EngineApp
 from processors.http.access import Access, guarded
 from processors.http.crowd import BOUNDS, Bounds
+from processors.http.described import described
 from processors.http.problems import not_yet
 from processors.http.questions import Questions
 from processors.http.runner import Runner
@@ -34,6 +35,7 @@ class Server:
     ) -> None:
         self._not_serving_seconds = not_serving_seconds
         self._bounds = bounds
+        self._described = described()
         self._app = app
         self._questions = questions
         self._metrics = metrics
@@ -52,6 +54,7 @@ class Server:
                 web.get("/livez", self.livez),
                 web.get("/readyz", self.readyz),
                 web.get("/metrics", self.metrics),
+                web.get("/openapi.json", self.openapi),
             ]
         )
         runner = Runner(
@@ -90,6 +93,10 @@ class Server:
         if stalled:
             names = ", ".join(f"{tp.topic}[{tp.partition}]" for tp in stalled)
             raise not_yet(f"offsets do not move: {names}")
+
+    async def openapi(self, _request: web.Request) -> web.Response:
+        """What may be asked, as an OpenAPI document."""
+        return web.Response(body=self._described, content_type="application/json")
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """Prometheus' text format."""

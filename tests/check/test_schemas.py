@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
+from openapi_spec_validator import validate
 
+from processors.http import openapi
+from processors.http.described import described
 from schemas import topics
 from schemas.export import DIALECT, DIRECTORY, RELEASED, ROOT, files, schemas, write
 from schemas.export.compatibility import incompatible
@@ -129,3 +132,19 @@ def test_writing_removes_the_schema_of_a_topic_that_is_no_more(tmp_path) -> None
     written = write(tmp_path)
     there = {path for path in tmp_path.rglob("*") if path.is_file()}
     assert there == set(written) == {tmp_path / path for path in files()}
+
+
+def test_the_questions_are_described_as_they_are() -> None:
+    """If not: `python -m processors.http.openapi`."""
+    committed = described()
+    assert committed.decode() == openapi.text(), "python -m processors.http.openapi"
+    validate(json.loads(committed))
+
+
+def test_every_example_of_an_answer_is_one() -> None:
+    whole = openapi.openapi()
+    for item in whole["paths"].values():
+        for answer in item["get"]["responses"]["200"].get("content", {}).values():
+            if "example" in answer:
+                schema = {**answer["schema"], "components": whole["components"]}
+                Draft202012Validator(schema).validate(answer["example"])
