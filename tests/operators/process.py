@@ -47,11 +47,17 @@ def until(condition: Callable[[], object], seconds: float, pause_seconds: float 
 
 
 class Place:
-    """A folder for what processes write, and the settings that they all have."""
+    """A folder for what processes write, and the settings that they all have.
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    `program` is what is started in place of `headroom`.
+    """
+
+    def __init__(
+        self, folder: Path, *, program: tuple[str, ...] = _HEADROOM, **settings: object
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._program = program
         self.settings: dict[str, object] = settings
         self.running: list[Process] = []
 
@@ -59,7 +65,7 @@ class Place:
         """Run a command to its end; status -1 where it does not come to one."""
         try:
             done = subprocess.run(
-                [*_HEADROOM, *words],
+                [*self._program, *words],
                 env=_environment(self.settings),
                 capture_output=True,
                 text=True,
@@ -74,7 +80,7 @@ class Place:
     def start(self, *words: str, **settings: object) -> "Process":
         """Start a command that runs until it is stopped."""
         log = self.folder / f"{len(self.running):02d}-{'-'.join(words[:2])}.log"
-        process = Process(words, {**self.settings, **settings}, log)
+        process = Process(words, {**self.settings, **settings}, log, self._program)
         self.running.append(process)
         return process
 
@@ -87,9 +93,15 @@ class Place:
 class Process:
     """A command in a process of its own."""
 
-    def __init__(self, words: tuple[str, ...], settings: Mapping[str, object], log: Path) -> None:
+    def __init__(
+        self,
+        words: tuple[str, ...],
+        settings: Mapping[str, object],
+        log: Path,
+        program: tuple[str, ...] = _HEADROOM,
+    ) -> None:
         self.log = log
-        self._process = spawn([*_HEADROOM, *words], output=log, environment=_environment(settings))
+        self._process = spawn([*program, *words], output=log, environment=_environment(settings))
 
     @property
     def output(self) -> str:

@@ -6,6 +6,9 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
 from headroom.kafka import KafkaNode, storage
 from headroom.kafka.process import spawn
 from headroom.kafka.storage import Storage
@@ -38,6 +41,28 @@ class _Follower(KafkaNode):
         command = [*java, *tool, "--cluster-id", self._cluster]
         self._process = spawn(command, output=self.log_path)
         assert await self.wait() == 0, self.log_path.read_text()
+
+
+class Ends:
+    """Where the partitions of a topic end, asked for again and again."""
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+        self._bootstrap = bootstrap
+        self._asked = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(partitions)}
+        self._admin = self._asking()
+
+    def written(self) -> int:
+        """How many places there are, in all partitions; 0 where nobody answers."""
+        try:
+            answers = self._admin.list_offsets(self._asked, request_timeout=5.0)
+            return sum(answer.result(6.0).offset for answer in answers.values())
+        except KafkaException:
+            # One that has seen a broker come back goes on asking with what it knew before.
+            self._admin = self._asking()
+            return 0
+
+    def _asking(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
 
 
 class Brokers:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import resource
 import signal
 import sqlite3
@@ -13,55 +12,17 @@ from pathlib import Path
 from random import Random
 from typing import Any, Self
 
-import msgspec
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from producers.spool.records import decode
-from schemas.headers import read_receipt
 from tests.operators.process import Place, Process, until
 from tests.producers import topics
-from tests.producers_chaos.brokers import Brokers
+from tests.producers_chaos.brokers import Brokers, Ends
+from tests.producers_chaos.counting import Raw, Receipt, Row, reports
 
 RAW = "raw.sfox.balances.v1"
 PARTITIONS = 8
 _KEY = "sandbox-sfox-key"
 _RECOVERED_SECONDS = 90.0
-
-Receipt = tuple[int, int]
-
-
-class Row(msgspec.Struct, frozen=True):
-    """What came of one fault; seconds are None where nothing was to be noticed."""
-
-    fault: str
-    seed: int
-    sent: int
-    received: int
-    raw: int
-    lost: int
-    dropped: int
-    repeated: int
-    noticed_seconds: float | None
-    recovered_seconds: float | None
-    wrong: list[str] = []
-
-    @property
-    def sound(self) -> bool:
-        """Whether nothing was lost but what was counted as dropped, and nothing else is wrong."""
-        return not self.wrong and self.lost == self.dropped and self.recovered_seconds is not None
-
-    def __str__(self) -> str:
-        def told(seconds: float | None) -> str:
-            return "-" if seconds is None else f"{seconds:.1f}"
-
-        line = (
-            f"{self.fault:<16} seed {self.seed:>4}  sent {self.sent:>6}  received "
-            f"{self.received:>6}  in raw {self.raw:>6}  lost {self.lost:>5}  dropped "
-            f"{self.dropped:>5}  repeated {self.repeated:>5}  "
-            f"noticed {told(self.noticed_seconds)} s  recovered {told(self.recovered_seconds)} s"
-        )
-        return "\n".join([line, *(f"    {one}" for one in self.wrong)])
 
 
 class Scene:
@@ -95,7 +56,7 @@ class Scene:
 
     def __enter__(self) -> Self:
         self.brokers.start()
-        self._admin = self._asking()
+        self._ends = Ends(self.brokers.bootstrap, RAW, PARTITIONS)
         self.place.settings.update(
             KAFKA_BOOTSTRAP=self.brokers.bootstrap,
             DATA_DIR=self.folder / "data",
@@ -150,17 +111,7 @@ class Scene:
 
     def written(self) -> int:
         """How many records raw has; 0 where nobody answers."""
-        asked = {TopicPartition(RAW, p): OffsetSpec.latest() for p in range(PARTITIONS)}
-        try:
-            answers = self._admin.list_offsets(asked, request_timeout=5.0)
-            return sum(answer.result(6.0).offset for answer in answers.values())
-        except KafkaException:
-            # One that has seen a broker come back goes on asking with what it knew before.
-            self._admin = self._asking()
-            return 0
-
-    def _asking(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.brokers.bootstrap, "log_level": 0})
+        return self._ends.written()
 
     def sent(self) -> list[bytes]:
         """The balance frames that the venue sent, by its journal."""
@@ -210,16 +161,9 @@ class Scene:
         self.producer.line("(closed_by_venue|connection_lost)", 30)
         if status := self.producer.stop():
             wrong.append(f"the producer ended with {status}: {self.producer.output[-500:]}")
-        dropped = 0
         for process in self.place.running:
-            for report in re.findall(r"ProducerReport\((.*)", process.output):
-                told = {name: int(n) for name, n in re.findall(r"(\w+)=(\d+)", report)}
-                self._reports.append(told)
-                dropped += told["dropped"]
-                if told["frames"] + told["found"] != (
-                    told["published"] + told["dropped"] + told["spooled"]
-                ):
-                    wrong.append(f"the report does not add up: {told}")
+            self._reports += reports(process.output, wrong)
+        dropped = sum(report["dropped"] for report in self._reports)
         records = asyncio.run(topics.records(self.brokers.bootstrap, RAW, PARTITIONS))
         check(wrong)
         return self._row(fault, records, dropped, recovered, wrong)
@@ -233,18 +177,8 @@ class Scene:
         wrong: list[str],
     ) -> Row:
         sent = self.sent()
-        found: dict[Receipt, bytes] = {}
-        times: Counter[Receipt] = Counter()
-        newest: dict[bytes | None, Receipt] = {}
-        for record in records:
-            receipt = read_receipt(record.headers, offset=record.offset, appended_ns=0)
-            at = receipt.epoch, receipt.receipt
-            if found.setdefault(at, record.value) != record.value:
-                wrong.append(f"two frames under {at}")
-            times[at] += 1
-            if times[at] == 1 and newest.get(record.key, (0, 0)) > at:
-                wrong.append(f"{at} of {record.key} lies behind {newest[record.key]}")
-            newest[record.key] = max(newest.get(record.key, (0, 0)), at)
+        raw = Raw(records, wrong)
+        found = raw.found
         both = Counter(found.values())
         if twice := [frame for frame, times_found in both.items() if times_found > 1]:
             wrong.append(f"{len(twice)} frames under two receipts")
@@ -269,7 +203,7 @@ class Scene:
             raw=len(found),
             lost=len(lost),
             dropped=dropped,
-            repeated=len(records) - len(found),
+            repeated=raw.repeated,
             noticed_seconds=self.noticed_seconds,
             recovered_seconds=recovered,
             wrong=wrong[:10],
