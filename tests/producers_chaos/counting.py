@@ -1,4 +1,4 @@
-"""Frames at each station, counted: at the venue, at the producer's socket, in raw. Pure.
+"""Frames at each station, counted: at the venue, at the producer's socket, in raw.
 
 A frame was **sent** when the venue's journal has it. It was **received** when its last byte was
 acknowledged by the kernel of the producer's machine (`relay`), whatever the producer did then; where
@@ -7,13 +7,18 @@ was received and is not in raw. What a venue sent and no socket got is the diffe
 first two: a case of `line_faults` says where there may be any.
 """
 
+import contextlib
+import itertools
 import re
+import sqlite3
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from producers.spool.records import decode
 from schemas.headers import read_receipt
 from schemas.topics import FRAME_BYTES_MAX
 from tests.producers_chaos.relay import messages
@@ -89,6 +94,18 @@ class Raw:
         return [frame for _, frame in sorted(self.found.items())]
 
 
+def spooled(path: Path) -> dict[Receipt, bytes]:
+    """What lies in the spool of a producer that does not run."""
+    if not path.exists():
+        return {}
+    found: dict[Receipt, bytes] = {}
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        for body, checksum in db.execute("SELECT body, checksum FROM groups ORDER BY number"):
+            records = decode(body, checksum)
+            found.update({(one.epoch, one.receipt): one.frame for one in records})
+    return found
+
+
 def reports(output: str, wrong: list[str]) -> list[dict[str, int]]:
     """The numbers of a producer's report; each has to add up."""
     found = []
@@ -119,6 +136,9 @@ def tally(
     arrived: Sequence[bytes] | None,
     raw: Sequence[bytes],
     wrong: list[str],
+    *,
+    killed: Sequence[bytes] = (),
+    kept: Collection[bytes] = (),
 ) -> Mapping[int, Counts]:
     """Count by window; `sent` are pairs of a window and a frame.
 
@@ -133,7 +153,9 @@ def tally(
     received, refused = places, Counter[bytes]()
     if arrived is not None:
         received = {}
-        for frame, is_refused in _frames(arrived):
+        known = {*kept, *raw} if killed else set()
+        some = (found for found in _frames(killed) if found[0] in known)
+        for frame, is_refused in itertools.chain(_frames(arrived), some):
             if frame not in places:
                 continue  # an answer, a ping
             if not places[frame]:
@@ -144,8 +166,8 @@ def tally(
             if is_refused:
                 refused[frame] += 1
                 windows[window].refused += 1
-    for frame, some in received.items():
-        for window in some:
+    for places_left in received.values():
+        for window in places_left:
             windows[window].received += 1
     twice = 0
     for frame in raw:

@@ -69,6 +69,7 @@ class Relay:
         self._open.set()
         self.port = 0
         self.connections: list[Passed] = []
+        self.killed: list[Passed] = []
 
     async def __aenter__(self) -> Self:
         self._bind()
@@ -86,6 +87,11 @@ class Relay:
     def is_idle(self) -> bool:
         """Whether nobody is connected."""
         return not self._doing
+
+    def was_killed(self) -> None:
+        """Whoever was connected until now is no more."""
+        self.killed += self.connections
+        self.connections = []
 
     # -- faults
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import resource
 import signal
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,11 +12,10 @@ from random import Random
 from typing import Any, Self
 
 
-from producers.spool.records import decode
 from tests.operators.process import Place, Process, until
 from tests.producers import topics
 from tests.producers_chaos.brokers import Brokers, Ends
-from tests.producers_chaos.counting import Raw, Receipt, Row, reports
+from tests.producers_chaos.counting import Raw, Receipt, Row, reports, spooled
 
 RAW = "raw.sfox.balances.v1"
 PARTITIONS = 8
@@ -120,18 +118,7 @@ class Scene:
 
     def spooled(self) -> dict[Receipt, bytes]:
         """What lies in the spool of a producer that does not run."""
-        path = self.spool / "sfox" / "frames.db"
-        if not path.exists():
-            return {}
-        found: dict[Receipt, bytes] = {}
-        db = sqlite3.connect(path)
-        try:
-            for body, checksum in db.execute("SELECT body, checksum FROM groups ORDER BY number"):
-                records = decode(body, checksum)
-                found.update({(one.epoch, one.receipt): one.frame for one in records})
-        finally:
-            db.close()
-        return found
+        return spooled(self.spool / "sfox" / "frames.db")
 
     def recovered(self, since: float) -> float | None:
         """How long after `since` raw has all that had been sent by then."""

@@ -17,7 +17,7 @@ from headroom.kafka import KafkaNode
 from tests.operators.process import Place, Process
 from tests.producers import topics
 from tests.producers_chaos.brokers import Ends
-from tests.producers_chaos.counting import Raw, Row, reports, tally
+from tests.producers_chaos.counting import Raw, Receipt, Row, reports, spooled, tally
 from tests.producers_chaos.relay import Relay
 from tests.producers_chaos.venue import KEYS
 
@@ -113,6 +113,10 @@ class Producer:
     def spool(self) -> Path:
         return Path(str(self._settings["SPOOL_DIR"])) / self._venue / "frames.db"
 
+    def spooled(self) -> dict[Receipt, bytes]:
+        """What lies in its spool while it does not run."""
+        return spooled(self.spool)
+
     def start(self) -> None:
         self.process = self.place.start("produce", self._venue, **self._settings)
 
@@ -173,7 +177,7 @@ class World:
         self._noticed: list[tuple[float | None, float | None]] = []
         self.producers: list[Producer] = []
         self.wrong: list[str] = []
-        self.kept: dict[tuple[int, int], bytes] = {}
+        self.kept: set[bytes] = set()
 
     async def __aenter__(self) -> Self:
         self.node = KafkaNode(data_dir=self.folder / "kafka")
@@ -254,13 +258,18 @@ class World:
 
     async def rows(self) -> list[Row]:
         """A row for each fault; what is wrong is said of the first one."""
-        raw = Raw(await topics.records(self.node.bootstrap, self.raw_topic, PARTITIONS), self.wrong)
-        arrived = [one.arrived for each in self.producers for one in each.relay.connections]
+        records = await topics.records(
+            self.node.bootstrap, self.raw_topic, PARTITIONS, committed=True
+        )
+        raw, relays = Raw(records, self.wrong), [each.relay for each in self.producers]
+        arrived = [one.arrived for each in relays for one in each.connections]
         counts = tally(
             self.venue.sent([at for _, at in self._windows]),
             None if self._is_secret else arrived,
             raw.in_order,
             self.wrong,
+            killed=[one.arrived for each in relays for one in each.killed],
+            kept=self.kept,
         )
         rows = []
         for window, (fault, _) in enumerate(self._windows):
