@@ -86,6 +86,8 @@ class Publisher:
         self._fencing = fencing
         self._first: FencedSink | None = None
         self.fenced = asyncio.Event()
+        self.stepped_back: SteppedBack | None = None
+        self.stepping_back = asyncio.Event()
         self._settings = spool
         self._clock_ns = clock_ns
         self._metrics = metrics
@@ -195,8 +197,10 @@ class Publisher:
         self._courier.go_on()
 
     def step_back(self, error: SteppedBack) -> None:
-        """Somebody else is to write: nothing more is taken, what waits stays in the spool."""
-        self._fail(error)
+        """Somebody else is to write: what waits, and what still comes, stays in the spool."""
+        if self.stepped_back is None:
+            self.stepped_back = error
+            self.stepping_back.set()
 
     # -- frames
 

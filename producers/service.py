@@ -144,12 +144,13 @@ async def work(given: Given, lease: Lease | None = None) -> ProducerReport:
                 metrics.send_seconds.labels(lines.venue.name).observe,
                 monotonic=around["monotonic"],
             )
+            leave = asyncio.Event()
             world = World(
                 clock_ns=around["clock_ns"],
                 monotonic=around["monotonic"],
                 rng=around["rng"],
                 sleep=around["sleep"],
-                stop=around["stop"],
+                stop=leave,
                 log=around["log"],
                 metrics=metrics,
                 publisher=publisher,
@@ -172,6 +173,9 @@ async def work(given: Given, lease: Lease | None = None) -> ProducerReport:
             helpers = [
                 asyncio.create_task(_mind(neighbours, feeds, world, writer, lines, health)),
                 asyncio.create_task(latency.run()),
+                asyncio.create_task(_leave_at(around["stop"], leave)),
+                # What lies in a socket by then is read, and kept.
+                asyncio.create_task(_leave_at(publisher.stepping_back, leave)),
             ]
             if lines.key_ring is not None and lines.key_ring.can_change:
                 told = around.get("read_keys") or asyncio.Event()
@@ -186,12 +190,20 @@ async def work(given: Given, lease: Lease | None = None) -> ProducerReport:
                 for helper in helpers:
                     helper.cancel()
                 await asyncio.gather(*helpers, return_exceptions=True)
+            if publisher.stepped_back is not None:
+                raise publisher.stepped_back
     except (SteppedBack, KafkaUnreachable) as error:
         if lease is None:
             raise
         around["log"].warning("%s: %s", lines.venue.name, error)
         stepped_back = True
     return _report(lines.venue, feeds, publisher, refused, stepped_back=stepped_back)
+
+
+async def _leave_at(event: asyncio.Event, leave: asyncio.Event) -> None:
+    """Have the lines closed in order."""
+    await event.wait()
+    leave.set()
 
 
 async def _known(following: Followed, kafka: Mapping[str, Any]) -> None:

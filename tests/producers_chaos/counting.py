@@ -70,12 +70,16 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Raw:
-    """What lies in a raw topic: each receipt's frame once, and how many came again."""
+    """What lies in a raw topic: each receipt's frame once, and how many came again.
 
-    def __init__(self, records: Iterable[Any], wrong: list[str]) -> None:
+    An account's frames have to be in order: of one epoch where there are `several` producers, whose
+    frames may come late, under the epoch under which they came; else of all of them.
+    """
+
+    def __init__(self, records: Iterable[Any], wrong: list[str], *, several: bool = False) -> None:
         self.found: dict[Receipt, bytes] = {}
         count = 0
-        newest: dict[bytes | None, Receipt] = {}
+        newest: dict[object, Receipt] = {}
         for record in records:
             count += 1
             receipt = read_receipt(record.headers, offset=record.offset, appended_ns=0)
@@ -83,9 +87,10 @@ class Raw:
             is_first = at not in self.found
             if self.found.setdefault(at, record.value) != record.value:
                 wrong.append(f"two frames under {at}")
-            if is_first and newest.get(record.key, (0, 0)) > at:
-                wrong.append(f"{at} of {record.key} lies behind {newest[record.key]}")
-            newest[record.key] = max(newest.get(record.key, (0, 0)), at)
+            of = record.key, receipt.epoch if several else None
+            if is_first and newest.get(of, (0, 0)) > at:
+                wrong.append(f"{at} of {record.key} lies behind {newest[of]}")
+            newest[of] = max(newest.get(of, (0, 0)), at)
         self.repeated = count - len(self.found)
 
     @property

@@ -261,7 +261,8 @@ class World:
         records = await topics.records(
             self.node.bootstrap, self.raw_topic, PARTITIONS, committed=True
         )
-        raw, relays = Raw(records, self.wrong), [each.relay for each in self.producers]
+        relays = [each.relay for each in self.producers]
+        raw = Raw(records, self.wrong, several=len(relays) > 1)
         arrived = [one.arrived for each in relays for one in each.connections]
         counts = tally(
             self.venue.sent([at for _, at in self._windows]),
