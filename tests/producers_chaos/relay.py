@@ -12,7 +12,6 @@ import socket
 import struct
 import sys
 import termios
-from collections.abc import Iterator
 from typing import Final, Self
 
 _CHUNK: Final = 256 * 1024
@@ -60,7 +59,7 @@ class Relay:
     """A relay to a port of this machine, for `async with`; `connections` keeps the oldest first."""
 
     def __init__(self, port: int, *, keeps: bool = True) -> None:
-        self._target = port
+        self.target = port
         self._keeps = keeps
         self._door: socket.socket
         self._accepting: asyncio.Task[None] | None = None
@@ -95,14 +94,13 @@ class Relay:
 
     # -- faults
 
-    @contextlib.contextmanager
-    def holding(self) -> Iterator[None]:
+    def hold(self) -> None:
         """Let nothing pass, either way; connections stay, and new ones are taken."""
         self._open.clear()
-        try:
-            yield
-        finally:
-            self._open.set()
+
+    def release(self) -> None:
+        """Let all pass again, from where it stood."""
+        self._open.set()
 
     def shut(self) -> None:
         """Refuse who comes, and keep the port."""
@@ -146,7 +144,7 @@ class Relay:
         try:
             for sock in (client, target):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.get_running_loop().sock_connect(target, (_HOST, self._target))
+            await asyncio.get_running_loop().sock_connect(target, (_HOST, self.target))
             ways = [
                 asyncio.create_task(self._pass(client, target, None)),
                 asyncio.create_task(self._pass(target, client, passed if self._keeps else None)),
