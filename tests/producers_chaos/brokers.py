@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from headroom.kafka import KafkaNode, storage
 from headroom.kafka.probe import free_port
 from headroom.kafka.process import spawn
 from headroom.kafka.storage import Storage
+from tests.operators.process import until
 from tests.producers_chaos.relay import Relay
 
 
@@ -120,16 +121,26 @@ class Ends:
         self._bootstrap = bootstrap
         self._asked = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(partitions)}
         self._admin = self._asking()
+        # Topics that were made a moment ago have no leader yet.
+        assert until(self._ask, 30)
+        self._begun = self._ask()
+
+    def since(self, records: Iterable[Any]) -> list[Any]:
+        """The records that were written since this was made."""
+        return [one for one in records if one.offset >= self._begun[one.partition]]
 
     def written(self) -> int:
         """How many places there are, in all partitions; 0 where nobody answers."""
+        return sum(self._ask().values())
+
+    def _ask(self) -> dict[int, int]:
         try:
             answers = self._admin.list_offsets(self._asked, request_timeout=5.0)
-            return sum(answer.result(6.0).offset for answer in answers.values())
+            return {place.partition: one.result(6).offset for place, one in answers.items()}
         except KafkaException:
             # One that has seen a broker come back goes on asking with what it knew before.
             self._admin = self._asking()
-            return 0
+            return {}
 
     def _asking(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})

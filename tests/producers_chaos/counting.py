@@ -27,6 +27,22 @@ Receipt = tuple[int, int]
 _SEPARATOR = b"\x1e"
 
 
+class Draw(msgspec.Struct, frozen=True):
+    """A seed, and where it leaves its logs; `scale` below 1 is the short form.
+
+    `brokers` are there already, for several faults, one after the other; None: of its own.
+    """
+
+    folder: Path
+    seed: int
+    scale: float = 1.0
+    brokers: Any = None
+
+    @property
+    def is_short(self) -> bool:
+        return self.scale < 1
+
+
 class Row(msgspec.Struct, frozen=True):
     """What came of one fault; seconds are None where nothing was to be noticed.
 

@@ -2,20 +2,24 @@
 
 import signal
 import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from tests.operators.process import until
-from tests.producers_chaos.counting import Row
+from tests.producers_chaos.counting import Draw, Row
+from tests.producers_chaos.lease import lease
+from tests.producers_chaos.line import certificates, line_hercle, line_sfox
 from tests.producers_chaos.scene import Scene
+
+Fault = Callable[[Draw], list[Row]]
+"""Has a fault befall a producer, or several, one after the other, in one world."""
 
 _SPOOLED: Final = r"(Kafka takes no frames)"
 
 
-def kafka_away(folder: Path, seed: int, scale: float = 1.0) -> Row:
+def kafka_away(draw: Draw) -> list[Row]:
     """Kill -9 of the only broker, which comes back after a while."""
-    with Scene(folder, seed, scale=scale, rate=300) as scene:
+    with Scene(draw, rate=300) as scene:
         scene.produce()
         scene.pause(0.5, 2)
         since = time.monotonic()
@@ -23,12 +27,12 @@ def kafka_away(folder: Path, seed: int, scale: float = 1.0) -> Row:
         scene.wait_for_log(_SPOOLED, since, 15)
         scene.pause(5, 22)
         scene.brokers.restart()
-        return scene.count("kafka away", scene.recovered(time.monotonic()))
+        return [scene.count("kafka away", scene.recovered(time.monotonic()))]
 
 
-def broker_suspended(folder: Path, seed: int, scale: float = 1.0) -> Row:
+def broker_suspended(draw: Draw) -> list[Row]:
     """SIGSTOP: requests are taken by the kernel, and nobody answers for longer than is waited."""
-    with Scene(folder, seed, scale=scale, rate=300) as scene:
+    with Scene(draw, rate=300) as scene:
         scene.produce()
         scene.pause(0.5, 2)
         since = time.monotonic()
@@ -36,12 +40,12 @@ def broker_suspended(folder: Path, seed: int, scale: float = 1.0) -> Row:
         scene.wait_for_log(_SPOOLED, since, 30)
         scene.pause(8, 30, since)
         scene.brokers.resume()
-        return scene.count("broker suspended", scene.recovered(time.monotonic()))
+        return [scene.count("broker suspended", scene.recovered(time.monotonic()))]
 
 
-def leader_hanging(folder: Path, seed: int, scale: float = 1.0) -> Row:
+def leader_hanging(draw: Draw) -> list[Row]:
     """One leader of three hangs: its partitions get nothing, and everybody is told."""
-    with Scene(folder, seed, scale=scale, rate=300, nodes=3) as scene:
+    with Scene(draw, rate=300, nodes=3) as scene:
         scene.produce()
         scene.pause(0.5, 2)
         since = time.monotonic()
@@ -49,21 +53,21 @@ def leader_hanging(folder: Path, seed: int, scale: float = 1.0) -> Row:
         scene.wait_for_log(_SPOOLED, since, 30)
         scene.pause(8, 25, since)
         scene.brokers.resume()
-        return scene.count("leader hanging", scene.recovered(time.monotonic()))
+        return [scene.count("leader hanging", scene.recovered(time.monotonic()))]
 
 
-def leader_silent(folder: Path, seed: int, scale: float = 1.0) -> Row:
+def leader_silent(draw: Draw) -> list[Row]:
     """The way to one leader of three stands, and passes no byte; that leader itself is well."""
-    return _silent(folder, seed, scale, "leader silent", [3])
+    return _silent(draw, "leader silent", [3])
 
 
-def leaders_silent(folder: Path, seed: int, scale: float = 1.0) -> Row:
+def leaders_silent(draw: Draw) -> list[Row]:
     """The same with the way to all three."""
-    return _silent(folder, seed, scale, "all leaders silent", [1, 2, 3])
+    return _silent(draw, "all leaders silent", [1, 2, 3])
 
 
-def _silent(folder: Path, seed: int, scale: float, name: str, numbers: list[int]) -> Row:
-    with Scene(folder, seed, scale=scale, rate=300, nodes=3, gated=True) as scene:
+def _silent(draw: Draw, name: str, numbers: list[int]) -> list[Row]:
+    with Scene(draw, rate=300, nodes=3, gated=True) as scene:
         gates = scene.brokers.gates
         assert gates is not None
         scene.produce()
@@ -73,16 +77,16 @@ def _silent(folder: Path, seed: int, scale: float, name: str, numbers: list[int]
         scene.wait_for_log(_SPOOLED, since, 30)
         scene.pause(8, 40, since)
         gates.release()
-        return scene.count(name, scene.recovered(time.monotonic()))
+        return [scene.count(name, scene.recovered(time.monotonic()))]
 
 
-def unclean_election(folder: Path, seed: int, scale: float = 1.0) -> Row:
+def unclean_election(draw: Draw) -> list[Row]:
     """The leader dies while it alone had the newest records, and one that lacks them follows it.
 
     What only the dead one had, Kafka had acknowledged: it is read before, and counts as forgotten.
     To the new leader the producer's numbers have a gap, which nothing but a new client mends.
     """
-    with Scene(folder, seed, scale=scale, rate=300, nodes=3) as scene:
+    with Scene(draw, rate=300, nodes=3) as scene:
         scene.replicate_raw(3, 2)
         scene.produce()
         scene.pause(0.5, 2)
@@ -107,12 +111,12 @@ def unclean_election(folder: Path, seed: int, scale: float = 1.0) -> Row:
         row = scene.count("unclean election", scene.recovered(time.monotonic()))
         if not row.forgotten or row.noticed_seconds is None:
             row.wrong.append("the new leader lacked nothing, or nobody noticed")
-        return row
+        return [row]
 
 
-def producer_killed(folder: Path, seed: int, scale: float = 1.0) -> Row:
+def producer_killed(draw: Draw) -> list[Row]:
     """Kill -9 of the producer under load, with Kafka there or away; what it kept is sent after."""
-    with Scene(folder, seed, scale=scale, rate=500) as scene:
+    with Scene(draw, rate=500) as scene:
         scene.produce()
         for _ in range(scene.random.randrange(1, 4)):
             away = scene.random.random() < 0.7
@@ -123,12 +127,12 @@ def producer_killed(folder: Path, seed: int, scale: float = 1.0) -> Row:
             scene.brokers.resume()
             since = time.monotonic()
             scene.produce()
-        return scene.count("producer killed", scene.recovered(since))
+        return [scene.count("producer killed", scene.recovered(since))]
 
 
-def spool_overflow(folder: Path, seed: int, scale: float = 1.0) -> Row:
+def spool_overflow(draw: Draw) -> list[Row]:
     """More comes than the spool may hold: of each account the oldest frames go, and are counted."""
-    with Scene(folder, seed, scale=scale, rate=600, users=scene_users(seed)) as scene:
+    with Scene(draw, rate=600, users=scene_users(draw.seed)) as scene:
         scene.produce(SPOOL_BYTES_MAX=1024 * 1024)
         since = time.monotonic()
         scene.brokers.suspend()
@@ -139,7 +143,7 @@ def spool_overflow(folder: Path, seed: int, scale: float = 1.0) -> Row:
         before = scene.written()
         while scene.written() <= before and time.monotonic() - since < 60:
             time.sleep(0.05)
-        return scene.count("spool overflow", time.monotonic() - since)
+        return [scene.count("spool overflow", time.monotonic() - since)]
 
 
 def scene_users(seed: int) -> int:
@@ -147,9 +151,9 @@ def scene_users(seed: int) -> int:
     return 5 + seed % 20
 
 
-def disk_full(folder: Path, seed: int, scale: float = 1.0) -> Row:
+def disk_full(draw: Draw) -> list[Row]:
     """The disk takes nothing for a while; then Kafka is away for a moment; then it does again."""
-    with Scene(folder, seed, scale=scale, rate=300) as scene:
+    with Scene(draw, rate=300) as scene:
         scene.produce()
         since = time.monotonic()
         scene.limit_file_bytes(32 * 1024)
@@ -160,12 +164,12 @@ def disk_full(folder: Path, seed: int, scale: float = 1.0) -> Row:
         since = time.monotonic()
         scene.wait_for_log(r"(is written again)", since, 30)
         scene.brokers.resume()
-        return scene.count("disk full", scene.recovered(since))
+        return [scene.count("disk full", scene.recovered(since))]
 
 
-def spool_unusable(folder: Path, seed: int, scale: float = 1.0) -> Row:
+def spool_unusable(draw: Draw) -> list[Row]:
     """From the start there is no folder that can be written; later there is one."""
-    with Scene(folder, seed, scale=scale, rate=300) as scene:
+    with Scene(draw, rate=300) as scene:
         scene.spool.write_text("no folder")
         since = time.monotonic()
         scene.produce()
@@ -176,21 +180,28 @@ def spool_unusable(folder: Path, seed: int, scale: float = 1.0) -> Row:
         since = time.monotonic()
         scene.wait_for_log(r"(is written again)", since, 30)
         scene.brokers.resume()
-        return scene.count("disk read-only", scene.recovered(since))
+        return [scene.count("disk read-only", scene.recovered(since))]
 
 
-class Fault(Protocol):
-    """Has a fault of this seed befall a producer; `scale` shortens the waits in between."""
-
-    def __call__(self, folder: Path, seed: int, scale: float = 1.0) -> Row: ...
-
-
-FAULTS: Final[Mapping[str, Fault]] = {
+ONE_BROKER: Final[Mapping[str, Fault]] = {
     "kafka-away": kafka_away,
     "broker-suspended": broker_suspended,
-    "leader-hanging": leader_hanging,
     "producer-killed": producer_killed,
     "spool-overflow": spool_overflow,
     "disk-full": disk_full,
     "disk-read-only": spool_unusable,
 }
+THREE_BROKERS: Final[Mapping[str, Fault]] = {
+    "leader-hanging": leader_hanging,
+    "leader-silent": leader_silent,
+    "leaders-silent": leaders_silent,
+    # It leaves raw with other settings.
+    "unclean-election": unclean_election,
+}
+LINES: Final[Mapping[str, Fault]] = {
+    "line-sfox": line_sfox,
+    "line-hercle": line_hercle,
+    "certificates": certificates,
+}
+LEASE: Final[Mapping[str, Fault]] = {"lease": lease}
+FAULTS: Final[Mapping[str, Fault]] = {**ONE_BROKER, **THREE_BROKERS, **LINES, **LEASE}

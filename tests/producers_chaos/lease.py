@@ -1,4 +1,4 @@
-"""What befalls one of two producers of a lease: killed, suspended, cut off from Kafka.
+"""What befalls one of two producers of a lease: suspended, cut off from Kafka, killed.
 
 Each is behind relays of its own, so that what reached its socket is known of both. What a killed one
 had not written down is gone with it; all else has to be in raw once it was back for a turn.
@@ -8,114 +8,124 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from tests.engine.proxy import Proxy
-from tests.producers_chaos.counting import Row
+from tests.producers_chaos.counting import Draw, Row
 from tests.producers_chaos.world import Producer, World, until
 
 _RATE = 200
 _LEASE = "both"
 
 
-def lease_killed(folder: Path, seed: int, scale: float = 1.0) -> Row:
-    """Kill -9 of the one that works, with frames in its spool; it comes back for a turn later."""
-    return asyncio.run(_killed(folder, seed, scale))
-
-
-def lease_suspended(folder: Path, seed: int, scale: float = 1.0) -> Row:
-    """SIGSTOP, for longer than the lease lasts, and SIGCONT: what lay in its socket comes later."""
-    return asyncio.run(_suspended(folder, seed, scale))
-
-
-def lease_cut_off(folder: Path, seed: int, scale: float = 1.0) -> Row:
-    """It reaches the venue, and not Kafka: it spools until it learns that another one works."""
-    return asyncio.run(_cut_off(folder, seed, scale))
+def lease(draw: Draw) -> list[Row]:
+    """Each fault befalls the one that works; the other one takes over, and is the next."""
+    return asyncio.run(_lease(draw))
 
 
 class _Two:
     """One that works, and one that waits."""
 
-    def __init__(self, world: World, one: Producer, other: Producer, proxy: Proxy) -> None:
-        self.world, self.one, self.other, self.proxy = world, one, other, proxy
+    def __init__(self, world: World, scale: float) -> None:
+        self.world, self._scale = world, scale
+        self._proxies: dict[Producer, Proxy] = {}
+        self.one: Producer
+        self.other: Producer
 
-    async def taken_over(self, since: float, scale: float) -> float:
-        """Wait until the other one works; how long that took."""
-        await self.other.works()
-        seconds = time.monotonic() - since
+    async def begin(self, proxies: list[Proxy]) -> None:
+        names = iter(("one", "other"))
+        made = []
+        for proxy in proxies:
+            made.append(await self.world.produce(next(names), KAFKA_BOOTSTRAP=proxy.bootstrap))
+            self._proxies[made[-1]] = proxy
+            if len(made) == 1:
+                await made[0].works()
+        self.one, self.other = made
+        await until(lambda: self.other.says(": waiting\n"))
+
+    @contextlib.contextmanager
+    def cut_off(self) -> Iterator[None]:
+        with self._proxies[self.one].holding(*range(100)):
+            yield
+
+    async def some(self, seconds: float) -> None:
+        """Some frames, for a drawn time."""
         await self.world.more(20)
-        await asyncio.sleep(self.world.random.uniform(0, 10) * scale)
-        return seconds
+        await asyncio.sleep(self.world.random.uniform(0, seconds) * self._scale)
 
-    async def given_back(self) -> float:
-        """Stop the other one, and have this one send what it kept; how long that took."""
-        begun, before = time.monotonic(), self.one.says(": connected, epoch")
-        await self.other.stop(self.world.wrong)
-        await self.one.works(before + 1)
+    async def taken_over(self, since: float, before: int) -> None:
+        """Wait until the other one works again and its frames, and those it had kept, come."""
+        await self.other.works(before + 1)
+        noticed = time.monotonic() - since
         await self.world.more(20)
-        return time.monotonic() - begun
+        self.world.tell(noticed, time.monotonic() - since)
+        await self.some(5)
+
+    @property
+    def turns(self) -> int:
+        """How often the other one has worked."""
+        return self.other.says(": connected, epoch")
+
+    async def swapped(self, waits: int) -> None:
+        """Wait until this one waits, as the other one did; they change their places."""
+        await until(lambda: self.one.says("waiting for the lease") > waits)
+        self.one, self.other = self.other, self.one
 
 
-@contextlib.asynccontextmanager
-async def _two(folder: Path, seed: int, scale: float) -> AsyncIterator[_Two]:
-    async with World(folder, seed, rate=_RATE, PRODUCER_LEASE=_LEASE) as world:
-        async with Proxy(world.node.bootstrap) as proxy:
-            one = await world.produce("one", KAFKA_BOOTSTRAP=proxy.bootstrap)
-            await one.works()
-            other = await world.produce("other")
-            await until(lambda: other.says(": waiting\n"))
+async def _lease(draw: Draw) -> list[Row]:
+    async with World(draw, rate=_RATE, PRODUCER_LEASE=_LEASE) as world:
+        async with Proxy(world.bootstrap) as first, Proxy(world.bootstrap) as second:
+            two = _Two(world, draw.scale)
+            await two.begin([first, second])
+            faults = [_suspended, _cut_off]
+            world.random.shuffle(faults)
+            for fault in (*faults, _killed):
+                await two.some(3)
+                await fault(two)
+            # The one that was killed has its turn: what it had kept comes.
+            before = two.turns
+            await two.one.stop(world.wrong)
+            await two.other.works(before + 1)
             await world.more(20)
-            await asyncio.sleep(world.random.uniform(0, 3) * scale)
-            try:
-                yield _Two(world, one, other, proxy)
-            finally:
+            await world.stop()
+            for proxy in (first, second):
                 await proxy.cut()
+            return await world.rows()
 
 
-async def _killed(folder: Path, seed: int, scale: float) -> Row:
-    async with _two(folder, seed, scale) as two:
-        world, one = two.world, two.one
-        world.begin("lease, killed")
-        with two.proxy.holding(*range(100)):
-            at = world.venue.frames
-            await until(lambda: world.venue.frames > at + _RATE * (1 + 4 * scale))
-            killed_at = time.monotonic()
-            one.process.kill()
-        world.kept = set(one.spooled().values())
-        if len(world.kept) < _RATE // 2:
-            world.wrong.append(f"only {len(world.kept)} frames lay in the spool of the killed one")
-        one.relay.was_killed()
-        noticed = await two.taken_over(killed_at, scale)
-        one.start()
-        await until(lambda: one.says(": waiting\n"))
-        world.tell(noticed, await two.given_back())
-        await world.stop()
-        return (await world.rows())[0]
+async def _suspended(two: _Two) -> None:
+    """SIGSTOP, for longer than the lease lasts, and SIGCONT: what lay in its socket comes later."""
+    two.world.begin("lease, suspended")
+    waits, turns, since = two.one.says("waiting for the lease"), two.turns, time.monotonic()
+    two.one.process.signal(signal.SIGSTOP)
+    await two.taken_over(since, turns)
+    two.one.process.signal(signal.SIGCONT)
+    await two.swapped(waits)
 
 
-async def _suspended(folder: Path, seed: int, scale: float) -> Row:
-    async with _two(folder, seed, scale) as two:
-        world, one = two.world, two.one
-        world.begin("lease, suspended")
-        suspended_at = time.monotonic()
-        one.process.signal(signal.SIGSTOP)
-        noticed = await two.taken_over(suspended_at, scale)
-        one.process.signal(signal.SIGCONT)
-        await until(lambda: one.says("waiting for the lease") == 2)
-        world.tell(noticed, await two.given_back())
-        await world.stop()
-        return (await world.rows())[0]
+async def _cut_off(two: _Two) -> None:
+    """It reaches the venue, and not Kafka: it spools until it learns that another one works."""
+    two.world.begin("lease, cut off")
+    waits, turns, since = two.one.says("waiting for the lease"), two.turns, time.monotonic()
+    with two.cut_off():
+        await two.taken_over(since, turns)
+    await two.swapped(waits)
 
 
-async def _cut_off(folder: Path, seed: int, scale: float) -> Row:
-    async with _two(folder, seed, scale) as two:
-        world, one = two.world, two.one
-        world.begin("lease, cut off")
-        with two.proxy.holding(*range(100)):
-            cut_at = time.monotonic()
-            noticed = await two.taken_over(cut_at, scale)
-        await until(lambda: one.says("waiting for the lease") == 2)
-        world.tell(noticed, await two.given_back())
-        await world.stop()
-        return (await world.rows())[0]
+async def _killed(two: _Two) -> None:
+    """Kill -9 with frames in its spool; it is started again, and waits."""
+    world, one = two.world, two.one
+    world.begin("lease, killed")
+    turns = two.turns
+    with two.cut_off():
+        at = world.venue.frames
+        await until(lambda: world.venue.frames > at + 2 * _RATE)
+        since = time.monotonic()
+        one.process.kill()
+    world.kept = set(one.spooled().values())
+    if len(world.kept) < _RATE // 2:
+        world.wrong.append(f"only {len(world.kept)} frames lay in the spool of the killed one")
+    one.relay.was_killed()
+    await two.taken_over(since, turns)
+    one.start()
+    await two.swapped(0)

@@ -6,12 +6,11 @@ can tell what was sent.
 
 import asyncio
 import time
-from pathlib import Path
 from typing import Any
 
 from tests.producers.certificates import Authority
 from tests.producers.line_faults import CASES, Case, befall
-from tests.producers_chaos.counting import Row
+from tests.producers_chaos.counting import Draw, Row
 from tests.producers_chaos.world import Producer, World, until
 
 # A connection that held so long was a good one: the next loss begins with a short pause.
@@ -21,20 +20,20 @@ _DISTRUST_SECONDS = 5.0
 _ELSEWHERE = frozenset({"redirect", "redirect-loop"})
 
 
-def line_sfox(folder: Path, seed: int, scale: float = 1.0) -> list[Row]:
+def line_sfox(draw: Draw) -> list[Row]:
     """Every fault of a line befalls the one to sFOX."""
-    return asyncio.run(_line(folder, seed, scale, "sfox", 100))
+    return asyncio.run(_line(draw, "sfox", 100))
 
 
-def line_hercle(folder: Path, seed: int, scale: float = 1.0) -> list[Row]:
+def line_hercle(draw: Draw) -> list[Row]:
     """The same with Hercle, whose producer asks again and again."""
-    return asyncio.run(_line(folder, seed, scale, "hercle", 50))
+    return asyncio.run(_line(draw, "hercle", 50))
 
 
-async def _line(folder: Path, seed: int, scale: float, venue: str, rate: int) -> list[Row]:
+async def _line(draw: Draw, venue: str, rate: int) -> list[Row]:
     settings = {"HERCLE_POLL_SECONDS": "0.05"}
     async with World(
-        folder, seed, venue=venue, rate=rate, hasty=scale < 1, **settings
+        draw, venue=venue, rate=rate, hasty=draw.is_short, **settings
     ) as world:
         one = await world.produce()
         cases = [case for case in CASES if venue in case.venues and case.name not in _ELSEWHERE]
@@ -44,7 +43,7 @@ async def _line(folder: Path, seed: int, scale: float, venue: str, rate: int) ->
             await one.works()
             world.begin(f"{venue} {case.label}")
             await world.more()
-            await _befall(world, one, case, scale)
+            await _befall(world, one, case, draw.scale)
         await world.more()
         await world.stop()
         rows = await world.rows()
@@ -104,9 +103,9 @@ async def _befall(world: World, one: Producer, case: Case, scale: float) -> None
         await asyncio.sleep(_HELD_SECONDS)
 
 
-def certificates(folder: Path, seed: int, scale: float = 1.0) -> list[Row]:
+def certificates(draw: Draw) -> list[Row]:
     """A venue shows a certificate that is not to be trusted, and a good one again."""
-    return asyncio.run(_certificates(folder, seed, scale))
+    return asyncio.run(_certificates(draw))
 
 
 async def _distrust(world: World, one: Producer, scale: float) -> None:
@@ -125,7 +124,8 @@ async def _distrust(world: World, one: Producer, scale: float) -> None:
     await asyncio.sleep(_HELD_SECONDS if scale >= 1 else 0)
 
 
-async def _certificates(folder: Path, seed: int, scale: float) -> list[Row]:
+async def _certificates(draw: Draw) -> list[Row]:
+    folder = draw.folder
     folder.mkdir(parents=True, exist_ok=True)
     authority = Authority(folder)
     own, other = folder / "own.pem", folder / "other.pem"
@@ -138,7 +138,7 @@ async def _certificates(folder: Path, seed: int, scale: float) -> list[Row]:
         "self-signed": authority.self_signed,
     }
     async with World(
-        folder, seed, hasty=scale < 1, papers=(own, other), CA_FILE=authority.file
+        draw, hasty=draw.is_short, papers=(own, other), CA_FILE=authority.file
     ) as world:
         one = await world.produce()
         names = list(kinds)
@@ -149,6 +149,6 @@ async def _certificates(folder: Path, seed: int, scale: float) -> list[Row]:
             await world.more()
             kinds[name]()
             other.write_bytes(authority.newest.read_bytes())
-            await _distrust(world, one, scale)
+            await _distrust(world, one, draw.scale)
         await world.stop()
         return await world.rows()

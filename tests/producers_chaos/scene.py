@@ -19,7 +19,7 @@ from schemas.topics import TOPICS
 from tests.operators.process import Place, Process, until
 from tests.producers import topics
 from tests.producers_chaos.brokers import Brokers, Ends
-from tests.producers_chaos.counting import Raw, Receipt, Row, reports, spooled
+from tests.producers_chaos.counting import Draw, Raw, Receipt, Row, reports, spooled
 
 RAW = "raw.sfox.balances.v1"
 PARTITIONS = 8
@@ -32,20 +32,20 @@ class Scene:
 
     def __init__(
         self,
-        folder: Path,
-        seed: int,
+        draw: Draw,
         *,
         rate: int = 100,
         users: int = 20,
         nodes: int = 1,
         gated: bool = False,
-        scale: float = 1.0,
     ) -> None:
-        self._scale = scale
+        folder, seed = draw.folder, draw.seed
+        self._scale = draw.scale
         self.random = Random(seed)
         self.folder = folder
         self._users, self._rate, self._seed = users, rate, seed
-        self.brokers = Brokers(folder, nodes, gated=gated)
+        self._are_shared = draw.brokers is not None
+        self.brokers: Brokers = draw.brokers or Brokers(folder, nodes, gated=gated)
         self.place = Place(folder)
         self.spool = folder / "spool"
         self.producer: Process
@@ -60,8 +60,8 @@ class Scene:
         self.noticed_seconds: float | None = None
 
     def __enter__(self) -> Self:
-        self.brokers.start()
-        self._ends = Ends(self.brokers.bootstrap, RAW, PARTITIONS)
+        if not self._are_shared:
+            self.brokers.start()
         self.place.settings.update(
             KAFKA_BOOTSTRAP=self.brokers.client_bootstrap,
             DATA_DIR=self.folder / "data",
@@ -70,6 +70,7 @@ class Scene:
         )
         applied = self.place.run("topics", "apply")
         assert applied.status == 0, applied.output
+        self._ends = Ends(self.brokers.bootstrap, RAW, PARTITIONS)
         options = ("--rate", str(self._rate), "--users", str(self._users))
         more = ("--journal", str(self._journal), "--seed", str(self._seed))
         self._venue = self.place.start("sandbox", "sfox", *options, *more)
@@ -80,7 +81,8 @@ class Scene:
     def __exit__(self, *_: object) -> None:
         self.brokers.resume()
         self.place.end()
-        self.brokers.stop()
+        if not self._are_shared:
+            self.brokers.stop()
 
     # -- the producer
 
@@ -130,6 +132,7 @@ class Scene:
             return True
 
         assert until(made, 30)
+        self._ends = Ends(self.brokers.bootstrap, RAW, PARTITIONS)
 
     def wait_for_in_sync(self, *numbers: int) -> None:
         """Wait until raw's partitions are in sync on these nodes alone."""
@@ -187,6 +190,7 @@ class Scene:
             self._reports += reports(process.output, wrong)
         dropped = sum(report["dropped"] for report in self._reports)
         records = asyncio.run(topics.records(self.brokers.bootstrap, RAW, PARTITIONS))
+        records = self._ends.since(records)
         check(wrong)
         return self._row(fault, records, dropped, recovered, wrong)
 

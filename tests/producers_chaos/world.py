@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from headroom.kafka import KafkaNode
 from tests.operators.process import Place, Process
 from tests.producers import topics
-from tests.producers_chaos.brokers import Ends
-from tests.producers_chaos.counting import Raw, Receipt, Row, reports, spooled, tally
+from tests.producers_chaos.brokers import Brokers, Ends
+from tests.producers_chaos.counting import Draw, Raw, Receipt, Row, reports, spooled, tally
 from tests.producers_chaos.relay import Relay
 from tests.producers_chaos.venue import KEYS
 
@@ -151,8 +151,7 @@ class World:
 
     def __init__(
         self,
-        folder: Path,
-        seed: int,
+        draw: Draw,
         *,
         venue: str = "sfox",
         rate: int = 100,
@@ -160,8 +159,10 @@ class World:
         papers: tuple[Path, ...] = (),
         **settings: object,
     ) -> None:
+        folder, seed = draw.folder, draw.seed
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.seed, self.random = folder, seed, Random(seed)
+        self._brokers: Brokers | None = draw.brokers
         self._is_secret, self._name = bool(papers), venue
         program = {"program": _HASTY} if hasty else {}
         self._place = Place(folder, **program, **settings)  # type: ignore[arg-type]
@@ -180,12 +181,16 @@ class World:
         self.kept: set[bytes] = set()
 
     async def __aenter__(self) -> Self:
-        self.node = KafkaNode(data_dir=self.folder / "kafka")
-        await self._stack.enter_async_context(self.node)
-        self._place.settings.update(KAFKA_BOOTSTRAP=self.node.bootstrap)
+        if self._brokers is None:
+            node = KafkaNode(data_dir=self.folder / "kafka")
+            await self._stack.enter_async_context(node)
+            self.bootstrap = node.bootstrap
+        else:
+            self.bootstrap = self._brokers.bootstrap
+        self._place.settings.update(KAFKA_BOOTSTRAP=self.bootstrap)
         applied = await asyncio.to_thread(self._place.run, "topics", "apply")
         assert applied.status == 0, applied.output
-        self._ends = Ends(self.node.bootstrap, self.raw_topic, PARTITIONS)
+        self._ends = Ends(self.bootstrap, self.raw_topic, PARTITIONS)
         self.venue = Venue(self.folder, self._told)
         self._stack.callback(self.venue.kill)
         self._stack.callback(self._place.end)
@@ -259,10 +264,10 @@ class World:
     async def rows(self) -> list[Row]:
         """A row for each fault; what is wrong is said of the first one."""
         records = await topics.records(
-            self.node.bootstrap, self.raw_topic, PARTITIONS, committed=True
+            self.bootstrap, self.raw_topic, PARTITIONS, committed=True
         )
         relays = [each.relay for each in self.producers]
-        raw = Raw(records, self.wrong, several=len(relays) > 1)
+        raw = Raw(self._ends.since(records), self.wrong, several=len(relays) > 1)
         arrived = [one.arrived for each in relays for one in each.connections]
         counts = tally(
             self.venue.sent([at for _, at in self._windows]),
