@@ -86,7 +86,7 @@ class Publisher:
         self._fencing = fencing
         self._first: FencedSink | None = None
         self.fenced = asyncio.Event()
-        self.stepped_back: SteppedBack | None = None
+        self._stepped_back: SteppedBack | None = None
         self.stepping_back = asyncio.Event()
         self._settings = spool
         self._clock_ns = clock_ns
@@ -198,9 +198,13 @@ class Publisher:
 
     def step_back(self, error: SteppedBack) -> None:
         """Somebody else is to write: what waits, and what still comes, stays in the spool."""
-        if self.stepped_back is None:
-            self.stepped_back = error
-            self.stepping_back.set()
+        self._stepped_back = self._stepped_back or error
+        self.stepping_back.set()
+
+    def raise_if_stepped_back(self) -> None:
+        """Raises SteppedBack where somebody else is to write."""
+        if self._stepped_back is not None:
+            raise self._stepped_back
 
     # -- frames
 

@@ -116,8 +116,10 @@ async def work(given: Given, lease: Lease | None = None) -> ProducerReport:
             ) as writer,
         ):
             await _known(followed, kafka)
-            greatest = await greatest_epoch(kafka, lines.venue.raw_topic, sleep=around["sleep"])
-            epochs = EpochSource(greatest, around["clock_ns"])
+            epochs = EpochSource(
+                await greatest_epoch(kafka, lines.venue.raw_topic, sleep=around["sleep"]),
+                around["clock_ns"],
+            )
             # Nobody's epoch is used again, though raw may have lost what was told under it.
             epochs.observe(neighbours.greatest_epoch)
             epochs.observe(publisher.greatest_epoch)
@@ -190,8 +192,7 @@ async def work(given: Given, lease: Lease | None = None) -> ProducerReport:
                 for helper in helpers:
                     helper.cancel()
                 await asyncio.gather(*helpers, return_exceptions=True)
-            if publisher.stepped_back is not None:
-                raise publisher.stepped_back
+            publisher.raise_if_stepped_back()
     except (SteppedBack, KafkaUnreachable) as error:
         if lease is None:
             raise

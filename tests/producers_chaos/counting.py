@@ -1,10 +1,10 @@
 """Frames at each station, counted: at the venue, at the producer's socket, in raw.
 
 A frame was **sent** when the venue's journal has it. It was **received** when its last byte was
-acknowledged by the kernel of the producer's machine (`relay`), whatever the producer did then; where
-nobody can look into the bytes (TLS), whatever was sent counts as received. It is **lost** when it
-was received and is not in raw. What a venue sent and no socket got is the difference between the
-first two: a case of `line_faults` says where there may be any.
+acknowledged by the kernel of the producer's machine (`relay`), whatever the producer did then;
+where nobody can look into the bytes (TLS), whatever was sent counts as received. It is **lost**
+when it was received and is not in raw. What a venue sent and no socket got is the difference
+between the first two: a case of `line_faults` says where there may be any.
 """
 
 import contextlib
@@ -165,28 +165,20 @@ def tally(
 
     `arrived` is what came on each connection, None where everything that was sent did. A frame may
     have the text of another one (a venue that is asked again answers the same): so many are wanted.
+    Of what arrived at a producer that was killed then, what it had written down (`kept`), or sent,
+    was received: of the rest nobody knows but the venue.
     """
     windows = {window: Counts() for window, _ in sent}
     places: dict[bytes, deque[int]] = {}
     for window, frame in sent:
         windows[window].sent += 1
         places.setdefault(frame, deque()).append(window)
-    received, refused = places, Counter[bytes]()
+    received = places
     if arrived is not None:
-        received = {}
         known = {*kept, *raw} if killed else set()
         some = (found for found in _frames(killed) if found[0] in known)
-        for frame, is_refused in itertools.chain(_frames(arrived), some):
-            if frame not in places:
-                continue  # an answer, a ping
-            if not places[frame]:
-                wrong.append("a frame arrived more often than it was sent")
-                continue
-            window = places[frame].popleft()
-            received.setdefault(frame, deque()).append(window)
-            if is_refused:
-                refused[frame] += 1
-                windows[window].refused += 1
+        frames = itertools.chain(_frames(arrived), some)
+        received = _received(frames, places, windows, wrong)
     for places_left in received.values():
         for window in places_left:
             windows[window].received += 1
@@ -199,6 +191,26 @@ def tally(
     if twice:
         wrong.append(f"{twice} frames lie in raw more often than they arrived")
     return windows
+
+
+def _received(
+    frames: Iterable[tuple[bytes, bool]],
+    places: dict[bytes, deque[int]],
+    windows: Mapping[int, Counts],
+    wrong: list[str],
+) -> dict[bytes, deque[int]]:
+    """The windows of the frames that arrived."""
+    received: dict[bytes, deque[int]] = {}
+    for frame, is_refused in frames:
+        if frame not in places:
+            continue  # an answer, a ping
+        if not places[frame]:
+            wrong.append("a frame arrived more often than it was sent")
+            continue
+        window = places[frame].popleft()
+        received.setdefault(frame, deque()).append(window)
+        windows[window].refused += is_refused
+    return received
 
 
 def _frames(arrived: Iterable[bytes]) -> Iterable[tuple[bytes, bool]]:

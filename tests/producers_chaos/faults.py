@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tests.operators.process import until
+from tests.producers_chaos.brokers import Ends
 from tests.producers_chaos.counting import Draw, Row
 from tests.producers_chaos.lease import lease
 from tests.producers_chaos.line import certificates, line_hercle, line_sfox
-from tests.producers_chaos.scene import Scene
+from tests.producers_chaos.scene import PARTITIONS, RAW, Scene
 
 Fault = Callable[[Draw], list[Row]]
 """Has a fault befall a producer, or several, one after the other, in one world."""
@@ -92,14 +93,21 @@ def unclean_election(draw: Draw) -> list[Row]:
         scene.pause(0.5, 2)
         scene.brokers.suspend(2)
         scene.wait_for_in_sync(3)
-        before = len(scene.raw_of(3))
-        assert until(lambda: len(scene.raw_of(3)) > before + 300, 60)
+        alone = Ends(scene.brokers.nodes[2].bootstrap, RAW, PARTITIONS)
+        before = alone.written()
+        assert until(lambda: alone.written() > before + 300, 60)
         scene.pause(0, 5)
         scene.producer.signal(signal.SIGSTOP)
         known: list[int] = []
-        # What was on its way when the producer was stopped has come.
-        assert until(lambda: known.append(len(scene.raw_of(3))) or known[-1:] == known[-2:-1], 30, 1)
-        scene.forgettable = {record.value for record in scene.raw_of(3)}
+
+        def stands_still() -> bool:
+            """What was on its way when the producer was stopped has come."""
+            known.append(alone.written())
+            return known[-3:] == known[-1:] * 3
+
+        assert until(stands_still, 30, 0.5)
+        scene.forgettable = scene.raw_of(3)
+        assert len(scene.forgettable) > 300
         scene.brokers.kill(3)
         scene.brokers.resume(2)
         scene.wait_for_in_sync(2)

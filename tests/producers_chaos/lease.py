@@ -1,7 +1,7 @@
 """What befalls one of two producers of a lease: suspended, cut off from Kafka, killed.
 
-Each is behind relays of its own, so that what reached its socket is known of both. What a killed one
-had not written down is gone with it; all else has to be in raw once it was back for a turn.
+Each is behind relays of its own, so that what reached its socket is known of both. What a killed
+one had not written down is gone with it; all else has to be in raw once it was back for a turn.
 """
 
 import asyncio
@@ -73,24 +73,23 @@ class _Two:
 
 
 async def _lease(draw: Draw) -> list[Row]:
-    async with World(draw, rate=_RATE, PRODUCER_LEASE=_LEASE) as world:
-        async with Proxy(world.bootstrap) as first, Proxy(world.bootstrap) as second:
-            two = _Two(world, draw.scale)
-            await two.begin([first, second])
-            faults = [_suspended, _cut_off]
-            world.random.shuffle(faults)
-            for fault in (*faults, _killed):
-                await two.some(3)
-                await fault(two)
-            # The one that was killed has its turn: what it had kept comes.
-            before = two.turns
-            await two.one.stop(world.wrong)
-            await two.other.works(before + 1)
-            await world.more(20)
-            await world.stop()
-            for proxy in (first, second):
-                await proxy.cut()
-            return await world.rows()
+    async with contextlib.AsyncExitStack() as stack:
+        world = await stack.enter_async_context(World(draw, rate=_RATE, PRODUCER_LEASE=_LEASE))
+        proxies = [await stack.enter_async_context(Proxy(world.bootstrap)) for _ in range(2)]
+        two = _Two(world, draw.scale)
+        await two.begin(proxies)
+        faults = [_suspended, _cut_off]
+        world.random.shuffle(faults)
+        for fault in (*faults, _killed):
+            await two.some(3)
+            await fault(two)
+        # The one that was killed has its turn: what it had kept comes.
+        before = two.turns
+        await two.one.stop(world.wrong)
+        await two.other.works(before + 1)
+        await world.more(20)
+        await world.stop()
+        return await world.rows()
 
 
 async def _suspended(two: _Two) -> None:

@@ -32,9 +32,7 @@ def line_hercle(draw: Draw) -> list[Row]:
 
 async def _line(draw: Draw, venue: str, rate: int) -> list[Row]:
     settings = {"HERCLE_POLL_SECONDS": "0.05"}
-    async with World(
-        draw, venue=venue, rate=rate, hasty=draw.is_short, **settings
-    ) as world:
+    async with World(draw, venue=venue, rate=rate, hasty=draw.is_short, **settings) as world:
         one = await world.produce()
         cases = [case for case in CASES if venue in case.venues and case.name not in _ELSEWHERE]
         world.random.shuffle(cases)

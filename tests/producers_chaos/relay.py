@@ -118,7 +118,7 @@ class Relay:
 
     def _bind(self) -> None:
         self._door = socket.socket()
-        self._door.setblocking(False)  # noqa: FBT003 - the library's
+        self._door.setblocking(False)
         self._door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._door.bind((_HOST, self.port))
         self.port = self._door.getsockname()[1]
@@ -133,9 +133,9 @@ class Relay:
             task.add_done_callback(self._doing.discard)
 
     async def _relay(self, client: socket.socket) -> None:
-        client.setblocking(False)  # noqa: FBT003 - the library's
+        client.setblocking(False)
         target = socket.socket()
-        target.setblocking(False)  # noqa: FBT003 - the library's
+        target.setblocking(False)
         passed = Passed()
         passed.begin(client)
         if self._keeps:

@@ -7,10 +7,8 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
 from typing import Any, Self
-
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -145,10 +143,10 @@ class Scene:
 
         assert until(are, 60)
 
-    def raw_of(self, number: int) -> list[Any]:
-        """What lies in raw, by one node's word."""
+    def raw_of(self, number: int) -> set[bytes]:
+        """The frames in raw, by one node's word."""
         where = self.brokers.nodes[number - 1].bootstrap
-        return asyncio.run(topics.records(where, RAW, PARTITIONS))
+        return {one.value for one in asyncio.run(topics.records(where, RAW, PARTITIONS))}
 
     # -- counts
 

@@ -12,7 +12,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from headroom.sandbox import HercleConfig, HercleSandbox, Sandbox, SfoxConfig, SfoxSandbox, announced
+from headroom.sandbox import (
+    HercleConfig,
+    HercleSandbox,
+    Sandbox,
+    SfoxConfig,
+    SfoxSandbox,
+    announced,
+)
 from headroom.sandbox.door import Papers
 
 KEYS = {"sfox": "sandbox-sfox-key", "hercle": "sandbox-hercle-key-0001"}

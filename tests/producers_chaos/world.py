@@ -263,9 +263,7 @@ class World:
 
     async def rows(self) -> list[Row]:
         """A row for each fault; what is wrong is said of the first one."""
-        records = await topics.records(
-            self.bootstrap, self.raw_topic, PARTITIONS, committed=True
-        )
+        records = await topics.records(self.bootstrap, self.raw_topic, PARTITIONS, committed=True)
         relays = [each.relay for each in self.producers]
         raw = Raw(self._ends.since(records), self.wrong, several=len(relays) > 1)
         arrived = [one.arrived for each in relays for one in each.connections]

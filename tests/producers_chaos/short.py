@@ -1,0 +1,48 @@
+"""The short form of `make chaos PART=producers`: one seed of each fault, on brokers they share."""
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.producers_chaos.brokers import Brokers
+from tests.producers_chaos.counting import Draw, Row
+from tests.producers_chaos.faults import FAULTS
+
+SEED = 7
+SCALE = 0.1
+
+
+@contextlib.contextmanager
+def shared(folder: Path, count: int = 1, *, gated: bool = False) -> Iterator[Brokers]:
+    """So many nodes, for several faults."""
+    brokers = Brokers(folder, count, gated=gated)
+    try:
+        brokers.start()
+        yield brokers
+    finally:
+        brokers.stop()
+
+
+def rows(name: str, folder: Path, brokers: Brokers) -> list[Row]:
+    """What comes of a fault."""
+    return FAULTS[name](Draw(folder / name, SEED, SCALE, brokers))
+
+
+def side_by_side(ways: list[list[str]], folder: Path, brokers: Brokers) -> dict[str, list[Row]]:
+    """The faults of each way one after the other, beside those of the other ways."""
+
+    def go(way: list[str]) -> dict[str, list[Row]]:
+        return {name: rows(name, folder, brokers) for name in way}
+
+    with ThreadPoolExecutor(len(ways)) as pool:
+        return {name: some for done in pool.map(go, ways) for name, some in done.items()}
+
+
+def check(some: list[Row], *, lost: bool = False) -> None:
+    """Nothing is lost but what was counted as dropped, nothing twice, nothing out of order."""
+    assert some
+    told = "\n".join(map(str, some))
+    assert all(row.sound for row in some), told
+    assert all(row.sent for row in some), told
+    assert any(row.lost > 0 for row in some) == lost, told
