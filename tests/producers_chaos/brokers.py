@@ -15,7 +15,7 @@ from headroom.kafka import KafkaNode, storage
 from headroom.kafka.probe import free_port
 from headroom.kafka.process import spawn
 from headroom.kafka.storage import Storage
-from tests.operators.process import until
+from tests.operators.process import Place, until
 from tests.producers_chaos.relay import Relay
 
 
@@ -157,17 +157,21 @@ class Brokers:
         self._count = count
         self.gates = Gates(count) if gated else None
         self.nodes: list[KafkaNode] = []
+        self.has_topics = False
 
     def start(self) -> None:
+        asyncio.run(self.start_here())
+
+    async def start_here(self) -> None:
         first = self._folder / "kafka-1"
         leader = _Node(first, 1, self.gates)
         self.nodes.append(leader)
-        asyncio.run(leader.start())
+        await leader.start()
         for number in range(2, self._count + 1):
             place = storage.Storage(first.absolute())
             folder = self._folder / f"kafka-{number}"
             self.nodes.append(_Follower(folder, number, self.gates, place))
-        asyncio.run(_start(self.nodes[1:]))
+        await _start(self.nodes[1:])
 
     @property
     def bootstrap(self) -> str:
@@ -178,6 +182,13 @@ class Brokers:
     def client_bootstrap(self) -> str:
         """For who is to be hurt."""
         return self.bootstrap if self.gates is None else self.gates.bootstrap
+
+    def make_topics(self, place: Place) -> None:
+        """Make our topics, once."""
+        if not self.has_topics:
+            applied = place.run("topics", "apply")
+            assert applied.status == 0, applied.output
+            self.has_topics = True
 
     def kill(self, *numbers: int) -> None:
         """Kill -9, of all or some."""
@@ -205,9 +216,12 @@ class Brokers:
                 os.kill(node.pid, what)
 
     def stop(self) -> None:
+        asyncio.run(self.stop_here())
+
+    async def stop_here(self) -> None:
         self.resume()
         for node in reversed(self.nodes):
-            asyncio.run(node.stop())
+            await node.stop()
         if self.gates is not None:
             self.gates.stop()
 

@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import re
 import sqlite3
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -13,11 +13,11 @@ from producers.settings import Deadlines
 # Not as short as can be: a deadline that is short is missed by a busy machine, too.
 DEADLINES = Deadlines(
     open_seconds=2.0,
-    answer_seconds=4.0,
-    ping_seconds=0.7,
-    pong_seconds=0.7,
+    answer_seconds=5.0,
+    ping_seconds=1.0,
+    pong_seconds=2.0,
     close_seconds=0.5,
-    silence_seconds=2.0,
+    silence_seconds=4.0,
 )
 _LONG_SECONDS = 1.0
 _SHARE = 0.03

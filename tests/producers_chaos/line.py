@@ -86,7 +86,8 @@ async def _befall(world: World, one: Producer, case: Case, scale: float) -> None
     ended = time.monotonic()
     recovered = befallen.recovered_seconds
     if not case.reconnects:
-        if one.losses > losses:
+        if one.losses > losses and scale >= 1:
+            # A deadline that is short is missed by a busy machine, too.
             world.wrong.append(f"{case.label}: the connection was lost")
         wanted = before + world.venue.frames
 

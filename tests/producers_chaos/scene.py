@@ -66,8 +66,7 @@ class Scene:
             SPOOL_DIR=self.spool,
             SFOX_API_KEY=_KEY,
         )
-        applied = self.place.run("topics", "apply")
-        assert applied.status == 0, applied.output
+        self.brokers.make_topics(self.place)
         self._ends = Ends(self.brokers.bootstrap, RAW, PARTITIONS)
         options = ("--rate", str(self._rate), "--users", str(self._users))
         more = ("--journal", str(self._journal), "--seed", str(self._seed))

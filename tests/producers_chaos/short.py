@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.operators.process import Place
 from tests.producers_chaos.brokers import Brokers
 from tests.producers_chaos.counting import Draw, Row
 from tests.producers_chaos.faults import FAULTS
@@ -19,6 +20,8 @@ def shared(folder: Path, count: int = 1, *, gated: bool = False) -> Iterator[Bro
     brokers = Brokers(folder, count, gated=gated)
     try:
         brokers.start()
+        # Before several of them want them at a time.
+        brokers.make_topics(Place(folder, KAFKA_BOOTSTRAP=brokers.client_bootstrap))
         yield brokers
     finally:
         brokers.stop()

@@ -13,7 +13,6 @@ from random import Random
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from headroom.kafka import KafkaNode
 from tests.operators.process import Place, Process
 from tests.producers import topics
 from tests.producers_chaos.brokers import Brokers, Ends
@@ -182,14 +181,12 @@ class World:
 
     async def __aenter__(self) -> Self:
         if self._brokers is None:
-            node = KafkaNode(data_dir=self.folder / "kafka")
-            await self._stack.enter_async_context(node)
-            self.bootstrap = node.bootstrap
-        else:
-            self.bootstrap = self._brokers.bootstrap
+            self._brokers = Brokers(self.folder)
+            self._stack.push_async_callback(self._brokers.stop_here)
+            await self._brokers.start_here()
+        self.bootstrap = self._brokers.bootstrap
         self._place.settings.update(KAFKA_BOOTSTRAP=self.bootstrap)
-        applied = await asyncio.to_thread(self._place.run, "topics", "apply")
-        assert applied.status == 0, applied.output
+        self._brokers.make_topics(self._place)
         self._ends = Ends(self.bootstrap, self.raw_topic, PARTITIONS)
         self.venue = Venue(self.folder, self._told)
         self._stack.callback(self.venue.kill)
