@@ -6,7 +6,7 @@ import pytest
 
 from tests.producers_chaos.short import check, rows, shared
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 def test_what_reached_either_producer_of_a_lease_is_in_raw_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from tests.producers_chaos.counting import Row
 from tests.producers_chaos.faults import LINES
 from tests.producers_chaos.short import check, shared, side_by_side
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from tests.producers_chaos.brokers import Brokers
 from tests.producers_chaos.faults import ONE_BROKER
 from tests.producers_chaos.short import check, rows, shared
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
