@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -137,11 +137,11 @@ class Courier:
         self._boundary = self._spool.last
         self._thread.start()
 
-    def offer(self, record: Record) -> None:
-        """Take a record; waits for nothing."""
-        self._fresh.append(record)
-        self._offered += 1
-        self._offered_bytes += len(record.frame)
+    def offer(self, records: Sequence[Record]) -> None:
+        """Take records; waits for nothing."""
+        self._fresh.extend(records)
+        self._offered += len(records)
+        self._offered_bytes += sum([len(record.frame) for record in records])
         if not self._woken.is_set():
             self._woken.set()
 

@@ -378,10 +378,13 @@ odd_frames = st.sampled_from(
 def test_the_short_way_of_plain_frames_finds_what_the_long_one_finds(
     told: list[tuple[bytes, int]],
 ) -> None:
-    short, long = live(), live()
-    long._next_frame = lambda _: None  # type: ignore[method-assign]
-    number = 3
+    short, python, long = live(), live(), live()
+    number, messages = 3, list[bytes]()
     for form, step in told:
         number = max(0, number + step)
-        message = form % number
-        assert list(short.receive(message, 0.0)) == list(long.receive(message, 0.0))
+        messages.append(form % number)
+    found = [one for message in messages for one in long.receive(message, 0.0)]
+    assert outcomes(short, messages) == found
+    with patch.object(plain, "compiled", nothing):
+        assert outcomes(python, messages) == found
+    assert vars(short._memory) == vars(python._memory) == vars(long._memory)
