@@ -1,22 +1,25 @@
 """sFOX's protocol, message by message, without a socket."""
 
 import json
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producers.compiled import nothing
 from producers.outcomes import (
     Count,
     Established,
     InDoubt,
     Kind,
+    Outcome,
     Publish,
     Reconnect,
     ReconnectReason,
     Send,
 )
-from producers.sfox import SfoxSession
+from producers.sfox import SfoxSession, plain
 from schemas.secrets import Secret
 from tests.producers import frames
 
@@ -372,6 +375,21 @@ odd_frames = st.sampled_from(
         b'{"sequence":%d,"recipient":"other","timestamp":5,"payload":{"user_id":"a"}}',
     ]
 )
+
+
+def outcomes(session: SfoxSession, messages: list[bytes]) -> list[Outcome]:
+    """What a feed hears of messages that came together."""
+    found: list[Outcome] = []
+    at = 0
+    while at < len(messages):
+        run = session.run(messages, at)
+        if run is None:
+            found += session.receive(messages[at], 0.0)
+            at += 1
+        else:
+            found += map(Publish, run.frames, run.keys)
+            at += len(run.frames)
+    return found
 
 
 @given(st.lists(st.tuples(odd_frames, st.integers(-2, 2)), max_size=30))
