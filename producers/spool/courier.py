@@ -21,7 +21,7 @@ from schemas.headers import Headers
 
 GATHER_SECONDS: Final = 0.004
 """For so long frames gather before they are written: at most 5 ms."""
-AHEAD_BYTES_MAX: Final = 8 * 1024 * 1024
+AHEAD_BYTES_MAX: Final = 4 * 1024 * 1024
 """What is written and has to wait is kept in memory, too, up to here: it need not be read back."""
 BEHIND_BYTES_MAX: Final = 8 * 1024 * 1024
 BEHIND_RECORDS_MAX: Final = 10_000
