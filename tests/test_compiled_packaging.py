@@ -161,5 +161,5 @@ def named(body: list[ast.stmt], within: str = "") -> list[str]:
 
 def test_every_compiled_source_has_its_stub() -> None:
     sources = [source for room in ROOMS for source in room.glob("*.pyx")]
-    assert STUBS == sorted(source.with_suffix(".pyi") for source in sources)
+    assert sorted(source.with_suffix(".pyi") for source in sources) == STUBS
     assert {stub.stem for stub in STUBS if not names_in(stub)} == {"telling"}
