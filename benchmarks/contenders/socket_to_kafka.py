@@ -18,7 +18,7 @@ _QUEUE_MESSAGES_MAX: Final = 1_024
 async def run(options: argparse.Namespace) -> None:
     """Carry frames until the venue closes."""
     producer: Any = Producer({"bootstrap.servers": options.bootstrap, **SENDING})
-    # With the library's own bound of 16 messages it stops and goes on for each chunk: a tenth slower.
+    # With the library's own bound, 16, it stops and goes on for each chunk: a tenth slower.
     async with connect(
         options.url, compression=None, max_size=None, max_queue=_QUEUE_MESSAGES_MAX
     ) as socket:

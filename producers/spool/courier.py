@@ -215,12 +215,13 @@ class Courier:
         if not came:
             return False
         records = [record for some, _ in came for record in some]
+        # Before it is looked what waits: what is heard here may have something read ahead.
+        self._poll()
         waited = self._waits()
         self._taken += len(records)
         groups = self._spool.append(records, self._taken)
         self._written += len(records)
         self._written_bytes += sum([size_bytes for _, size_bytes in came])
-        self._poll()
         for group in groups:
             if waited or not self._has_room():
                 waited = True
