@@ -67,7 +67,8 @@ def document(results: dict[str, Any], before: str = "") -> str:
         told = results[part]
         at = told["machine"]
         used = ", ".join(f"{name} {number}" for name, number in told["versions"].items())
-        words = " ".join(told["command"])
+        # A folder of this machine is nobody's business.
+        words = " ".join(word.rpartition("/")[2] for word in told["command"])
         pages.append(
             f"## {title}\n\n"
             f"{told['at']}, {at['cores']} cores of {at['cpu']}, {at['memory_gib']} GiB; "
