@@ -91,7 +91,8 @@ class _Turn:
         self._venue = given.lines.venue
         self._instance = f"{self._around['rng'].getrandbits(64):016x}"
         self._metrics = ProducerMetrics.of(self._around["registry"])
-        self._neighbours = Neighbours(self._venue.name, self._instance)
+        # By the name that its lines tell their states under.
+        self._neighbours = Neighbours(self._lines.lines[0].venue.name, self._instance)
         self._feeds: list[Feed] = []
         self._refused = 0
         self._publisher = Publisher(
