@@ -17,7 +17,7 @@ COPY . .
 # The last line fails the build where the hot functions were not compiled.
 RUN /build/bin/python -m hatchling build -t wheel -d /wheels \
  && /opt/headroom/bin/pip install --no-cache-dir --no-index --no-deps /wheels/*.whl \
- && /opt/headroom/bin/python -c "import processors.compiled.ledger, processors.compiled.sfox"
+ && /opt/headroom/bin/python -c "import processors.compiled.ledger, processors.compiled.sfox, producers.compiled.sfox"
 
 FROM python:${PYTHON}
 RUN useradd --system --uid 10001 --user-group --no-create-home headroom \

@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Directories that hold code; those that do not exist (yet) are left out.
 CODE := $(wildcard headroom schemas producers processors tests benchmarks hatch_build.py docs/pictures/make.py)
 # What is compiled where there is a C compiler, and what compiles it.
-COMPILED := $(wildcard processors/compiled/*.pyx processors/compiled/*.pxd) hatch_build.py
+COMPILED := $(wildcard */compiled/*.pyx */compiled/*.pxd) hatch_build.py
 UV_VERSION := 0.13.9
 HELM_VERSION := v3.19.0
 KUBECONFORM_VERSION := v0.7.0
@@ -141,7 +141,7 @@ lock-interop: $(VENV)/.uv-stamp $(VENV)/.dev-stamp
 .PHONY: clean
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
-	rm -f processors/compiled/*.so processors/compiled/*.c
+	rm -f */compiled/*.so */compiled/*.c
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- set-up: chatter goes to standard error, so that a command's own output stays clean

@@ -1,4 +1,4 @@
-"""Compiles `processors/compiled` where there is a C compiler; Headroom works without, only slower.
+"""Compiles `ROOMS` where there is a C compiler; Headroom works without, only slower.
 
 Hatchling calls this for wheels and for editable installs; `python hatch_build.py` does the same.
 """
@@ -15,12 +15,12 @@ from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 HERE = Path(__file__).resolve()
-ROOM = Path("processors/compiled")
+ROOMS = (Path("processors/compiled"), Path("producers/compiled"))
 BUILD = Path("build/compiled")
 OF_THIS_PYTHON = str(sysconfig.get_config_var("EXT_SUFFIX"))
 
 NOT_COMPILED = (
-    f"{ROOM} is not compiled; Headroom works without, slower. To have it, install a C compiler and "
+    "%s is not compiled; Headroom works without, slower. To have it, install a C compiler and "
     "Python's headers (Debian, Ubuntu: apt install gcc python3-dev) and then Headroom again. Reason"
 )
 
@@ -32,20 +32,20 @@ class Compile(BuildHookInterface[BuilderConfig]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile before anything is packed; `version` is `standard` or `editable`."""
-        compiled = compile_room()
+        compiled = [module for room in ROOMS for module in compile_room(room)]
         if compiled and version == "standard":  # an editable wheel holds nothing but a path
             build_data["artifacts"] += [path.as_posix() for path in compiled]
             build_data["pure_python"] = False
             build_data["infer_tag"] = True
 
 
-def compile_room() -> list[Path]:
+def compile_room(room: Path) -> list[Path]:
     """Compile what is not compiled yet; all modules of the room, or none where one cannot be."""
     with contextlib.chdir(HERE.parent):
-        remove_stale()
+        remove_stale(room)
         modules = {
             source: source.with_name(source.stem + OF_THIS_PYTHON)
-            for source in sorted(ROOM.glob("*.pyx"))
+            for source in sorted(room.glob("*.pyx"))
         }
         missing = {source: module for source, module in modules.items() if not module.exists()}
         try:
@@ -55,15 +55,15 @@ def compile_room() -> list[Path]:
             for module in modules.values():  # they share structs: either all are there or none
                 module.unlink(missing_ok=True)
             reason = " ".join(str(error).split())
-            sys.stderr.write(f"{NOT_COMPILED}: {reason}\n")
+            sys.stderr.write(f"{NOT_COMPILED % room}: {reason}\n")
             return []
         return list(modules.values())
 
 
-def remove_stale() -> None:
+def remove_stale(room: Path) -> None:
     """Remove, for every Python, what older sources became: it would be believed before them."""
-    shared = max(path.stat().st_mtime_ns for path in (HERE, *ROOM.glob("*.pxd")))
-    for module in ROOM.glob("*.so"):
+    shared = max(path.stat().st_mtime_ns for path in (HERE, *room.glob("*.pxd")))
+    for module in room.glob("*.so"):
         source = module.with_name(module.name.partition(".")[0] + ".pyx")
         if not source.exists() or module.stat().st_mtime_ns < max(
             shared, source.stat().st_mtime_ns
@@ -99,4 +99,5 @@ def compile_modules(modules: dict[Path, Path]) -> None:
 
 
 if __name__ == "__main__":
-    compile_room()
+    for one in ROOMS:
+        compile_room(one)

@@ -140,7 +140,7 @@ def main() -> int:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1))
     if options.write_docs:
-        DOCUMENT.write_text(document(results), "utf-8")
+        DOCUMENT.write_text(document(results, DOCUMENT.read_text("utf-8")), "utf-8")
         print(f"wrote {DOCUMENT}")
     return 0
 

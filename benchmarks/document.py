@@ -1,5 +1,6 @@
 """`docs/benchmarks.md`, made of nothing but a results file."""
 
+import re
 import tomllib
 from importlib.metadata import version
 from typing import Any, Final
@@ -16,7 +17,9 @@ _TITLES: Final = {
     "restore": "Restoring a table",
     "latency": "Latency at a steady pace",
     "normalise": "Normalising a frame",
+    "producer": "A producer, from a venue's socket into Kafka",
 }
+_HEADING: Final = re.compile(r"^## (.+)\n((?:(?!## ).*\n?)*)", re.MULTILINE)
 _INTRODUCTION: Final = """\
 # Benchmarks
 
@@ -49,16 +52,23 @@ def versions() -> dict[str, str]:
     }
 
 
-def document(results: dict[str, Any]) -> str:
-    """The page, part by part, each with its machine, day and command."""
+def document(results: dict[str, Any], before: str = "") -> str:
+    """The page, part by part, each with its machine, day and command.
+
+    What was not measured is told as it was in the page `before`.
+    """
     pages = [_INTRODUCTION]
+    told_before = dict(_HEADING.findall(before))
     for part, title in _TITLES.items():
         if part not in results:
+            if title in told_before:
+                pages.append(f"## {title}\n\n{told_before[title].strip()}\n")
             continue
         told = results[part]
         at = told["machine"]
         used = ", ".join(f"{name} {number}" for name, number in told["versions"].items())
-        words = " ".join(told["command"])
+        # A folder of this machine is nobody's business.
+        words = " ".join(word.rpartition("/")[2] for word in told["command"])
         pages.append(
             f"## {title}\n\n"
             f"{told['at']}, {at['cores']} cores of {at['cpu']}, {at['memory_gib']} GiB; "

@@ -4,9 +4,9 @@ from collections import Counter
 from typing import Final
 
 from producers.condition import Condition
-from producers.hiding import hidden
+from producers.hiding import hidden, holds_no_secret
 from producers.line import Line, World, told_of
-from producers.outcomes import Confirmed, Count, Doubted, InDoubt, Kind, Publish
+from producers.outcomes import Confirmed, Count, Doubted, Frames, InDoubt, Kind, Publish
 from schemas.headers import RawHeaders
 from schemas.secrets import redacted
 from schemas.times import rfc3339
@@ -37,7 +37,7 @@ class Carrier:
 
     def publish(self, found: Publish, received_ns: int) -> None:
         """Write a frame to the raw topic, with its place at the venue, and without our secrets."""
-        world, venue, condition = self._world, self._line.venue, self._condition
+        world, condition = self._world, self._condition
         if found.begins_epoch:
             condition.begin_epoch(world.epochs.next(), "counts_anew", _COUNTS_ANEW)
             self._say(f"{self._line.name}: the venue counts from the start again")
@@ -48,16 +48,34 @@ class Carrier:
         if found.begins_epoch:
             self.tell()
         self._received.inc()
-        headers = RawHeaders(
+        headers = self._headers(received_ns, places)
+        world.publisher.publish(found.frame, found.key, headers, several=found.several)
+        world.handed_over()
+
+    def publish_all(self, found: Frames, received_ns: int) -> None:
+        """The same of frames that came together, at once where none of them holds a secret."""
+        if not holds_no_secret(found.frames):
+            for frame, key in zip(found.frames, found.keys, strict=True):
+                self.publish(Publish(frame, key), received_ns)
+            return
+        count = len(found.frames)
+        self._condition.received(received_ns, count)
+        self._received.inc(count)
+        headers = self._headers(received_ns)
+        self._world.publisher.publish_all(found.frames, found.keys, headers)
+        self._world.handed_over()
+
+    def _headers(self, received_ns: int, redacted: str = "") -> RawHeaders:
+        """What is said of the last frame that was received."""
+        venue, condition = self._line.venue, self._condition
+        return RawHeaders(
             venue=venue.name,
             feed=venue.feed,
             epoch=condition.epoch,
             receipt=condition.receipt,
             received_time=self._time(received_ns),
-            redacted=places,
+            redacted=redacted,
         )
-        world.publisher.publish(found.frame, found.key, headers, several=found.several)
-        world.handed_over()
 
     def count(self, found: Count) -> None:
         """Count a message that is no balances, and say the venue's own words."""

@@ -105,10 +105,10 @@ class Condition:
         self.epoch, self.receipt = epoch, 0
         self._confirmed_from = ConfirmedFrom(1, self._doubted(cause, reason))
 
-    def received(self, received_ns: int) -> None:
-        """A frame of the present run."""
-        self.frames += 1
-        self.receipt += 1
+    def received(self, received_ns: int, count: int = 1) -> None:
+        """Frames of the present run, which came together; `receipt` is the last one's."""
+        self.frames += count
+        self.receipt += count
         self._frame = _Moment(received_ns, self._monotonic())
 
     def established(self) -> None:

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import CloseCode
 from websockets.protocol import State
 
+from producers.compiled import plain_messages
 from producers.errors import ConfigurationError
 from producers.manners import asks_for_patience, retry_after_seconds, seconds_after
 from producers.outcomes import Reconnect, ReconnectReason, excerpt
@@ -30,13 +31,6 @@ from schemas.topics import FRAME_BYTES_MAX
 _QUEUE_MESSAGES_MAX: Final = 16
 # The same for messages that took the short way, by bytes.
 _QUEUE_BYTES_MAX: Final = 4 * 1024 * 1024
-# The first byte of a whole text or binary message, and of a close, a ping, a pong.
-_DATA: Final = frozenset({0x81, 0x82})
-_CLOSE: Final = 0x88
-_PLAIN: Final = frozenset({*_DATA, _CLOSE, 0x89, 0x8A})
-# Up to 64 KiB the length has two bytes; longer ones and masked ones are rare, or wrong.
-_LENGTH_OF_TWO: Final = 126
-_HEAD_BYTES: Final = 2
 _STANDING: Final = frozenset({State.OPEN, State.CLOSING})
 _END_OF_HEAD: Final = b"\r\n\r\n"
 # How often it is looked whether this process reads, while it waits for a sign of life.
@@ -89,7 +83,7 @@ class Socket(ClientConnection):
         """Bytes came: asyncio's own call.
 
         Whole messages, as nearly all are, take a short way; whatever else comes is the library's,
-        from then on all that comes (`plain_messages`).
+        from then on all that comes (`producers.chunks`).
         """
         self._times_heard += 1
         if self.on_heard is not None:
@@ -249,39 +243,6 @@ def way(url: str, ca_file: str | None) -> tuple[ssl.SSLContext | None, str | Non
         return context, proxy_for(parts)
     except ConfigurationError as error:
         raise NotOpened(ReconnectReason.UNREACHABLE, str(error)) from None
-
-
-def plain_messages(data: bytes, found: list[bytes], pass_on: Callable[[bytes], object]) -> int:
-    """Take whole messages from the front of what came; how far that went.
-
-    A message in one frame, without an extension, goes into `found`; a ping, pong or close, whole,
-    is passed on. Behind the last one that is there as a whole the result ends; below zero, -n - 1,
-    it says that what begins at n is nothing of these, and everything from there on is to be read
-    with more care: what is larger than a chunk, cut into frames, or against the protocol.
-
-    Source: RFC 6455, section 5.2.
-    """
-    at, end = 0, len(data)
-    while end - at >= _HEAD_BYTES:
-        kind, length, first = data[at], data[at + 1], at + 2
-        if kind not in _PLAIN or length > _LENGTH_OF_TWO:
-            return -at - 1
-        if length == _LENGTH_OF_TWO:
-            first += 2
-            if first > end:
-                return at
-            length = data[at + 2] << 8 | data[at + 3]
-        last = first + length
-        if last > end:
-            return at
-        if kind in _DATA:
-            found.append(data[first:last])
-        else:
-            pass_on(data[at:last])
-            if kind == _CLOSE:
-                return -last - 1
-        at = last
-    return at
 
 
 async def next_messages(socket: Socket, wait_seconds: float) -> list[bytes]:

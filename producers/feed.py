@@ -1,22 +1,17 @@
-"""One line to a venue, kept up for ever: it carries out what the venue's session decides."""
+"""One line to a venue, kept up for ever: dialled, listened to, given up, and dialled again."""
 
 import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from websockets.exceptions import ConnectionClosed, WebSocketException
-from websockets.protocol import State
 
 from producers.carrier import Carrier
 from producers.condition import Condition
 from producers.connection import (
     KeyRefused,
     NotOpened,
-    Socket,
-    close_at,
-    next_messages,
     why_closed,
     why_not_opened,
 )
@@ -24,22 +19,15 @@ from producers.errors import WrongKey
 from producers.health import OPENING_SECONDS, Course, LineHealth
 from producers.keys import LineKey
 from producers.line import Line, World, told_of
+from producers.listening import Listening
 from producers.outcomes import (
-    Confirmed,
-    Count,
-    Doubted,
-    Established,
     InDoubt,
     Kind,
-    Outcome,
-    Publish,
     Reconnect,
     ReconnectReason,
-    Send,
-    Session,
 )
 from producers.pace import Backoff, DoubtPace, Patience
-from producers.waiting import Overdue, in_turn, pause, unless_stopped
+from producers.waiting import in_turn, pause, unless_stopped
 from schemas.feeds import FeedStatus
 
 _NS_PER_S: Final = 1_000_000_000
@@ -73,11 +61,7 @@ class Feed:
             monotonic=world.monotonic,
             lease=world.lease,
         )
-        self._received_ns = 0
         self._established_at: float | None = None
-        self._leave_at = float("inf")
-        self._leave: Reconnect | None = None
-        self._untaken: Sequence[bytes] = ()
         self._left_in_doubt = False
         self._superseded = asyncio.Event()
         self._rekeyed = asyncio.Event()
@@ -234,23 +218,31 @@ class Feed:
             self._left_in_doubt = False
         self._course.do("connected, not accepted yet", OPENING_SECONDS)
         self._superseded.clear()
-        self._leave_at, self._leave = float("inf"), None
         self._condition.begin_epoch(
             self._world.epochs.next(), "reconnected", f"connected anew ({self._why_anew})"
         )
         socket.on_heard = self._heard
         self._heard()
-        session = self._line.session()
+        listening = Listening(
+            socket,
+            self._line.session(),
+            self._world,
+            self._carrier,
+            self._doubt_pace,
+            heard=self._heard,
+            established=self._established,
+        )
         async with socket:
             ended = None
             try:
-                ended = await self._listen(socket, session)
+                ended = await listening.run(self._superseded, self._rekeyed)
             except ConnectionClosed as closed:
                 ended = self._why_closed(closed)
             finally:
+                self._left_in_doubt = listening.left_in_doubt
                 self._lost(ended)
                 self._course.do("closing", _LEAVING_SECONDS)
-            await self._take_leave(socket, session)
+            await listening.take_leave()
         return None if self._world.stop.is_set() else ended
 
     def _why_closed(self, closed: ConnectionClosed) -> Reconnect:
@@ -261,123 +253,12 @@ class Feed:
             return Reconnect(ReconnectReason.KEY_CHANGED, "there is another key")
         return why_closed(closed)
 
-    async def _listen(self, socket: Socket, session: Session) -> Reconnect:
-        """Receive, and do what is due, until the session or the connection ends."""
-        world = self._world
-        outbox: asyncio.Queue[str] = asyncio.Queue()
-        helpers = [
-            asyncio.create_task(close_at(world.stop, socket)),
-            asyncio.create_task(close_at(self._superseded, socket)),
-            asyncio.create_task(close_at(self._rekeyed, socket)),
-            # Beside the listening: a venue that does not read must not keep us from reading.
-            asyncio.create_task(self._send_all(outbox, socket)),
-        ]
-        try:
-            ended = self._carry_out(session.start(world.monotonic()), outbox)
-            overdue, messages = Overdue(), list[bytes]()
-            while ended is None:
-                wait_seconds = min(session.due, self._leave_at) - world.monotonic()
-                if overdue.is_up(wait_seconds, world.monotonic()):
-                    messages = []
-                else:
-                    messages = await next_messages(socket, wait_seconds)
-                if messages:
-                    ended = self._take(messages, session, outbox)
-                    await world.publisher.written()
-                else:
-                    outcomes = session.tick(world.monotonic())
-                    ended = self._carry_out(outcomes, outbox) or self._left()
-            return ended
-        finally:
-            for helper in helpers:
-                helper.cancel()
-
-    def _take(
-        self, messages: Sequence[bytes], session: Session, outbox: asyncio.Queue[str]
-    ) -> Reconnect | None:
-        """Take messages that came together; what is left of them where the connection ends."""
-        self._heard()
-        self._received_ns = self._condition.heard_ns
-        now, ended = self._world.monotonic(), None
-        for at, message in enumerate(messages, start=1):
-            outcomes = session.receive(message, now)
-            ended = self._carry_out(outcomes, outbox)
-            if self._leave is not None or ended is not None:
-                ended = ended or self._left()
-            if ended is not None:
-                self._untaken = messages[at:]
-                return ended
-        return None
-
-    def _left(self) -> Reconnect | None:
-        """The reconnect that a doubt asked for, once its time has come."""
-        now = self._world.monotonic()
-        if self._leave is None or now < self._leave_at:
-            return None
-        self._left_in_doubt = True
-        return self._leave
-
-    async def _take_leave(self, socket: Socket, session: Session) -> None:
-        """Close, and publish what still comes up to the venue's own close or the deadline."""
-        closing = asyncio.create_task(socket.close())
-        messages, self._untaken = self._untaken, ()
-        try:
-            while True:
-                self._heard()
-                self._received_ns = self._condition.heard_ns
-                for message in messages:
-                    outcomes = session.receive(message, self._world.monotonic())
-                    frames = [one for one in outcomes if isinstance(one, Publish | Count)]
-                    self._carry_out(frames, asyncio.Queue())
-                await self._world.publisher.written()
-                messages = await socket.messages()
-        except ConnectionClosed:
-            await closing
-        finally:
-            closing.cancel()
-
-    def _heard(self) -> None:
-        """The venue lives: something came, if only a pong."""
+    def _heard(self) -> int:
+        """The venue lives: something came, if only a pong; the time (ns since 1970)."""
         self._condition.heard()
         last_heard = self._world.metrics.last_heard_seconds.labels(self._line.venue.name)
         last_heard.set(self._condition.heard_ns / _NS_PER_S)
-
-    def _carry_out(
-        self, outcomes: Iterable[Outcome], outbox: asyncio.Queue[str]
-    ) -> Reconnect | None:
-        ended: Reconnect | None = None
-        for outcome in outcomes:
-            match outcome:
-                case Publish():
-                    self._carrier.publish(outcome, self._received_ns)
-                case Count():
-                    self._carrier.count(outcome)
-                case Send(text=text) if ended is None:
-                    outbox.put_nowait(text)
-                case Established():
-                    self._established()
-                case Doubted() | Confirmed():
-                    self._carrier.vouch(outcome)
-                case InDoubt():
-                    self._carrier.vouch(outcome)
-                    self._leave_for(outcome)
-                case Reconnect():
-                    ended = ended or outcome
-        return ended
-
-    def _leave_for(self, doubt: InDoubt) -> None:
-        """Have the connection given up for a new one, as soon as that is no hurry."""
-        if self._leave is None:
-            self._leave = Reconnect(doubt.reason, doubt.detail)
-            self._leave_at = self._doubt_pace.due(self._world.monotonic())
-
-    async def _send_all(self, outbox: asyncio.Queue[str], socket: Socket) -> None:
-        with contextlib.suppress(ConnectionClosed):  # whoever listens is told, too
-            while True:
-                text = await outbox.get()
-                await in_turn(self._world, self._world.requests)
-                if socket.state is State.OPEN:
-                    await socket.send(text)
+        return self._condition.heard_ns
 
     def _established(self) -> None:
         self._established_at = self._world.monotonic()

@@ -55,6 +55,13 @@ class Publish(msgspec.Struct, frozen=True):
     several: bool = False
 
 
+class Frames(msgspec.Struct, frozen=True):
+    """As many `Publish` as there are frames, in their order; `keys` are their accounts."""
+
+    frames: Sequence[bytes]
+    keys: Sequence[bytes]
+
+
 class Send(msgspec.Struct, frozen=True):
     """A text for the venue; it may hold a secret and is never logged."""
 
@@ -134,6 +141,12 @@ class Session(Protocol):
 
     def receive(self, message: bytes, now: float) -> Sequence[Outcome]:
         """What one WebSocket message, text or binary, amounts to."""
+
+    def run(self, messages: list[bytes], first: int) -> Frames | None:
+        """The frames that begin `messages[first:]`, where `receive` would say no more of each.
+
+        None where the first message is for `receive`; behind the last one it has to be asked again.
+        """
 
     def tick(self, now: float) -> Sequence[Outcome]:
         """What is due at `now`: own pings, questions, and patience that has run out."""

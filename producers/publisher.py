@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -214,18 +214,33 @@ class Publisher:
         """Take a frame; waits for nothing. `several`: it tells of several accounts."""
         self._raise_if_failed()
         self.received += 1
+        record = Record(
+            key,
+            frame,
+            headers.venue,
+            headers.feed,
+            headers.epoch,
+            headers.receipt,
+            headers.received_time,
+            headers.redacted,
+            several,
+        )
+        self._courier.offer([record])
+
+    def publish_all(
+        self, frames: Sequence[bytes], keys: Sequence[bytes], headers: RawHeaders
+    ) -> None:
+        """Take frames of one account each, as `publish` does; `headers` are the last one's."""
+        self._raise_if_failed()
+        count = len(frames)
+        self.received += count
+        venue, feed, epoch, time = headers.venue, headers.feed, headers.epoch, headers.received_time
+        receipts = range(headers.receipt - count + 1, headers.receipt + 1)
         self._courier.offer(
-            Record(
-                key,
-                frame,
-                headers.venue,
-                headers.feed,
-                headers.epoch,
-                headers.receipt,
-                headers.received_time,
-                headers.redacted,
-                several,
-            )
+            [
+                Record(key, frame, venue, feed, epoch, receipt, time)
+                for key, frame, receipt in zip(keys, frames, receipts, strict=True)
+            ]
         )
 
     async def written(self) -> None:

@@ -5,7 +5,7 @@ cannot be told apart is `UNCLEAR`: whoever asked then knows nothing of the accou
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -91,13 +91,17 @@ class Memory:
         """The number that would be the next; None before the first."""
         return None if self.first is None else self.greatest + 1
 
-    def follow(self, time: str | None, content: Hashable) -> None:
-        """Take a message with that number: what `take` does with `NEXT`."""
-        self.greatest += 1
+    def follow(self, time: str | None, contents: Sequence[Hashable]) -> None:
+        """Take messages with the next numbers: what `take` does with each of them and `NEXT`.
+
+        `time` is the newest of their times, None where none of them is told.
+        """
+        first = self.greatest + 1
+        self.greatest += len(contents)
         self.fallen = None
         self.newest_time = time if self.newest_time is None else self._later(time)
-        self._contents[self.greatest] = content
-        if len(self._contents) > REMEMBERED_MAX:
+        self._contents.update(zip(range(first, self.greatest + 1), contents, strict=True))
+        for _ in range(len(self._contents) - REMEMBERED_MAX):
             self._contents.popitem(last=False)
 
     def take(self, told: Numbered, order: Order) -> None:

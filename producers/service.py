@@ -1,12 +1,9 @@
 """A producer's whole life: look into Kafka, keep all lines up, write, and account for it."""
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Unpack
-
-from aiokafka.errors import KafkaError
 
 from producers.bounds import Bounds
 from producers.epochs import EpochSource, greatest_epoch
@@ -14,12 +11,12 @@ from producers.errors import KafkaUnreachable, SteppedBack, WrongKey
 from producers.feed import Feed
 from producers.health import Health
 from producers.kafka import partitions_of, reach, unreachable
-from producers.keys import READ_SECONDS, Keys
 from producers.latency import Latency
 from producers.lease import Lease
 from producers.line import Lines, World
 from producers.logs import quiet_libraries
 from producers.metrics import ProducerMetrics
+from producers.minding import mind, read_keys
 from producers.neighbours import Neighbours
 from producers.publisher import IN_MEMORY, Access, Publisher, SpoolSettings
 from producers.statuses import Reporter, StatusSettings, StatusWriter
@@ -36,7 +33,6 @@ from schemas.following import Follow, Followed
 from schemas.venues import Venue
 
 _STATUSES: Final = StatusSettings()
-_MIND_SECONDS: Final = 1.0
 _READ_SECONDS: Final = 60.0
 
 
@@ -75,130 +71,179 @@ async def produce(
 
 async def work(given: Given, lease: Lease | None = None) -> ProducerReport:
     """Keep all lines up, until `stop` is set or, where there is a lease, it is not ours."""
-    lines, kafka, around = given.lines, given.kafka, given.around
-    metrics = ProducerMetrics.of(around["registry"])
-    instance = f"{around['rng'].getrandbits(64):016x}"
-    neighbours = Neighbours(lines.lines[0].venue.name, instance)
-    reaching = around.get("reaching")
-    feeds: list[Feed] = []
-
-    def overflowed() -> None:
-        for feed in feeds:
-            feed.overflowed()
-
-    def take(key: bytes | None, value: bytes | None, _: float | None) -> None:
-        neighbours.take(key or b"", value, around["monotonic"]())
-
-    publisher = Publisher(
-        given.access,
-        lines.venue.raw_topic,
-        venue=lines.venue.name,
-        log=around["log"],
-        metrics=metrics,
-        spool=given.spool,
-        keys=lines.keys,
-        clock_ns=around["clock_ns"],
-        monotonic=around["monotonic"],
-        overflowed=overflowed,
-        fencing=None if lease is None else lease.name,
-    )
-    following = given.follow(
-        given.statuses.topic, take, forget=neighbours.forget, read_committed=False
-    )
-    refused, stepped_back = 0, False
+    turn, stepped_back = _Turn(given, lease), False
     try:
-        # Whoever wrote in our place writes no more, before it is looked what there is.
-        async with (
-            publisher,
-            following as followed,
-            StatusWriter(
-                kafka, given.statuses, reaching=reaching, refused=publisher.refuse
-            ) as writer,
-        ):
-            await _known(followed, kafka)
-            epochs = EpochSource(
-                await greatest_epoch(kafka, lines.venue.raw_topic, sleep=around["sleep"]),
-                around["clock_ns"],
-            )
-            # Nobody's epoch is used again, though raw may have lost what was told under it.
-            epochs.observe(neighbours.greatest_epoch)
-            epochs.observe(publisher.greatest_epoch)
-            reporter = Reporter(
-                writer.write,
-                frames=publisher if lease is None else Vouching(publisher, lease),
-                every_seconds=given.statuses.every_seconds,
-                sleep=around["sleep"],
-                monotonic=around["monotonic"],
-                log=around["log"],
-            )
-            bounds = Bounds(
-                around.get("bounds"),
-                attempts=lines.attempts,
-                requests=lines.requests,
-                keys=lines.keys,
-                clock_ns=around["clock_ns"],
-                monotonic=around["monotonic"],
-                log=around["log"],
-            )
-            bounds.restore()
-            latency = Latency(
-                publisher,
-                metrics.send_seconds.labels(lines.venue.name).observe,
-                monotonic=around["monotonic"],
-            )
-            leave = asyncio.Event()
-            world = World(
-                clock_ns=around["clock_ns"],
-                monotonic=around["monotonic"],
-                rng=around["rng"],
-                sleep=around["sleep"],
-                stop=leave,
-                log=around["log"],
-                metrics=metrics,
-                publisher=publisher,
-                epochs=epochs,
-                attempts=lines.attempts,
-                requests=lines.requests,
-                tell=reporter.tell,
-                instance=instance,
-                handed_over=latency.handed_over,
-                key_ring=lines.key_ring,
-                bounds=bounds,
-                lease=0 if lease is None else epochs.next(),
-            )
-            feeds += [
-                Feed(line, world, neighbours.accounts_of(line.connection)) for line in lines.lines
-            ]
-            health = around.get("health") or Health(around["monotonic"])
-            health.follow([feed.health for feed in feeds], publisher, reporter)
-            unfollow = metrics.lines.follow([feed.condition for feed in feeds])
-            helpers = [
-                asyncio.create_task(_mind(neighbours, feeds, world, writer, lines, health)),
-                asyncio.create_task(latency.run()),
-                asyncio.create_task(_leave_at(around["stop"], leave)),
-                # What lies in a socket by then is read, and kept.
-                asyncio.create_task(_leave_at(publisher.stepping_back, leave)),
-            ]
-            if lines.key_ring is not None and lines.key_ring.can_change:
-                told = around.get("read_keys") or asyncio.Event()
-                helpers.append(asyncio.create_task(_read_keys(lines.key_ring, told, feeds, world)))
-            if lease is not None:
-                helpers.append(asyncio.create_task(mind_lease(lease, publisher)))
-            try:
-                async with reporter.running([feed.status for feed in feeds]):
-                    refused = await _run_all(feeds, world, lines.venue)
-            finally:
-                unfollow()
-                for helper in helpers:
-                    helper.cancel()
-                await asyncio.gather(*helpers, return_exceptions=True)
-            publisher.raise_if_stepped_back()
+        await turn.run()
     except (SteppedBack, KafkaUnreachable) as error:
         if lease is None:
             raise
-        around["log"].warning("%s: %s", lines.venue.name, error)
+        given.around["log"].warning("%s: %s", given.lines.venue.name, error)
         stepped_back = True
-    return _report(lines.venue, feeds, publisher, refused, stepped_back=stepped_back)
+    return turn.report(stepped_back=stepped_back)
+
+
+class _Turn:
+    """What a producer has while it works, made from what it is given; `run` connects."""
+
+    def __init__(self, given: Given, lease: Lease | None) -> None:
+        self._given, self._lease = given, lease
+        self._lines, self._around = given.lines, given.around
+        self._venue = given.lines.venue
+        self._instance = f"{self._around['rng'].getrandbits(64):016x}"
+        self._metrics = ProducerMetrics.of(self._around["registry"])
+        # By the name that its lines tell their states under.
+        self._neighbours = Neighbours(self._lines.lines[0].venue.name, self._instance)
+        self._feeds: list[Feed] = []
+        # Set where the lines are to be closed in order.
+        self._leave = asyncio.Event()
+        self._refused = 0
+        self._publisher = Publisher(
+            given.access,
+            self._venue.raw_topic,
+            venue=self._venue.name,
+            log=self._around["log"],
+            metrics=self._metrics,
+            spool=given.spool,
+            keys=self._lines.keys,
+            clock_ns=self._around["clock_ns"],
+            monotonic=self._around["monotonic"],
+            overflowed=self._overflowed,
+            fencing=None if lease is None else lease.name,
+        )
+
+    async def run(self) -> None:
+        """From the first look into Kafka to the last frame that it takes."""
+        given, around = self._given, self._around
+        following = given.follow(
+            given.statuses.topic, self._take, forget=self._neighbours.forget, read_committed=False
+        )
+        # Whoever wrote in our place writes no more, before it is looked what there is.
+        async with (
+            self._publisher,
+            following as followed,
+            StatusWriter(
+                given.kafka,
+                given.statuses,
+                reaching=around.get("reaching"),
+                refused=self._publisher.refuse,
+            ) as writer,
+        ):
+            await _known(followed, given.kafka)
+            reporter, latency = self._reporter(writer), self._latency()
+            world = self._world(await self._epochs(), reporter, latency)
+            self._feeds += [
+                Feed(line, world, self._neighbours.accounts_of(line.connection))
+                for line in self._lines.lines
+            ]
+            await self._keep_up(world, reporter, writer, latency)
+            self._publisher.raise_if_stepped_back()
+
+    async def _keep_up(
+        self, world: World, reporter: Reporter, writer: StatusWriter, latency: Latency
+    ) -> None:
+        """Run the lines to their end, and beside them whatever looks after them."""
+        feeds, lines, around = self._feeds, self._lines, self._around
+        health = around.get("health") or Health(around["monotonic"])
+        health.follow([feed.health for feed in feeds], self._publisher, reporter)
+        unfollow = self._metrics.lines.follow([feed.condition for feed in feeds])
+        connections = {line.connection for line in lines.lines}
+        helpers = [
+            asyncio.create_task(mind(self._neighbours, feeds, world, writer, connections, health)),
+            asyncio.create_task(latency.run()),
+            asyncio.create_task(_leave_at(around["stop"], self._leave)),
+            # What lies in a socket by then is read, and kept.
+            asyncio.create_task(_leave_at(self._publisher.stepping_back, self._leave)),
+        ]
+        if lines.key_ring is not None and lines.key_ring.can_change:
+            told = around.get("read_keys") or asyncio.Event()
+            helpers.append(asyncio.create_task(read_keys(lines.key_ring, told, feeds, world)))
+        if self._lease is not None:
+            helpers.append(asyncio.create_task(mind_lease(self._lease, self._publisher)))
+        try:
+            async with reporter.running([feed.status for feed in feeds]):
+                self._refused = await _run_all(feeds, world, self._venue)
+        finally:
+            unfollow()
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    def report(self, *, stepped_back: bool) -> ProducerReport:
+        """What was done."""
+        return _report(
+            self._venue, self._feeds, self._publisher, self._refused, stepped_back=stepped_back
+        )
+
+    # -- what it has
+
+    async def _epochs(self) -> EpochSource:
+        """Nobody's epoch is used again, though raw may have lost what was told under it."""
+        kafka, around = self._given.kafka, self._around
+        greatest = await greatest_epoch(kafka, self._venue.raw_topic, sleep=around["sleep"])
+        epochs = EpochSource(greatest, around["clock_ns"])
+        epochs.observe(self._neighbours.greatest_epoch)
+        epochs.observe(self._publisher.greatest_epoch)
+        return epochs
+
+    def _reporter(self, writer: StatusWriter) -> Reporter:
+        publisher, lease, around = self._publisher, self._lease, self._around
+        return Reporter(
+            writer.write,
+            frames=publisher if lease is None else Vouching(publisher, lease),
+            every_seconds=self._given.statuses.every_seconds,
+            sleep=around["sleep"],
+            monotonic=around["monotonic"],
+            log=around["log"],
+        )
+
+    def _latency(self) -> Latency:
+        observe = self._metrics.send_seconds.labels(self._venue.name).observe
+        return Latency(self._publisher, observe, monotonic=self._around["monotonic"])
+
+    def _bounds(self) -> Bounds:
+        lines, around = self._lines, self._around
+        bounds = Bounds(
+            around.get("bounds"),
+            attempts=lines.attempts,
+            requests=lines.requests,
+            keys=lines.keys,
+            clock_ns=around["clock_ns"],
+            monotonic=around["monotonic"],
+            log=around["log"],
+        )
+        bounds.restore()
+        return bounds
+
+    def _world(self, epochs: EpochSource, reporter: Reporter, latency: Latency) -> World:
+        lines, around = self._lines, self._around
+        return World(
+            clock_ns=around["clock_ns"],
+            monotonic=around["monotonic"],
+            rng=around["rng"],
+            sleep=around["sleep"],
+            stop=self._leave,
+            log=around["log"],
+            metrics=self._metrics,
+            publisher=self._publisher,
+            epochs=epochs,
+            attempts=lines.attempts,
+            requests=lines.requests,
+            tell=reporter.tell,
+            instance=self._instance,
+            handed_over=latency.handed_over,
+            key_ring=lines.key_ring,
+            bounds=self._bounds(),
+            lease=0 if self._lease is None else epochs.next(),
+        )
+
+    # -- what is told to it
+
+    def _overflowed(self) -> None:
+        for feed in self._feeds:
+            feed.overflowed()
+
+    def _take(self, key: bytes | None, value: bytes | None, _: float | None) -> None:
+        self._neighbours.take(key or b"", value, self._around["monotonic"]())
 
 
 async def _leave_at(event: asyncio.Event, leave: asyncio.Event) -> None:
@@ -217,51 +262,6 @@ async def _known(following: Followed, kafka: Mapping[str, Any]) -> None:
             await following.until()
     except TimeoutError as error:
         raise unreachable(kafka, error) from error
-
-
-async def _mind(
-    neighbours: Neighbours,
-    feeds: Sequence[Feed],
-    world: World,
-    writer: StatusWriter,
-    lines: Lines,
-    health: Health,
-) -> None:
-    """Begin anew where another producer came and went; clear away what nobody has any more."""
-    connections = {line.connection for line in lines.lines}
-    while True:
-        await world.sleep(_MIND_SECONDS)
-        world.publisher.observe()
-        health.tick()
-        for feed in feeds:
-            epoch = neighbours.superseding(feed.status(), world.monotonic())
-            if epoch is not None:
-                world.epochs.observe(epoch)
-                feed.supersede()
-        if world.lease and neighbours.greatest_lease > world.lease:
-            world.publisher.step_back(SteppedBack("it has begun after this one"))
-        forgotten = neighbours.forgotten(connections, world.monotonic())
-        if forgotten:
-            with contextlib.suppress(KafkaError):  # it is looked at again in a moment
-                await writer.forget(forgotten)
-
-
-async def _read_keys(keys: Keys, told: asyncio.Event, feeds: Sequence[Feed], world: World) -> None:
-    """Read the keys again, every few seconds and where it is `told`."""
-    read_at = world.monotonic()
-    while True:
-        await world.sleep(_MIND_SECONDS)
-        at_once = told.is_set()
-        if not at_once and world.monotonic() - read_at < READ_SECONDS:
-            continue
-        told.clear()
-        read_at = world.monotonic()
-        # A file may be on a disk that does not answer.
-        changed = await asyncio.to_thread(keys.renew, world.log)
-        if at_once and not changed:
-            world.log.info("the keys are what they were")
-        for feed in feeds:
-            feed.rekeyed(at_once=at_once)
 
 
 async def _run_all(feeds: Sequence[Feed], world: World, venue: Venue) -> int:

@@ -21,7 +21,7 @@ from producers.outcomes import excerpt
 from schemas.headers import Headers
 from schemas.topics import RECORD_BYTES_MAX
 
-IN_FLIGHT_RECORDS_MAX: Final = 10_000
+IN_FLIGHT_RECORDS_MAX: Final = 15_000
 IN_FLIGHT_BYTES_MAX: Final = 16 * 1024 * 1024
 UNANSWERED_SECONDS_MAX: Final = 15.0
 _BATCH_BYTES: Final = 256 * 1024

@@ -15,7 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOM = "processors/compiled"
 MODULE = f"{ROOM}/tiny{sysconfig.get_config_var('EXT_SUFFIX')}"
-STUBS = sorted((ROOT / ROOM).glob("*.pyi"))
+ROOMS = [ROOT / ROOM, ROOT / "producers/compiled"]
+STUBS = sorted(stub for room in ROOMS for stub in room.glob("*.pyi"))
 NO_COMPILER = {"CC": "/bin/false"}
 WHEEL = "from hatchling.build import build_wheel; build_wheel('dist')"
 
@@ -128,10 +129,10 @@ def test_either_all_modules_are_there_or_none(tree: Tree) -> None:
 
 
 @pytest.mark.usefixtures("with_compiler")
-@pytest.mark.parametrize("stub", STUBS, ids=lambda stub: stub.stem)
+@pytest.mark.parametrize("stub", STUBS, ids=lambda stub: f"{stub.parts[-3]}-{stub.stem}")
 def test_all_that_a_stub_names_is_compiled(stub: Path) -> None:
     """Where a compiler is there, all must be compiled: `python hatch_build.py` does it."""
-    module = importlib.import_module(f"processors.compiled.{stub.stem}")
+    module = importlib.import_module(f"{stub.parts[-3]}.compiled.{stub.stem}")
     assert Path(str(module.__file__)).suffix == ".so"
     for name in names_in(stub):
         found: object = module
@@ -159,5 +160,6 @@ def named(body: list[ast.stmt], within: str = "") -> list[str]:
 
 
 def test_every_compiled_source_has_its_stub() -> None:
-    assert {path.stem for path in STUBS} == {path.stem for path in (ROOT / ROOM).glob("*.pyx")}
+    sources = [source for room in ROOMS for source in room.glob("*.pyx")]
+    assert sorted(source.with_suffix(".pyi") for source in sources) == STUBS
     assert {stub.stem for stub in STUBS if not names_in(stub)} == {"telling"}

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from enum import Enum, auto
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 from msgspec import UNSET
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from producers.outcomes import (
     Count,
     Established,
+    Frames,
     InDoubt,
     Kind,
     Outcome,
@@ -27,7 +28,7 @@ from producers.outcomes import (
 )
 from producers.reading import Part, is_unambiguous, read, read_account, read_nested
 from producers.sequences import SOUND, Counting, Memory, Numbered, Order, judge
-from schemas.identity import is_account
+from producers.sfox.plain import plain_run
 from schemas.secrets import Secret
 from schemas.times import venue_time
 from schemas.venues import VENUES
@@ -47,24 +48,6 @@ class _Envelope(msgspec.Struct):
     timestamp: Part = UNSET
     action: Part = UNSET
     payload: Part = UNSET
-
-
-class _PlainPayload(msgspec.Struct, gc=False):
-    user_id: str
-
-
-class _Plain(msgspec.Struct, gc=False):
-    """A balance frame as nearly all are: what is read of it has the documented types."""
-
-    recipient: Literal["private.enterprise.users.balances"]
-    sequence: int
-    timestamp: int
-    payload: msgspec.Raw
-
-
-_plain: Final = msgspec.json.Decoder(_Plain)
-_plain_payload: Final = msgspec.json.Decoder(_PlainPayload)
-_UNREAD: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Payload(msgspec.Struct):
@@ -118,10 +101,19 @@ class SfoxSession:
         detail = f"no answer to {_AWAITED[self._state]} within {self._answer_seconds:g} s"
         return (Reconnect(ReconnectReason.ANSWER_TIMEOUT, detail),)
 
+    def run(self, messages: list[bytes], first: int) -> Frames | None:
+        """Plain frames with the next numbers, the short way; `receive` takes all others."""
+        number = self._memory.following
+        found = None if number is None else plain_run(messages, first, number)
+        if found is None:
+            return None
+        keys, contents, time = found
+        self._memory.follow(time, contents)
+        self._has_told = True
+        return Frames(messages[first : first + len(keys)], keys)
+
     def receive(self, message: bytes, now: float) -> Sequence[Outcome]:
         """A balance frame, an answer, another feed's message, or what cannot be told."""
-        if (next_frame := self._next_frame(message)) is not None:
-            return next_frame
         envelope = read(message, _Envelope)
         if envelope is None:
             return (Publish(message, key=None), *self._whose())
@@ -134,22 +126,6 @@ class SfoxSession:
         doubts = self._note_number_beside(envelope, is_answer=is_answer)
         said = self._answer(envelope, now) if is_answer else self._said_elsewhere(envelope)
         return (*said, *doubts)
-
-    def _next_frame(self, message: bytes) -> Sequence[Outcome] | None:
-        """A plain frame with the next number, the short way; None of all others (see `_frame`)."""
-        try:
-            plain = _plain.decode(message)
-            if plain.sequence != self._memory.following:
-                return None
-            account = _plain_payload.decode(plain.payload).user_id
-            if not is_account(account):
-                return None
-            key = account.encode()
-        except (*_UNREAD, UnicodeEncodeError):
-            return None
-        self._memory.follow(venue_time(plain.timestamp), hash(bytes(plain.payload)))
-        self._has_told = True
-        return (Publish(message, key),)
 
     def _frame(self, message: bytes, envelope: _Envelope) -> Sequence[Outcome]:
         order = self._number(envelope)

@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -21,8 +21,8 @@ from schemas.headers import Headers
 
 GATHER_SECONDS: Final = 0.004
 """For so long frames gather before they are written: at most 5 ms."""
-DRAIN_PER_SECOND: Final = 60_000
-"""Frames that are read back in a second, so that the event loop has its turns."""
+AHEAD_BYTES_MAX: Final = 4 * 1024 * 1024
+"""What is written and has to wait is kept in memory, too, up to here: it need not be read back."""
 BEHIND_BYTES_MAX: Final = 8 * 1024 * 1024
 BEHIND_RECORDS_MAX: Final = 10_000
 """What is not written yet; beyond it nobody takes more from a socket."""
@@ -106,7 +106,7 @@ class Courier:
         self._on_failed = failed
         self._on_fenced = fenced
         self._in_flight_bytes_max = in_flight_bytes_max
-        self._fresh: deque[Record] = deque()
+        self._fresh: deque[tuple[Sequence[Record], int]] = deque()
         self._woken = threading.Event()
         self._stopping = False
         self._headers = HeaderWriter()
@@ -115,8 +115,9 @@ class Courier:
         self._in_flight = 0
         self._in_flight_bytes = 0
         self._rest: tuple[_Flight, Group, int] | None = None
-        # Read back, and not sent yet.
+        # The next ones to be sent, as far as they are in memory.
         self._ahead: deque[Group] = deque()
+        self._ahead_bytes = 0
         self._boundary = 0
         self._taken = 0
         self._offered = self._offered_bytes = self._written = self._written_bytes = 0
@@ -126,7 +127,6 @@ class Courier:
         self._backoff_seconds = _BACKOFF_SECONDS
         self._singly = False
         self._acknowledged: dict[int, set[int]] = {}
-        self._may_read_at = 0.0
         self.settled = 0
         """Records of this process up to which Kafka has all; -1: not those from before."""
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
@@ -137,11 +137,12 @@ class Courier:
         self._boundary = self._spool.last
         self._thread.start()
 
-    def offer(self, record: Record) -> None:
-        """Take a record; waits for nothing."""
-        self._fresh.append(record)
-        self._offered += 1
-        self._offered_bytes += len(record.frame)
+    def offer(self, records: Sequence[Record]) -> None:
+        """Take records; waits for nothing."""
+        size_bytes = sum([len(record.frame) for record in records])
+        self._fresh.append((records, size_bytes))
+        self._offered += len(records)
+        self._offered_bytes += size_bytes
         if not self._woken.is_set():
             self._woken.set()
 
@@ -175,7 +176,7 @@ class Courier:
     def hold(self) -> None:
         """Something was dropped: nothing counts as settled before what came until now is."""
         self._floor = self._taken
-        self._ahead.clear()
+        self._forget_ahead()
 
     # -- the thread
 
@@ -210,50 +211,60 @@ class Courier:
 
     def _take(self) -> bool:
         """Write what has come, and send it where nothing waits before it."""
-        count = len(self._fresh)
-        if not count:
+        came = [self._fresh.popleft() for _ in range(len(self._fresh))]
+        if not came:
             return False
-        records = [self._fresh.popleft() for _ in range(count)]
-        waited = self._waits()
-        self._taken += count
-        groups = self._spool.append(records, self._taken)
-        self._written += count
-        self._written_bytes += sum([len(record.frame) for record in records])
+        records = [record for some, _ in came for record in some]
+        # Before it is looked what waits: what is heard here may have something read ahead.
         self._poll()
-        if not waited:
-            for group in groups:
-                if not self._has_room() or not self._send(group):
-                    break
+        waited = self._waits()
+        self._taken += len(records)
+        groups = self._spool.append(records, self._taken)
+        self._written += len(records)
+        self._written_bytes += sum([size_bytes for _, size_bytes in came])
+        for group in groups:
+            if waited or not self._has_room():
+                waited = True
+                self._keep_ahead(group)
+            elif not self._send(group):
+                waited = True
         return True
 
+    def _keep_ahead(self, group: Group) -> None:
+        """Keep a group in memory that has to wait, where all between it and what is sent are."""
+        before = self._ahead[-1].number if self._ahead else self._spool.sent
+        room = AHEAD_BYTES_MAX - self._ahead_bytes
+        if group.number == before + 1 and group.size_bytes <= room:
+            self._ahead.append(group)
+            self._ahead_bytes += group.size_bytes
+
+    def _forget_ahead(self) -> None:
+        self._ahead.clear()
+        self._ahead_bytes = 0
+
     def _waits(self) -> bool:
-        if self._rest is not None or self._ahead:
-            return True
-        return self._spool.sent < self._spool.last and bool(self._spool.after(self._spool.sent))
+        return self._rest is not None or self._reads_ahead()
+
+    def _reads_ahead(self) -> bool:
+        """Whether there is something to be sent; then the next of it is in memory."""
+        if not self._ahead and self._spool.sent < self._spool.last:
+            self._ahead.extend(self._spool.after(self._spool.sent))
+            self._ahead_bytes = sum([group.size_bytes for group in self._ahead])
+        return bool(self._ahead)
 
     # -- sending
 
     def _send_on(self) -> None:
-        """Send what waits, as far as there is room and the pace allows."""
+        """Send what waits, as far as there is room."""
         self._poll()
-        now = time.monotonic()
-        if self._sink is None or now < self._may_read_at:
+        if self._sink is None or (self._rest is not None and not self._send_rest()):
             return
-        if self._rest is not None and not self._send_rest():
-            return
-        if not self._has_room():
-            return
-        if not self._ahead:
-            self._ahead.extend(self._spool.after(self._spool.sent))
-        count = 0
-        while self._ahead and self._has_room():
+        while self._has_room() and self._reads_ahead():
             group = self._ahead.popleft()
-            count += len(group.records)
+            self._ahead_bytes -= group.size_bytes
+            self._moved_at = time.monotonic()
             if not self._send(group):
-                break
-        if count:
-            self._may_read_at = now + count / DRAIN_PER_SECOND
-            self._moved_at = now
+                return
 
     def _has_room(self) -> bool:
         if self._sink is None or self._rest is not None:
@@ -337,7 +348,7 @@ class Courier:
         sink.close()
         self._sink = None
         self._rest = None
-        self._ahead.clear()
+        self._forget_ahead()
         self._flights.clear()
         self._in_flight = self._in_flight_bytes = 0
         self._spool.sent = self._spool.settled

@@ -115,7 +115,7 @@ class Disk:
 
     def _insert(self, group: Group) -> int:
         body, checksum = encode(group.records)
-        epoch = max(record.epoch for record in group.records)
+        epoch = max([record.epoch for record in group.records])
         row = (group.number, group.end, len(group.records), epoch, checksum, body)
         self._db.execute(_INSERT, row)
         return len(body)

@@ -9,7 +9,7 @@ import msgspec
 from schemas.headers import REDACTED, Headers
 
 # What a record takes beside its frame and key.
-_AROUND_BYTES: Final = 128
+AROUND_BYTES: Final = 128
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -31,7 +31,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def size_bytes(self) -> int:
         """About what it takes, on disk or in memory."""
-        return len(self.frame) + len(self.key or b"") + _AROUND_BYTES
+        return len(self.frame) + len(self.key or b"") + AROUND_BYTES
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -80,24 +80,27 @@ class HeaderWriter:
     """The headers of raw records, as `RawHeaders.encode` has them; what repeats is made once."""
 
     def __init__(self) -> None:
-        self._of: tuple[str, str, int] | None = None
+        self._venue = self._feed = self._time = ""
+        self._epoch = -1
         self._same: Headers = []
+        self._when = ("", b"")
 
     def headers(self, record: Record) -> Headers:
         """A record's headers, in their order."""
-        of = (record.venue, record.feed, record.epoch)
-        if of != self._of:
-            self._of = of
-            self._same = [
-                ("venue", record.venue.encode()),
-                ("feed", record.feed.encode()),
-                ("epoch", b"%d" % record.epoch),
-            ]
-        found = [
-            *self._same,
-            ("receipt", b"%d" % record.receipt),
-            ("received_time", record.received_time.encode()),
-        ]
+        if record.epoch != self._epoch or record.venue != self._venue or record.feed != self._feed:
+            self._begin(record)
+        if record.received_time != self._time:
+            self._time = record.received_time
+            self._when = ("received_time", record.received_time.encode())
+        found = [*self._same, ("receipt", b"%d" % record.receipt), self._when]
         if record.redacted:
             found.append((REDACTED, record.redacted.encode()))
         return found
+
+    def _begin(self, record: Record) -> None:
+        self._venue, self._feed, self._epoch = record.venue, record.feed, record.epoch
+        self._same = [
+            ("venue", record.venue.encode()),
+            ("feed", record.feed.encode()),
+            ("epoch", b"%d" % record.epoch),
+        ]

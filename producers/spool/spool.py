@@ -13,7 +13,7 @@ from producers.spool.disk import Disk
 from producers.spool.folder import Folder
 from producers.spool.memory import Memory
 from producers.spool.overflow import Newest
-from producers.spool.records import Group, Record, Unsound
+from producers.spool.records import AROUND_BYTES, Group, Record, Unsound
 
 GROUP_BYTES_MAX: Final = 1024 * 1024
 READ_BYTES_MAX: Final = 2 * 1024 * 1024
@@ -186,7 +186,7 @@ class Spool:
     def _groups(self, records: Sequence[Record], end: int) -> Iterator[Group]:
         first, size = 0, 0
         for at, record in enumerate(records, start=1):
-            size += record.size_bytes
+            size += len(record.frame) + len(record.key or b"") + AROUND_BYTES
             if size >= GROUP_BYTES_MAX or at == len(records):
                 self.last += 1
                 yield Group(self.last, end - len(records) + at, records[first:at], size)

@@ -6,6 +6,7 @@ import sys
 import msgspec
 import pytest
 
+from benchmarks.document import DOCUMENT, document
 from benchmarks.kinds import KINDS, ROOT
 
 QUICK = ["--quick", "--guarantees", "at_least_once"]
@@ -35,3 +36,23 @@ def test_a_smoke_run_compares_and_reports(tmp_path):
 def test_every_contender_that_coalesces_has_a_peer_that_does():
     names = {name for name, kind in KINDS.items() if kind.coalesces}
     assert names == {"headroom", "streams-latest"}
+
+
+def test_a_page_keeps_what_was_not_measured_again():
+    before = DOCUMENT.read_text("utf-8")
+    assert document({}, before) == before
+    run = {"guarantee": "", "rate": 60, "frames_per_cpu_second": 100_000, "peak_mib": 90.0}
+    runs = [{**run, "contender": "bare"}, {**run, "contender": "headroom", "rate": 45}]
+    told = {
+        "at": "2026-01-01 00:00 UTC",
+        "machine": {"cpu": "a", "cores": 2, "memory_gib": 4},
+        "versions": {},
+        "command": ["producer"],
+        "runs": runs * 2,
+    }
+    page = document({"producer": told}, before)
+    heading = "## A producer, from a venue's socket into Kafka\n"
+    kept, _, after = page.partition(heading)
+    assert before.startswith(kept.rstrip())
+    assert "0.75 | 0.75 to 0.75 | >= 0.7" in " ".join(after.split())
+    assert document({"producer": told}, page) == page

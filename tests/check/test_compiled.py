@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
-ROOM = Path(__file__).parents[2] / "processors" / "compiled"
+ROOT = Path(__file__).parents[2]
+ROOMS = [ROOT / "processors" / "compiled", ROOT / "producers" / "compiled"]
+SOURCES = {".pyx", ".pxd"}
 IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\b|c?import\s+([\w.]+))", re.MULTILINE)
-ALLOWED = re.compile(r"(cpython|libc|processors\.compiled|schemas)(\.|$)|cython$")
+ALLOWED = re.compile(r"(cpython|libc|(?:processors|producers)\.compiled|schemas)(\.|$)|cython$")
 
 
 def imported(text: str) -> list[str]:
@@ -13,8 +15,8 @@ def imported(text: str) -> list[str]:
 
 
 def test_compiled_sources_know_c_their_own_room_and_the_documents_alone() -> None:
-    sources = [*ROOM.glob("*.pyx"), *ROOM.glob("*.pxd")]
-    assert sources
+    sources = [path for room in ROOMS for path in room.glob("*.p*") if path.suffix in SOURCES]
+    assert {path.parent for path in sources} == set(ROOMS)
     found = {
         source.name: strangers
         for source in sources

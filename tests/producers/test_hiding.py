@@ -5,12 +5,15 @@ import logging
 
 import pytest
 from aiohttp import web
+from hypothesis import given as given_
+from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection
+from websockets.frames import Frame, Opcode
 
-from producers.hiding import hidden
+from producers.hiding import hidden, holds_no_secret
 from producers.logs import quiet_libraries
 from producers.outcomes import Publish, ReconnectReason, excerpt
-from schemas.secrets import Secret
+from schemas.secrets import Secret, redacted_frame
 from tests.producers import frames
 from tests.producers.test_negotiate import ANSWER, hub, line
 from tests.producers.worlds import CANARY, Given, let_in, running, sfox, until
@@ -62,6 +65,39 @@ async def test_what_sfox_says_of_our_key_is_published_without_it(
     assert told == [f"{line} (2)", f"{line} (all)"]
     assert CANARY not in caplog.text
     assert CANARY not in repr([record.args for record in caplog.records])
+
+
+async def test_of_frames_that_come_together_the_one_with_our_key_is_published_without_it() -> None:
+    users = ["a", "b", f"c{CANARY}", "d", "e"]
+    said = [frames.sfox(user=user, sequence=22 + at) for at, user in enumerate(users)]
+
+    async def talk(socket: ServerConnection) -> None:
+        await let_in(socket)
+        whole = [Frame(Opcode.TEXT, text).serialize(mask=False, extensions=[]) for text in said]
+        socket.transport.write(b"".join(whole))
+        await socket.wait_closed()
+
+    async with sfox(talk) as given:
+        await given.published.until(len(said))
+    hidden_one = frames.sfox(user="cSecret(hidden)", sequence=24)
+    assert given.published.frames == [*said[:2], hidden_one, *said[3:]]
+    assert [headers.redacted for _, _, headers in given.published.records] == ["", "", "1", "", ""]
+    assert given.published.order == [(5_001, number) for number in range(1, 6)]
+    assert given.metric("frames_received_total", venue="sfox") == len(said)
+
+
+_PARTS = [CANARY.encode(), CANARY[:9].encode(), CANARY[9:].encode(), escaped(CANARY).encode()]
+_PARTS += [b"\\u00", b"\\", b"\\\\u0063", b'{"a":"b"}', b"\xff", b"\n", b""]
+
+
+@given_(st.lists(st.lists(st.sampled_from(_PARTS), max_size=4).map(b"".join), max_size=5))
+def test_frames_are_searched_together_for_all_that_is_found_in_each(found: list[bytes]) -> None:
+    known = Secret(CANARY)
+    if any(redacted_frame(frame) is not None for frame in found):
+        assert not holds_no_secret(found)
+    if not any(CANARY[:4].encode() in frame or b"\\" in frame for frame in found):
+        assert holds_no_secret(found)
+    assert known
 
 
 @pytest.mark.parametrize("code", [1008, 1000, 4001])

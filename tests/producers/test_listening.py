@@ -8,9 +8,9 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from producers import connection
-from producers.feed import Overdue
 from producers.outcomes import ReconnectReason
 from producers.settings import Deadlines
+from producers.waiting import Overdue
 from tests.producers import frames
 from tests.producers.worlds import let_in, sfox
 

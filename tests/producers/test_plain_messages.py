@@ -1,17 +1,26 @@
 """The short way for whole messages finds what the library finds, wherever the chunks end."""
 
+from typing import Any
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
-from producers.connection import plain_messages
+from producers import chunks, compiled
 
+# The same function twice where there was no C compiler.
+EITHER = pytest.mark.parametrize(
+    "plain_messages", [chunks.plain_messages, compiled.plain_messages], ids=["python", "compiled"]
+)
 sizes = st.sampled_from([0, 1, 5, 125, 126, 127, 300, 65_535, 65_536, 70_000])
 whole = st.tuples(st.sampled_from([Opcode.TEXT, Opcode.BINARY]), sizes).map(
     lambda one: Frame(one[0], b"m" * one[1])
 )
-control = st.sampled_from([Opcode.PING, Opcode.PONG]).map(lambda kind: Frame(kind, b"hello"))
+control = st.sampled_from(
+    [Frame(Opcode.PING, b"hello"), Frame(Opcode.PONG, b""), Frame(Opcode.CLOSE, b"\x03\xe8bye")]
+)
 cut = st.just([Frame(Opcode.TEXT, b"a", fin=False), Frame(Opcode.CONT, b"b")])
 streams = st.lists(st.one_of(whole.map(lambda f: [f]), control.map(lambda f: [f]), cut), max_size=8)
 
@@ -19,7 +28,8 @@ streams = st.lists(st.one_of(whole.map(lambda f: [f]), control.map(lambda f: [f]
 class Ours:
     """What `Socket` does with chunks, without a socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, plain_messages: Any) -> None:
+        self._plain_messages = plain_messages
         self.library = Protocol(Side.CLIENT, state=State.OPEN)
         self.found: list[bytes] = []
         self._is_plain = True
@@ -30,7 +40,7 @@ class Ours:
             self._pass_on(data)
             return
         data = self._rest + data
-        at = plain_messages(data, self.found, self._pass_on)
+        at = self._plain_messages(data, self.found, self._pass_on)
         if at < 0:
             self._is_plain = False
             self._pass_on(data[-at - 1 :])
@@ -47,15 +57,16 @@ def frames_of(protocol: Protocol) -> list[bytes]:
     return [bytes(event.data) for event in events if event.opcode in DATA_OPCODES]
 
 
+@EITHER
 @settings(deadline=None)
 @given(frames=streams, sizes=st.lists(st.integers(1, 70_000), min_size=1, max_size=20))
 def test_whatever_comes_in_whatever_chunks_it_is_what_the_library_finds(
-    frames: list[list[Frame]], sizes: list[int]
+    plain_messages: Any, frames: list[list[Frame]], sizes: list[int]
 ) -> None:
     bytes_sent = b"".join(
         frame.serialize(mask=False, extensions=[]) for some in frames for frame in some
     )
-    library, ours = Protocol(Side.CLIENT, state=State.OPEN), Ours()
+    library, ours = Protocol(Side.CLIENT, state=State.OPEN), Ours(plain_messages)
     at = 0
     for size in [*sizes, len(bytes_sent)]:
         chunk = bytes_sent[at : at + size]
@@ -70,9 +81,12 @@ def test_whatever_comes_in_whatever_chunks_it_is_what_the_library_finds(
     assert ours.library.state == library.state
 
 
-@given(st.binary(max_size=300), st.integers(1, 300))
-def test_what_is_no_websocket_ends_as_with_the_library(data: bytes, size: int) -> None:
-    library, ours = Protocol(Side.CLIENT, state=State.OPEN), Ours()
+@EITHER
+@given(data=st.binary(max_size=300), size=st.integers(1, 300))
+def test_what_is_no_websocket_ends_as_with_the_library(
+    plain_messages: Any, data: bytes, size: int
+) -> None:
+    library, ours = Protocol(Side.CLIENT, state=State.OPEN), Ours(plain_messages)
     for at in range(0, len(data), size):
         library.receive_data(data[at : at + size])
         ours.receive(data[at : at + size])

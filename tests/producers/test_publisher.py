@@ -9,6 +9,9 @@ import pytest
 
 from producers import publisher as module
 from producers.errors import KafkaRefuses, SendFailed
+from producers.spool import courier
+from producers.spool.disk import Disk
+from producers.spool.records import Group
 from producers.spool.spool import Spool
 from schemas.topics import FRAME_BYTES_MAX
 from tests.producers import topics
@@ -173,6 +176,36 @@ async def test_a_client_without_room_is_asked_again_for_the_same_record(monkeypa
         await until(lambda: len(clients.values) == 7)
         clients.takes = float("inf")
     assert clients.values == [b"%d" % number for number in range(100)]
+
+
+@pytest.mark.parametrize(("kept_bytes", "is_read"), [(1_000_000, False), (1_000, True), (0, True)])
+async def test_what_has_to_wait_is_read_back_where_memory_is_too_small_and_keeps_its_order(
+    monkeypatch: Any, tmp_path: Path, *, kept_bytes: int, is_read: bool
+) -> None:
+    clients = Clients(monkeypatch)
+    clients.room = 5
+    read: list[int] = []
+    after = Disk.after
+
+    def noted(self: Disk, number: int, *, bytes_max: int) -> list[Group]:
+        read.append(number)
+        return after(self, number, bytes_max=bytes_max)
+
+    monkeypatch.setattr(Disk, "after", noted)
+    monkeypatch.setattr(courier, "AHEAD_BYTES_MAX", kept_bytes)
+    frames = [b"%03d" % number + b"x" * 300 for number in range(60)]
+    async with publisher("", "t", tmp_path) as one:
+        for number in range(0, 60, 3):
+            keys = [b"u"] * 3
+            one.publish_all(frames[number : number + 3], keys, topics.headers(1, number + 3))
+            await until(lambda: one._courier._written == one.received)
+        clients.takes = float("inf")
+        clients.room = 1_000
+        await one.flush()
+    assert clients.values == frames
+    sent = [dict(headers)["receipt"] for made in clients.made for _, _, headers in made.sent]
+    assert sent == [b"%d" % number for number in range(1, 61)]
+    assert bool(read) == is_read
 
 
 async def test_in_memory_what_kafka_does_not_take_at_the_end_is_an_error(

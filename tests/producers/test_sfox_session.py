@@ -1,22 +1,25 @@
 """sFOX's protocol, message by message, without a socket."""
 
 import json
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producers.compiled import nothing
 from producers.outcomes import (
     Count,
     Established,
     InDoubt,
     Kind,
+    Outcome,
     Publish,
     Reconnect,
     ReconnectReason,
     Send,
 )
-from producers.sfox import SfoxSession
+from producers.sfox import SfoxSession, plain
 from schemas.secrets import Secret
 from tests.producers import frames
 
@@ -374,14 +377,32 @@ odd_frames = st.sampled_from(
 )
 
 
+def outcomes(session: SfoxSession, messages: list[bytes]) -> list[Outcome]:
+    """What a feed hears of messages that came together."""
+    found: list[Outcome] = []
+    at = 0
+    while at < len(messages):
+        run = session.run(messages, at)
+        if run is None:
+            found += session.receive(messages[at], 0.0)
+            at += 1
+        else:
+            found += map(Publish, run.frames, run.keys)
+            at += len(run.frames)
+    return found
+
+
 @given(st.lists(st.tuples(odd_frames, st.integers(-2, 2)), max_size=30))
 def test_the_short_way_of_plain_frames_finds_what_the_long_one_finds(
     told: list[tuple[bytes, int]],
 ) -> None:
-    short, long = live(), live()
-    long._next_frame = lambda _: None  # type: ignore[method-assign]
-    number = 3
+    short, python, long = live(), live(), live()
+    number, messages = 3, list[bytes]()
     for form, step in told:
         number = max(0, number + step)
-        message = form % number
-        assert list(short.receive(message, 0.0)) == list(long.receive(message, 0.0))
+        messages.append(form % number)
+    found = [one for message in messages for one in long.receive(message, 0.0)]
+    assert outcomes(short, messages) == found
+    with patch.object(plain, "compiled", nothing):
+        assert outcomes(python, messages) == found
+    assert vars(short._memory) == vars(python._memory) == vars(long._memory)

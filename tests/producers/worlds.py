@@ -6,9 +6,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from random import Random
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -52,6 +54,11 @@ class Published:
     ) -> None:
         self.records.append((frame, key, headers))
         self._more.set()
+
+    def publish_all(self, frames: list[bytes], keys: list[bytes], headers: RawHeaders) -> None:
+        first = headers.receipt - len(frames) + 1
+        for receipt, frame, key in zip(count(first), frames, keys, strict=False):
+            self.publish(frame, key, replace(headers, receipt=receipt))
 
     async def written(self) -> None:
         pass

@@ -1,0 +1,3 @@
+from collections.abc import Callable
+
+def plain_messages(data: bytes, found: list[bytes], pass_on: Callable[[bytes], object]) -> int: ...

@@ -1,0 +1,3 @@
+def plain_frames(
+    messages: list[bytes], first: int, number: int
+) -> tuple[list[bytes], list[int], str | None] | None: ...
