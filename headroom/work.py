@@ -22,6 +22,7 @@ from headroom.known_topics import KnownTopic
 from headroom.listening import listening, url_of
 from headroom.reaching import check_credentials, keep_reaching
 from headroom.registry import registered
+from headroom.resume.moved import vouching
 from headroom.settings import Settings
 from headroom.strangers import Strangers
 from headroom.tokens import access_of
@@ -209,4 +210,5 @@ def _engine(
         read_before=read_before,
         unbroken=frozenset(venue.raw_topic for venue in VENUES.values()),
         reaching=keep_reaching,
+        vouch=vouching(settings),
     )

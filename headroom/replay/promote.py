@@ -216,7 +216,7 @@ class _Promotion:
         known = self._clients.committed(group, RAW_TOPICS, self._partitions)
         lost = {place: offset for place, offset in starts.items() if place not in known}
         if lost:
-            self._clients.move(group, lost)
+            self._clients.move(group, lost, ours=True)
 
     async def _work(self, job: Job, title: str, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path
         with show.bar(title) as shown:

@@ -15,6 +15,7 @@ from headroom.generations.kind import changelog
 from headroom.known_topics import KnownTopic
 from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.engine.client import patiently
+from processors.engine.marks import Commit
 from schemas.incarnations import named_at
 from schemas.topics import BALANCES, MOVES
 from schemas.venues import VENUES
@@ -44,7 +45,8 @@ class Span(msgspec.Struct, frozen=True):
 class Picture(msgspec.Struct, frozen=True):
     """The topics of a live generation by their names; `found` has None for what is not there.
 
-    `known` are those of them that the book knows.
+    `known` are those of them that the book knows. `strange` are commits without a mark of ours,
+    `moved` those that are not where the group stood, and why.
     """
 
     live: str
@@ -53,6 +55,8 @@ class Picture(msgspec.Struct, frozen=True):
     found: dict[str, str | None]
     known: dict[str, KnownTopic]
     spans: dict[Place, Span]
+    strange: dict[Place, Commit] = {}
+    moved: dict[Place, str] = {}
 
     @property
     def read_anything(self) -> bool:
@@ -118,7 +122,8 @@ def look(clients: Clients, book: Book, *, partitions: int, stable: bool = True) 
     begins = clients.begins(there, partitions)
     # All that was written: what is read ends there, whatever becomes of it.
     ends = clients.ends(there, partitions, committed=False)
-    commits = clients.committed(app_name(live), sources, partitions, stable=stable)
+    commits = clients.commits(app_name(live), sources, partitions, stable=stable)
+    stands = {place: commit.offset for place, commit in commits.items()}
     return Picture(
         live=live,
         partitions=partitions,
@@ -126,8 +131,9 @@ def look(clients: Clients, book: Book, *, partitions: int, stable: bool = True) 
         found=found,
         known={name: book.topics[name] for name in kinds if name in book.topics},
         spans={
-            place: Span(begin, ends[place], commits.get(place)) for place, begin in begins.items()
+            place: Span(begin, ends[place], stands.get(place)) for place, begin in begins.items()
         },
+        strange={place: commit for place, commit in commits.items() if not commit.ours},
     )
 
 
