@@ -22,7 +22,6 @@ from headroom.generations import (
     app_name,
     check_name,
     names_of,
-    read_book,
     read_by,
     topics_of,
     write,
@@ -42,7 +41,7 @@ from headroom.replay.rows import Pair, Tables, User, has_foreign
 from headroom.replay.told import has_lost
 from headroom.settings import Settings
 from headroom.topics import create, require
-from headroom.topics.known import unchanged
+from headroom.topics.known import known_book, relied_on, unchanged
 from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.engine.errors import EngineError
 from processors.ledger.assets import check_row as check_sum
@@ -68,7 +67,7 @@ async def run_promote(
     check_name(name)
     kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
     await require(settings.kafka, partitions=settings.partitions)
-    book = await read_book(kafka, partitions=settings.partitions)
+    book = await known_book(settings.kafka, partitions=settings.partitions)
     if name == book.live.name:
         await _stay(settings, book)
         return
@@ -231,7 +230,8 @@ class _Promotion:
         kafka = self._settings.kafka.arguments()
         bindings = await read_bindings(kafka, partitions=self._partitions)
         # The first worker of the generation must find the topics that were compared here.
-        new = await unchanged(self._settings.kafka, self._book, read_by(self._generation.name))
+        read = relied_on(self._generation.name)
+        new = await unchanged(self._settings.kafka, self._book, read)
         return await asyncio.to_thread(
             lambda: publish(
                 self._clients,

@@ -13,6 +13,7 @@ orders         no commit         from the first that the rows do not know; so, t
                lost its end      from its end on: what is missing was followed
                the rest          refused: the replay
 tables         whatever it is    refused: the replay
+small          see `small`
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -123,7 +124,7 @@ def _of_table(picture: Picture, topic: str, kind: Kind) -> Iterator[Wrong]:
         words = f"{topic} is not there: it held a table"
         yield Wrong(topic, 0, kind, What.CUT, Span(0, 0), words, {})
     elif found is not None and known is not None and known.id != found:
-        words = _words(TopicReplaced(topic=topic, known=known.id, found=found))
+        words = words_of(TopicReplaced(topic=topic, known=known.id, found=found))
         yield Wrong(topic, 0, kind, What.REPLACED, picture.spans[topic, 0], words, {})
     elif found is not None:
         for partition in range(picture.partitions):
@@ -170,21 +171,21 @@ def _said(picture: Picture, what: What, place: Place) -> str:
     (topic, partition), span = place, picture.spans[place]
     known, found = picture.known.get(topic), picture.found[topic]
     if what is What.REPLACED and known is not None:
-        return _words(TopicReplaced(topic=topic, known=known.id, found=found))
+        return words_of(TopicReplaced(topic=topic, known=known.id, found=found))
     commit = span.commit or 0
     if what is What.GONE:
         gone = RecordsGone(topic=topic, partition=partition, position=commit, begin=span.begin)
-        return _words(gone)
+        return words_of(gone)
     if what is What.SHORTENED:
         short = LogShortened(topic=topic, partition=partition, position=commit, end=span.end)
-        return _words(short)
+        return words_of(short)
     if what is What.MOVED:
         why = picture.moved[place]
-        return _words(PositionsMoved(topic=topic, partition=partition, found=commit, why=why))
-    return _words(CommitsMissing(topic=topic, partition=partition))
+        return words_of(PositionsMoved(topic=topic, partition=partition, found=commit, why=why))
+    return words_of(CommitsMissing(topic=topic, partition=partition))
 
 
-def _words(error: Exception) -> str:
+def words_of(error: Exception) -> str:
     """What the worker says, without the way to here."""
     return str(error).partition(": see `")[0]
 
@@ -259,7 +260,7 @@ def plan(
 
     Raises `NoWay` where something has no such way: then nothing is to be done.
     """
-    unknown = sorted(set(topics).difference(picture.kinds))
+    unknown = sorted(set(topics).difference(picture.kinds, picture.small))
     if unknown:
         raise NoWay(f"{', '.join(unknown)}: no topic that the workers read")
     for wrong in found:
@@ -270,7 +271,8 @@ def plan(
         if choice not in wrong.ways:
             ways = " or ".join(f"--from {way}" for way in wrong.ways)
             raise NoWay(f"{wrong.words}: {ways} goes on (and --topic, if others go on otherwise)")
-    return [*_of_places(picture, meant), *_of_topics(picture, meant)]
+    worked = [wrong for wrong in meant if wrong.kind is not Kind.SMALL]
+    return [*_of_places(picture, worked), *_of_topics(picture, worked)]
 
 
 def untouched(picture: Picture) -> list[Go]:

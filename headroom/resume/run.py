@@ -15,14 +15,14 @@ import msgspec
 from confluent_kafka import KafkaException, TopicPartition
 
 from headroom import known_topics
-from headroom.accounts.bindings import Bindings, read_bindings
+from headroom.accounts.bindings import Bindings, read_what_is_left
 from headroom.clients import Clients, InUse, Place
 from headroom.errors import KafkaUnreachable, TopicsDiffer
 from headroom.generations import Book, app_name, names_of, read_book
 from headroom.generations.kind import changelog
 from headroom.replay.alone import NotAlone, alone
 from headroom.replay.carry import Out, put
-from headroom.resume import show
+from headroom.resume import show, small
 from headroom.resume.doubts import accounts
 from headroom.resume.moved import judged
 from headroom.resume.orders import first_unfollowed
@@ -44,6 +44,7 @@ from headroom.resume.rows import UserRows
 from headroom.resume.shares import shares
 from headroom.resume.told import first_new, first_unknown, raw_places
 from headroom.settings import Settings
+from headroom.topics.known import know_itself
 from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.engine.marks import mark
 from processors.ledger.users import UserState
@@ -56,12 +57,16 @@ _ANSWER_SECONDS: Final = 10.0
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What was done: where the group stands, accounts in doubt, shares told again, topics known."""
+    """What was done: where the group stands, accounts in doubt, shares told again, topics known.
+
+    `again` are records that were lost and are written again.
+    """
 
     stands: dict[Place, int]
     doubtful: int
     retold: int
     topics: list[known_topics.KnownTopic]
+    again: int = 0
 
 
 async def run_report(settings: Settings, *, as_json: bool) -> None:
@@ -70,7 +75,7 @@ async def run_report(settings: Settings, *, as_json: bool) -> None:
     book = await _book(settings, clients)
     picture = await _looked(settings, clients, book, stable=False)
     members = (await asyncio.to_thread(clients.group, app_name(picture.live))).members
-    found = wrongs(picture)
+    found = [*wrongs(picture), *small.wrongs(picture)]
     told = (
         show.as_json(picture, found, members) if as_json else show.report(picture, found, members)
     )
@@ -89,7 +94,7 @@ async def run_resume(
         raise NoWay(f"{problem} (`headroom replay promote {live}`)")
     # What cannot be is said before anything is waited for.
     picture = await _looked(settings, clients, book, stable=False)
-    plan(picture, wrongs(picture), choice, topics)
+    plan(picture, [*wrongs(picture), *small.wrongs(picture)], choice, topics)
     # From here on nobody else's transaction under this name can be committed; what was is seen, and
     # what was left open by who was killed is void.
     producer = await asyncio.to_thread(
@@ -98,19 +103,29 @@ async def run_resume(
     await _nobody(clients, live, stop, partitions=settings.partitions)
     book = await _book(settings, clients)
     picture = await _looked(settings, clients, book)
-    acts = plan(picture, wrongs(picture), choice, topics)
+    found = small.wrongs(picture)
+    acts = plan(picture, [*wrongs(picture), *found], choice, topics)
+    acts += small.acts(picture, [one for one in found if not topics or one.topic in topics])
     quiet = untouched(picture)
     if not acts and not quiet:
         sys.stdout.write(show.nothing(as_json=as_json))
         return
-    bindings = await read_bindings(settings.kafka.arguments(), partitions=settings.partitions)
+    await know_itself(settings.kafka, book)
+    bindings = await read_what_is_left(settings.kafka.arguments(), partitions=settings.partitions)
     going = _Going(settings, clients, picture, [*acts, *quiet], bindings)
     done = await asyncio.to_thread(going.publish, producer)
     if not acts:
         sys.stdout.write(show.nothing(as_json=as_json))
         return
     sys.stdout.write(
-        show.done(done.stands, done.doubtful, done.retold, done.topics, as_json=as_json)
+        show.done(
+            done.stands,
+            done.doubtful,
+            done.retold,
+            done.topics,
+            written_again=done.again,
+            as_json=as_json,
+        )
     )
 
 
@@ -134,7 +149,7 @@ async def _looked(
     )
     if not found.strange:
         return found
-    bindings = await read_bindings(settings.kafka.arguments(), partitions=settings.partitions)
+    bindings = await read_what_is_left(settings.kafka.arguments(), partitions=settings.partitions)
     exact = settings.guarantee != "at_least_once"
     return await asyncio.to_thread(lambda: judged(clients, found, bindings.all, exact=exact))
 
@@ -187,7 +202,7 @@ class _Going:
         stands, found = self._stands()
         doubts = [*found, *(act for act in self._acts if isinstance(act, Doubt))]
         topics = [_begun(act.topic, stands) for act in self._acts if isinstance(act, Know)]
-        counts = {"doubtful": 0, "retold": 0}
+        counts = {"doubtful": 0, "retold": 0, "again": 0}
         producer.begin_transaction()
         for kind, out in self._records(doubts, stands):
             put(producer, out)
@@ -210,7 +225,7 @@ class _Going:
             raise InUse("a worker was started meanwhile: stop it first; nothing was changed")
         producer.commit_transaction()
         stands = {place: at for place, at in stands.items() if self._picture.spans[place].end > 0}
-        return Done(stands, counts["doubtful"], counts["retold"], topics)
+        return Done(stands, counts["doubtful"], counts["retold"], topics, counts["again"])
 
     # -- where the group is to stand
 
@@ -272,6 +287,11 @@ class _Going:
             )
             for order in known.orders(doubts, time=self._now):
                 yield "doubtful", (names.adoptions, None, order.user.encode(), encode(order), [])
+        again = [act.topic.name for act in self._acts if isinstance(act, Know)]
+        for out in small.written_again(
+            self._clients, self._picture, again, self._states(), self._bindings.all
+        ):
+            yield "again", out
         wanted = frozenset(act.partition for act in self._acts if isinstance(act, Retell))
         if wanted:
             for out in shares(

@@ -103,14 +103,26 @@ def outcomes(
     """
     raw = {topic for topic, kind in picture.kinds.items() if kind is Kind.RAW}
     for message in _all(clients, (BALANCES, DEAD_LETTERS), picture.partitions, since_ms):
-        is_letter = message.topic() == DEAD_LETTERS
-        origin = read_origin(headers_of(message)) if is_letter else _event_origin(message)
+        origin = _origin(message)
         if origin is None or origin.topic not in raw:
             continue
         known = picture.known.get(origin.topic)
         history = () if known is None else known.history
         if origin.incarnation == number_at(history, origin.partition, origin.offset):
             yield origin, message
+
+
+def all_origins(clients: Clients, partitions: int) -> Iterator[RawPlace]:
+    """The places in raw, of whichever incarnation, that have an outcome."""
+    for message in _all(clients, (BALANCES, DEAD_LETTERS), partitions, 0):
+        origin = _origin(message)
+        if origin is not None:
+            yield origin
+
+
+def _origin(message: Any) -> RawPlace | None:  # noqa: ANN401 - librdkafka has no types
+    is_letter = message.topic() == DEAD_LETTERS
+    return read_origin(headers_of(message)) if is_letter else _event_origin(message)
 
 
 def _event_origin(message: Any) -> RawPlace | None:  # noqa: ANN401 - librdkafka has no types
