@@ -289,7 +289,13 @@ class _Going:
                 yield "doubtful", (names.adoptions, None, order.user.encode(), encode(order), [])
         again = [act.topic.name for act in self._acts if isinstance(act, Know)]
         for out in small.written_again(
-            self._clients, self._picture, again, self._states(), self._bindings.all
+            self._clients,
+            self._picture,
+            again,
+            self._states,
+            self._bindings.all,
+            in_assets=self._settings.in_assets,
+            time=self._now,
         ):
             yield "again", out
         wanted = frozenset(act.partition for act in self._acts if isinstance(act, Retell))

@@ -2,10 +2,10 @@
 
 Nobody stands anywhere in them. What is lost with the accounts' bindings, or with the notes on dead
 letters that were sent again, lies elsewhere too, and is written again; what the producers say of
-their connections comes again by itself; what others read is told again by a replay.
+their connections comes again by itself; documents that others read are made of the tables.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,12 +16,14 @@ from headroom.clients import Clients
 from headroom.deadletters.letter import NoPlace, Place, place_of
 from headroom.known_topics import RESUME, KnownTopic
 from headroom.replay.carry import Out
+from headroom.resume.documents import DOCUMENTS, documents
 from headroom.resume.picture import Kind, Picture, Span
 from headroom.resume.plan import CHOICES, Know, NoWay, What, Wrong, words_of
 from processors.engine.errors import TopicReplaced
 from processors.engine.headers import headers_of
 from processors.ledger.moves import Withdrawal, read_order
 from processors.ledger.users import UserState
+from processors.ledger.views import Venues
 from schemas.codec import NotADocument, encode
 from schemas.headers import RETRY_OF
 from schemas.incarnations import number_at
@@ -35,7 +37,8 @@ _DOES: Final = {
     FEEDS: f"the producers tell all of it again by themselves, {_KNOWN}",
     LEASES: f"nothing lies in it, {_KNOWN}",
 }
-_OTHERS: Final = f"what it held comes again with a replay alone, {_KNOWN}"
+_DOCUMENTS: Final = "what the tables tell is written there again"
+_OTHERS: Final = f"what it held is lost to whoever had not read it, {_KNOWN}"
 
 
 def wrongs(picture: Picture) -> list[Wrong]:
@@ -61,9 +64,13 @@ def _wrongs(picture: Picture) -> Iterator[Wrong]:
         else:
             continue
         begin = one.begins[partition] if one.begins else 0
-        ways = dict.fromkeys(CHOICES, _DOES.get(topic, _OTHERS))
+        ways = dict.fromkeys(CHOICES, _does(topic))
         span = Span(begin, begin)
         yield Wrong(topic, partition, Kind.SMALL, what, span, words_of(error), ways)
+
+
+def _does(topic: str) -> str:
+    return _DOES.get(topic, _DOCUMENTS if topic in DOCUMENTS else _OTHERS)
 
 
 def acts(picture: Picture, meant: Sequence[Wrong]) -> list[Know]:
@@ -81,13 +88,21 @@ def written_again(
     clients: Clients,
     picture: Picture,
     topics: Iterable[str],
-    states: Iterable[UserState],
+    states: Callable[[], Iterable[UserState]],
     left: Mapping[str, Binding],
+    *,
+    in_assets: Venues,
+    time: str,
 ) -> Iterator[Out]:
-    """The records that say again what these topics held; `left` is what bindings there are."""
+    """The records that say again what these topics held; `left` is what bindings there are.
+
+    `time` is that of documents which no frame led to.
+    """
     for topic in topics:
-        if topic == ACCOUNTS:
-            for binding in bindings_told(clients, picture, states, left):
+        if topic in DOCUMENTS:
+            yield from documents(clients, picture, topic, states(), in_assets=in_assets, time=time)
+        elif topic == ACCOUNTS:
+            for binding in bindings_told(clients, picture, states(), left):
                 yield ACCOUNTS, None, binding.own.encode(), encode(binding), []
         elif topic == RETRIES:
             yield from _notes(clients, picture)

@@ -4,19 +4,23 @@ from tests.operators.process import until
 from tests.operators.scene import GROUP, Scene
 
 _LATEST = "balances.latest.v1"
+_OTHER_STATUSES = "headroom-feeds.v1 is (another topic|missing)"
 
 
 def public_deleted(scene: Scene) -> None:
     """balances.latest.v1, which only others read, is deleted under a running worker."""
     scene.begin()
     scene.hands.delete_topic(_LATEST)
-    scene.venue.tell()
+    # Of all others nothing comes that would be told anew.
+    scene.venue.tell(["sfox:user-00"])
     # Kafka refuses the transaction first, and names no topic; the next start does.
     scene.hears(f"{_LATEST}|UNKNOWN_TOPIC")
     scene.sees(f"{_LATEST} is missing")
     scene.command("topics", "apply")
+    if scene.place.run("topics", "check").status == 0:
+        scene.row.failed.append("`headroom topics check` finds nothing")
     # Nobody reads it of us; but what it has to hold, of users who say nothing more, too.
-    scene.replay()
+    scene.resume("told")
     scene.ends_well(tell=False)
 
 
@@ -62,6 +66,46 @@ def bindings_emptied(scene: Scene) -> None:
     scene.ends_well()
 
 
+def book_replaced(scene: Scene) -> None:
+    """The book of generations is deleted and made again after a promotion."""
+    scene.begin()
+    scene.replay()
+    scene.venue.tell()
+    until(lambda: scene.url and scene.comes_right(1), 40)
+    scene.memory.look()
+    scene.hands.delete_topic("headroom-generations.v1")
+    scene.hears("headroom-generations.v1")
+    applied = scene.place.run("topics", "apply")
+    if applied.status == 0 or "headroom-generations.v1" not in applied.output:
+        scene.row.failed.append("`headroom topics apply` is content")
+    scene.lose_folder()
+    scene.sees("headroom-generations.v1 was deleted and made again")
+    scene.hands.empty(f"{GROUP}-generation.anew")
+    scene.command("resume", "--generation", "anew")
+    scene.ends_well()
+
+
+def bindings_replaced(scene: Scene) -> None:
+    """The accounts' bindings are deleted and made again under a running worker."""
+    scene.begin()
+    scene.command("accounts", "move", "sfox:user-03", "ann")
+    scene.venue.owners["sfox:user-03"] = "ann"
+    scene.hands.delete_topic("headroom-accounts.v1")
+    scene.command("topics", "apply")
+    scene.hears("headroom-accounts.v1 (is another topic|is gone)|headroom-accounts.v1 is missing")
+    checked = scene.place.run("topics", "check")
+    if checked.status == 0 or "headroom-accounts.v1" not in checked.output:
+        scene.row.failed.append("`headroom topics check` finds nothing")
+    if scene.place.run("accounts", "move", "sfox:user-03", "bob").status == 0:
+        scene.row.failed.append("`headroom accounts move` goes by bindings that were lost")
+    scene.sees("headroom-accounts.v1 is another topic")
+    scene.resume("told")
+    assert scene.start(), scene.output
+    scene.command("accounts", "move", "sfox:user-03", "sfox:user-03")
+    scene.venue.owners.clear()
+    scene.ends_well()
+
+
 def statuses_replaced(scene: Scene) -> None:
     """The statuses' topic is deleted and made again under a running worker: it reads on."""
     scene.begin()
@@ -70,9 +114,7 @@ def statuses_replaced(scene: Scene) -> None:
     scene.venue.reach(scene.bootstrap)
     scene.venue.anew()
     scene.venue.tell()
-    scene.row.said = "it goes on"
     if not scene.comes_right(60):
-        scene.row.said = "nothing"
         assert scene.worker is not None
         if scene.worker.status is None:
             scene.row.failed.append(f"stale: {scene._probes()}")
@@ -80,7 +122,14 @@ def statuses_replaced(scene: Scene) -> None:
         else:
             # One that looked while the topic was away, and says so.
             scene.listen("headroom: .*headroom-feeds.v1")
+    # A worker that was started since says it of itself; one that ran on when it looked.
+    until(lambda: scene.listens(_OTHER_STATUSES), 15)
+    scene.listen(_OTHER_STATUSES)
     scene.ends_well()
+    scene.resume("told")
+    done = scene.place.run("topics", "check")
+    if done.status != 0:
+        scene.row.failed.append(f"`headroom topics check`: {done.line}")
 
 
 def _file(scene: Scene) -> object:
@@ -93,5 +142,7 @@ ACTS = {
     "public-deleted": public_deleted,
     "book-emptied": book_emptied,
     "bindings-emptied": bindings_emptied,
+    "book-replaced": book_replaced,
+    "bindings-replaced": bindings_replaced,
     "statuses-replaced": statuses_replaced,
 }
