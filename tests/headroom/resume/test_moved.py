@@ -1,0 +1,113 @@
+"""Somebody sets the group's offsets, or cuts the topics beside the work, under real workers."""
+
+from pathlib import Path
+
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+
+from schemas.topics import ACCOUNTS, BALANCES, CONTRIBUTIONS, MOVES
+from tests.headroom.commands import headroom, until
+from tests.headroom.resume.stopped import GROUP, SFOX, Place, Stopped, names_in, stopped
+
+# The machine that runs this may be busy.
+pytestmark = pytest.mark.timeout(300)
+
+
+def reset(its: Stopped, offsets: dict[Place, int], said: str = "") -> None:
+    """Set the group's offsets as Kafka's own tools do."""
+    until(lambda: not its.clients.group(GROUP).members)
+    places = [TopicPartition(*place, at, metadata=said) for place, at in offsets.items()]
+    asked = [ConsumerGroupTopicPartitions(GROUP, places)]
+    its.clients.admin.alter_consumer_group_offsets(asked)[GROUP].result(10)
+
+
+def moved(its: Stopped) -> set[tuple[str, int, str]]:
+    return {(wrong["topic"], wrong["partition"], wrong["what"]) for wrong in its.wrong()}
+
+
+def test_offsets_that_somebody_set_are_held_against_what_was_told(tmp_path: Path) -> None:
+    """A commit that is right is believed, whoever made it; each other one stops the workers."""
+    with stopped(tmp_path) as its:
+        names = names_in(3, 3)
+        with its.working():
+            its.sfox(names, sound=True)
+            its.send("sfox", [(names[0], b"{broken")])
+            its.wait()
+            assert (
+                headroom("accounts", "move", f"sfox:{names[2]}", "ann", **its.house.settings).status
+                == 0
+            )
+            its.wait()
+        topics = (SFOX, BALANCES, MOVES, CONTRIBUTIONS)
+        stood = its.committed(GROUP, topics)
+        before = its.identities()
+        # As versions did before marks were: nothing beside what left no rows.
+        unmarked = {place: at for place, at in stood.items() if place[0] == SFOX}
+        reset(its, unmarked)
+        reset(its, {p: at for p, at in stood.items() if p[0] in topics[1:] and at > 0}, "rows")
+        assert its.wrong() == []
+
+        raw, balances = (SFOX, 3), (BALANCES, 3)
+        its.sfox(names, sound=True)
+        for at in (0, stood[raw] + 3, stood[raw] + 1, stood[raw] - 1):
+            reset(its, {raw: at})
+            assert moved(its) == {(*raw, "positions_moved")}, at
+        its.resume("--from", "beginning").is_one_line(SFOX, "--from told")
+        refused = headroom("work", "--port", "0", DATA_DIR=tmp_path / "w", **its.house.settings)
+        assert refused.status == 1
+        assert "its offsets were reset: see `headroom resume`" in refused.err
+        shares = next(p for p, at in stood.items() if p[0] == CONTRIBUTIONS and at > 0)
+        orders = next(p for p, at in stood.items() if p[0] == MOVES and at > 0)
+        reset(its, {balances: 0, shares: 0, orders: 0})
+        assert moved(its) == {
+            (*place, "positions_moved") for place in (raw, balances, shares, orders)
+        }
+
+        done = its.resumed("told")
+        stands = {(one["topic"], one["partition"]): one["offset"] for one in done["stands"]}
+        assert stands[raw] == stood[raw]
+        assert done["doubtful"] == 0
+        assert its.wrong() == []
+        with its.working():
+            its.wait()
+            assert its.asked("ann")["version"] == 2
+            identities = its.identities()
+            assert len(set(identities)) == len(identities) == len(before) + 3
+            told, held = its.sums()
+            assert told == held
+            assert its.audit().findings == []
+
+
+def test_bindings_that_were_deleted_are_written_again_from_the_rows(tmp_path: Path) -> None:
+    """With the number of each account's last move, so that the next one counts."""
+    with stopped(tmp_path) as its:
+        names = names_in(3, 2)
+        account = f"sfox:{names[0]}"
+        with its.working():
+            its.sfox(names, sound=True)
+            its.wait()
+            for user in ("ann", "bob"):
+                moved_on = headroom("accounts", "move", account, user, **its.house.settings)
+                assert moved_on.status == 0
+        for place, end in its.ends((ACCOUNTS,)).items():
+            if end:
+                its.cut(place, end)
+        listed = headroom("accounts", "list", **its.house.settings)
+        listed.is_one_line(f"{ACCOUNTS}[", "begins at offset", "see `headroom resume`")
+        checked = headroom("topics", "check", **its.house.settings)
+        assert checked.status == 1
+        assert f"topic {ACCOUNTS}: the beginning of partition" in checked.out
+        (wrong,) = its.wrong()
+        assert (wrong["topic"], wrong["what"]) == (ACCOUNTS, "changelog_cut")
+        done = its.resumed("told", "--topic", ACCOUNTS)
+        assert done["written_again"] == 1
+        assert its.wrong() == []
+        listed = headroom("accounts", "list", **its.house.settings)
+        assert listed.out.split() == [account, "bob"]
+        checked = headroom("topics", "check", **its.house.settings)
+        assert (checked.status, checked.out) == (0, "")
+        with its.working():
+            back = headroom("accounts", "move", account, account, **its.house.settings)
+            assert back.status == 0
+            its.wait()
+            until(lambda: "BTC" in its.asked(account)["totals"], why=lambda: str(its.asked("bob")))
