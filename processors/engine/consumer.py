@@ -32,8 +32,8 @@ from processors.engine.exactly_once import ExactlyOnce
 from processors.engine.fetcher import Fetched, Fetcher
 from processors.engine.flight import Flight
 from processors.engine.holes import Offsets, hole_in
-from processors.engine.marks import mark, read_commit
-from processors.engine.member import Member, new_member
+from processors.engine.marks import mark
+from processors.engine.member import Member, commits_of, new_member
 from processors.engine.sender import group_metadata
 from processors.engine.stall import Stall
 from processors.engine.unused import MessageByMessage
@@ -195,10 +195,7 @@ class Consumer(MessageByMessage):
         The commits say so. An offset alone does not: it may lie behind nothing but control markers
         and what was aborted. Raises `PositionsMoved` where a commit that none of us made is wrong.
         """
-        stable = await self.fetcher.committed(sources)
-        coordinator = self._client._coordinator  # noqa: SLF001 - no public way
-        found = await coordinator.fetch_committed_offsets([TopicPartition(*tp) for tp in stable])
-        commits = {TP(*place): read_commit(*said) for place, said in found.items()}
+        commits = await commits_of(self._client, await self.fetcher.committed(sources))
         strange = {tp: one for tp, one in commits.items() if not one.ours}
         if strange and self.app.vouch is not None:
             await self.app.vouch(strange)
@@ -210,9 +207,9 @@ class Consumer(MessageByMessage):
     ) -> bool:
         """Read these partitions from the group's commits on, which never go back.
 
-        `tables_hold`: a changelog of the app has records. What is read from its beginning has that
-        committed before any agent works: a commit that is missing later is known to be lost; so
-        has what was vouched for. False where the group did not take that: it has to be asked again.
+        `tables_hold`: a changelog of the app has records. What is read from its beginning, or was
+        vouched for, is committed before any agent works: one that is missing later was lost.
+        False where the group did not take that: it has to be asked again.
         """
         begun = await self.fetcher.start(sources, tables_hold=tables_hold)
         self.flight.progress.check(begun.positions)
