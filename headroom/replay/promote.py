@@ -39,6 +39,7 @@ from headroom.replay.publish import publish
 from headroom.replay.rebuild import Job, rebuild
 from headroom.replay.rows import Pair, Tables, User, has_foreign
 from headroom.replay.told import has_lost
+from headroom.resume.moved import check_raw
 from headroom.settings import Settings
 from headroom.topics import create, require
 from headroom.topics.known import known_book, relied_on, unchanged
@@ -78,6 +79,8 @@ async def run_promote(
         workplace(settings.data_dir / "draining", old, clients, alone=False) as drain,
     ):
         await unchanged(settings.kafka, book, read_by(name))
+        # What was told of up to there is told by nobody else.
+        await check_raw(settings)
         await readable(settings, old)
         promotion = _Promotion(settings, clients, book, generation, stop)
         if not allow_missing:

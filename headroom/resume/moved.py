@@ -142,13 +142,33 @@ def _told(
     first = min(times_ms)
     # Times that cannot be right say nothing.
     sane = first > 0 and max(times_ms) <= time.time_ns() // 1_000_000
-    for origin, _ in outcomes(clients, picture, since_ms=first - _SLACK_MS if sane else 0):
+    for origin, _ in outcomes(clients, picture, since_ms=max(0, first - _SLACK_MS) if sane else 0):
         place = (origin.topic, origin.partition, origin.offset)
         if place in wanted:
             told.add(place)
             if len(told) == len(wanted):
                 break
     return told
+
+
+async def check_raw(settings: Settings) -> None:
+    """That the live group's raw offsets are none that somebody set; raises `PositionsMoved`."""
+    clients, partitions = Clients(settings.kafka), settings.partitions
+    try:
+        book = await read_book(settings.kafka.arguments(), partitions=partitions)
+        picture = await asyncio.to_thread(look, clients, book, partitions=partitions, stable=False)
+        raw = {p: one for p, one in picture.strange.items() if picture.kinds[p[0]] is Kind.RAW}
+        picture = msgspec.structs.replace(picture, strange=raw)
+        exact = settings.guarantee != "at_least_once"
+        _refuse(await asyncio.to_thread(lambda: judged(clients, picture, {}, exact=exact)))
+    finally:
+        clients.close()
+
+
+def _refuse(picture: Picture) -> None:
+    for place, why in sorted(picture.moved.items()):
+        at = picture.strange[place].offset
+        raise PositionsMoved(topic=place[0], partition=place[1], found=at, why=why)
 
 
 def vouching(settings: Settings) -> Vouch:
@@ -166,14 +186,10 @@ def vouching(settings: Settings) -> Vouch:
             asked = {(tp.topic, tp.partition): commit for tp, commit in strange.items()}
             picture = msgspec.structs.replace(picture, strange=asked)
             exact = settings.guarantee != "at_least_once"
-            picture = await asyncio.to_thread(
-                lambda: judged(clients, picture, bindings.all, exact=exact)
+            _refuse(
+                await asyncio.to_thread(lambda: judged(clients, picture, bindings.all, exact=exact))
             )
         finally:
             clients.close()
-        for place, why in sorted(picture.moved.items()):
-            raise PositionsMoved(
-                topic=place[0], partition=place[1], found=asked[place].offset, why=why
-            )
 
     return vouch

@@ -95,11 +95,12 @@ def _order_in(headers: Iterable[tuple[str, bytes]], offset: int) -> tuple[int, i
 
 
 def outcomes(
-    clients: Clients, picture: Picture, *, since_ms: int = 0
+    clients: Clients, picture: Picture, *, since_ms: int | None = None
 ) -> Iterator[tuple[RawPlace, Any]]:
     """The raw records that have an outcome, of the topics as they are now, and the outcomes.
 
-    With `since_ms` only those outcomes that were written then or later.
+    With `since_ms` only those outcomes that were written then or later; open transactions of
+    workers that run meanwhile are waited for.
     """
     raw = {topic for topic, kind in picture.kinds.items() if kind is Kind.RAW}
     for message in _all(clients, (BALANCES, DEAD_LETTERS), picture.partitions, since_ms):
@@ -114,7 +115,7 @@ def outcomes(
 
 def all_origins(clients: Clients, partitions: int) -> Iterator[RawPlace]:
     """The places in raw, of whichever incarnation, that have an outcome."""
-    for message in _all(clients, (BALANCES, DEAD_LETTERS), partitions, 0):
+    for message in _all(clients, (BALANCES, DEAD_LETTERS), partitions, None):
         origin = _origin(message)
         if origin is not None:
             yield origin
@@ -134,12 +135,13 @@ def _event_origin(message: Any) -> RawPlace | None:  # noqa: ANN401 - librdkafka
 
 
 def _all(
-    clients: Clients, topics: Collection[str], partitions: int, since_ms: int
+    clients: Clients, topics: Collection[str], partitions: int, since_ms: int | None
 ) -> Iterable[Any]:
     """All that is committed in some topics, from a time on."""
     begins = clients.begins(topics, partitions)
     ends = clients.ends(topics, partitions)
-    if since_ms > 0:
+    if since_ms is not None:
+        ends = clients.ends(topics, partitions, committed=False)
         at = clients.at(topics, partitions, since_ms)
         begins = {place: ends[place] if first is None else first for place, first in at.items()}
     return clients.read({place: (begin, ends[place]) for place, begin in begins.items()})
