@@ -100,9 +100,11 @@ def bindings_replaced(scene: Scene) -> None:
         scene.row.failed.append("`headroom accounts move` goes by bindings that were lost")
     scene.sees("headroom-accounts.v1 is another topic")
     scene.resume("told")
+    scene.place.settings["ACCOUNTS_FILE"] = _file(scene)
     assert scene.start(), scene.output
     scene.command("accounts", "move", "sfox:user-03", "sfox:user-03")
     scene.venue.owners.clear()
+    del scene.place.settings["ACCOUNTS_FILE"]
     scene.ends_well()
 
 
