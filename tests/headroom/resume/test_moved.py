@@ -94,7 +94,6 @@ def test_offsets_that_somebody_set_are_held_against_what_was_told(tmp_path: Path
             assert len(set(identities)) == len(identities) == len(before) + 3
             told, held = its.sums()
             assert told == held
-            assert its.audit().findings == []
 
 
 def test_bindings_that_were_deleted_are_written_again_from_the_rows(tmp_path: Path) -> None:
