@@ -24,6 +24,7 @@ from headroom.reading import STALLED_SECONDS, Stalled
 from headroom.settings import KafkaSettings
 from processors.engine.client import librdkafka_log, patiently, properties
 from processors.engine.fetcher import IN_BULK
+from processors.engine.marks import Commit, mark, read_commit
 from processors.engine.sender import IN_TRANSACTIONS, SENDING
 
 CALL_SECONDS: Final = 30.0
@@ -191,16 +192,23 @@ class Clients:
 
         With `stable` it waits for transactions that may still move it.
         """
+        found = self.commits(group, topics, partitions, stable=stable)
+        return {place: commit.offset for place, commit in found.items()}
+
+    def commits(
+        self, group: str, topics: Collection[str], partitions: int, *, stable: bool = True
+    ) -> dict[Place, Commit]:
+        """The same, with what each commit says."""
         wanted = [TopicPartition(*place) for place in _places(topics, partitions)]
         asked = [ConsumerGroupTopicPartitions(group, wanted)]
 
-        def ask() -> dict[Place, int]:
+        def ask() -> dict[Place, Commit]:
             found = self.admin.list_consumer_group_offsets(asked, require_stable=stable)
             places = found[group].result(CALL_SECONDS).topic_partitions or ()
             for place in places:
                 if place.error is not None:
                     raise KafkaException(place.error)
-            return {(p.topic, p.partition): p.offset for p in places if p.offset >= 0}
+            return {(p.topic, p.partition): _commit(p) for p in places if p.offset >= 0}
 
         return patiently(ask, seconds=_PATIENCE_SECONDS)
 
@@ -217,9 +225,15 @@ class Clients:
         everything = self.ends(topics, partitions, committed=False)
         return self.ends(topics, partitions) == everything
 
-    def move(self, group: str, offsets: Mapping[Place, int]) -> None:
-        """Let a group that nobody is in stand somewhere else; raises `InUse`."""
-        moved = [TopicPartition(*place, offset) for place, offset in offsets.items()]
+    def move(self, group: str, offsets: Mapping[Place, int], *, ours: bool = False) -> None:
+        """Let a group that nobody is in stand somewhere else; raises `InUse`.
+
+        `ours`: it is one of Headroom's own, and its commits say so.
+        """
+        moved = [
+            TopicPartition(*place, at, metadata=mark(at, left_rows=False) if ours else "")
+            for place, at in offsets.items()
+        ]
         asked = [ConsumerGroupTopicPartitions(group, moved)]
 
         def ask() -> None:
@@ -234,6 +248,15 @@ class Clients:
             if error.args[0].code() in (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP):
                 raise InUse(f"the group {group} has members: stop them first") from None
             raise
+
+
+def _commit(place: Any) -> Commit:  # noqa: ANN401 - librdkafka has no types
+    try:
+        said = place.metadata
+    except UnicodeDecodeError:
+        # It is read beyond its end, where nobody of us wrote it: ours end with a zero.
+        said = None
+    return read_commit(place.offset, said)
 
 
 def _places(topics: Collection[str], partitions: int) -> list[Place]:

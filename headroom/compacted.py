@@ -32,6 +32,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from headroom.errors import OperatorError
 from processors.engine.client import librdkafka_log, passes
 
 if TYPE_CHECKING:
@@ -106,6 +107,10 @@ class _Anew(Exception):
     """Read from the beginning, with another client."""
 
 
+class Lost(OperatorError):
+    """A topic that must not be read anew is another one, or has lost what was not read yet."""
+
+
 class _Stopped(Exception):
     """Nobody reads any more."""
 
@@ -141,15 +146,19 @@ class Compacted:
         topic: str,
         *,
         read_committed: bool,
+        whole: bool,
         hand_over: HandOver,
         say: Callable[[str], None],
+        lost: Callable[[Lost], None],
         monotonic: Callable[[], float],
     ) -> None:
         self._access = access
         self._topic = topic
         self._isolation = "read_committed" if read_committed else "read_uncommitted"
+        self._whole = whole
         self._hand_over = hand_over
         self._say = say
+        self._lost = lost
         self._monotonic = monotonic
         self._stopping = threading.Event()
         self._consumer: Any = None
@@ -175,6 +184,9 @@ class Compacted:
             try:
                 self._run_client()
             except _Stopped:
+                return
+            except Lost as error:
+                self._lost(error)
                 return
             except _Anew as why:
                 self._say(f"is read again from its beginning: {why}")
@@ -261,8 +273,11 @@ class Compacted:
     def _begin_anew(self, why: str) -> None:
         """Read all of it again, with a new client; raises `_Anew`.
 
-        The old one may take the topic for gone until its next round of metadata.
+        The old one may take the topic for gone until its next round of metadata. Raises `Lost`
+        where nothing that was said may be missing.
         """
+        if self._whole:
+            raise Lost(f"{self._topic} cannot be read on: {why}")
         self._positions, self._awaited, self._looks, self._id = {}, {}, {}, None
         self._gathered = {} if self._known or self._gathered is not None else None
         if self._gathered is None:

@@ -12,7 +12,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
-from headroom.compacted import Compacted, Records
+from headroom.compacted import Compacted, Lost, Records
+from headroom.generations.kind import FOLLOWED
 from headroom.settings import KafkaSettings
 from processors.engine.client import properties
 from schemas.codec import NotADocument
@@ -27,6 +28,8 @@ _LETTERS_MAX: Final = 400
 
 class Reader:
     """Follows topics of one Kafka, a `schemas.following.Follow`.
+
+    The book and the bindings are never read anew: what they are then is not what they were.
 
     `access` gives librdkafka's properties, anew for each client: a password may be another one.
     """
@@ -66,8 +69,10 @@ class Reader:
             self.access,
             topic,
             read_committed=read_committed,
+            whole=topic in FOLLOWED,
             hand_over=following.hand_over,
             say=following.say,
+            lost=following.lose,
             monotonic=self._monotonic,
         )
         thread = threading.Thread(target=reading.run, name=f"follow {topic}", daemon=True)
@@ -102,6 +107,7 @@ class Following:
         self._closed = threading.Event()
         self._words = Words()
         self._known = False
+        self._lost: Lost | None = None
 
     @property
     def known(self) -> bool:
@@ -109,8 +115,13 @@ class Following:
         return self._known
 
     async def until(self, condition: Callable[[], bool] = lambda: True) -> None:
-        """Wait until all that was there at first has been taken, and something holds."""
+        """Wait until all that was there at first has been taken, and something holds.
+
+        Raises `Lost` where a topic whose every record counts is another one, or was cut.
+        """
         while not (self._known and condition()):
+            if self._lost is not None:
+                raise self._lost
             await self._changed.wait()
 
     def close(self) -> None:
@@ -135,6 +146,18 @@ class Following:
             self._loop.call_soon_threadsafe(take)
             while not taken.wait(0.1) and not self._closed.is_set():
                 pass
+
+    def lose(self, error: Lost) -> None:
+        """Nothing more can be taken."""
+
+        def tell() -> None:
+            self._lost = error
+            changed, self._changed = self._changed, asyncio.Event()
+            changed.set()
+
+        self.say(str(error))
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(tell)
 
     def say(self, text: str) -> None:
         """Say what goes wrong, each kind of it once a minute."""

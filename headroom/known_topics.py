@@ -13,6 +13,8 @@ import msgspec
 
 from schemas.incarnations import Incarnation
 
+RESUME: Final = "headroom resume"
+REPLAY: Final = "headroom replay"
 KEY_PREFIX: Final = b"topic/"
 
 
@@ -21,7 +23,8 @@ class KnownTopic(msgspec.Struct, frozen=True):
 
     `incarnation` counts from 1; the present one holds what lies at `begins` and behind, an offset
     for each partition. What lies before is of `earlier` ones of the same topic, the newest of these
-    first, or of the one before all of them.
+    first, or of the one before all of them. Of a topic that is compacted, `begins` says up to where
+    it is known that records were deleted, and what they said was written again.
     """
 
     name: str

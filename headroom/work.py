@@ -16,18 +16,19 @@ from headroom.accounts import Bindings, claim
 from headroom.errors import OperatorError
 from headroom.folder import give_up_name, name_in, own_folder
 from headroom.following import Reader
-from headroom.generations import FIRST, app_name, names_of, read_book, read_by, tables_of
+from headroom.generations import FIRST, app_name, names_of, read_book, tables_of
 from headroom.generations.follow import LiveGeneration
 from headroom.known_topics import KnownTopic
 from headroom.listening import listening, url_of
 from headroom.reaching import check_credentials, keep_reaching
 from headroom.registry import registered
+from headroom.resume.moved import vouching
 from headroom.settings import Settings
 from headroom.strangers import Strangers
 from headroom.tokens import access_of
 from headroom.topics.admin import Admin, admin_of
 from headroom.topics.differences import CONTRACT, require_all
-from headroom.topics.known import settle
+from headroom.topics.known import beside, relied_on, settle
 from headroom.topics.watch import Watch
 from processors.app import Worker, WorkerSettings
 from processors.engine import EngineSettings
@@ -135,8 +136,8 @@ async def _watch(
 ) -> None:
     """Let the worker break as soon as a topic is not what it was: nothing is committed then."""
     tables = list(tables_of(name))
-    names = sorted(CONTRACT.keys() | read_by(name).keys())
-    watch = Watch(admin, names, known, tables, partitions=settings.partitions)
+    names = sorted(CONTRACT.keys() | relied_on(name).keys())
+    watch = Watch(admin, names, known, tables, partitions=settings.partitions, beside=beside(name))
     try:
         await watch.broken()
     except (OperatorError, EngineError) as error:
@@ -168,7 +169,10 @@ async def _tell(
     over: Coroutine[Any, Any, None], stop: asyncio.Event, told: asyncio.Event, worker: Worker
 ) -> None:
     """Set an event once a generation is over, or `stop` is set."""
-    await _first(over, stop)
+    try:
+        await _first(over, stop)
+    except OperatorError as error:
+        worker.app.consumer.flight.fail(error)
     # Who promotes another one waits until nobody is left.
     worker.app.leaves = not stop.is_set()
     told.set()
@@ -209,4 +213,5 @@ def _engine(
         read_before=read_before,
         unbroken=frozenset(venue.raw_topic for venue in VENUES.values()),
         reaching=keep_reaching,
+        vouch=vouching(settings),
     )

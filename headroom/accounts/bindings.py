@@ -6,6 +6,9 @@ from typing import Any
 
 import msgspec
 
+from headroom import whole
+from headroom.generations import read_book
+from headroom.known_topics import RESUME
 from headroom.reading import foreign, records
 from schemas.codec import NotADocument, decode
 from schemas.following import Follow, Followed
@@ -82,7 +85,16 @@ class Bindings:
 
 
 async def read_bindings(kafka: Mapping[str, Any], *, partitions: int) -> Bindings:
-    """The bindings as they are now; raises KafkaError, `Stalled`."""
+    """The bindings as they are now, all of them; raises KafkaError, `Stalled`, `TopicCut`."""
+    begins = await whole.begins_of(kafka, ACCOUNTS, partitions=partitions)
+    if any(begins):
+        book = await read_book(kafka, partitions=partitions)
+        whole.check(ACCOUNTS, begins, book.topics.get(ACCOUNTS), RESUME)
+    return await read_what_is_left(kafka, partitions=partitions)
+
+
+async def read_what_is_left(kafka: Mapping[str, Any], *, partitions: int) -> Bindings:
+    """The same of a topic that may have lost records, or be another one."""
     found = Bindings()
     async for record in records(kafka, ACCOUNTS, partitions=partitions):
         try:

@@ -15,6 +15,7 @@ from headroom.generations import app_name, names_of, read_book
 from headroom.printable import printable
 from headroom.settings import Settings
 from headroom.topics import require
+from headroom.topics.known import known_book
 from schemas.identity import is_account
 from schemas.topics import MOVES
 from schemas.venues import VENUES
@@ -31,6 +32,7 @@ async def run_list(settings: Settings) -> None:
     """Print every account that belongs to a user of another name."""
     kafka = settings.kafka.arguments()
     await require(settings.kafka, partitions=settings.partitions)
+    await known_book(settings.kafka, partitions=settings.partitions)
     found = await read_bindings(kafka, partitions=settings.partitions)
     for own, user in sorted(found.owners.items()):
         sys.stdout.write(f"{printable(own)}  {printable(user)}\n")
@@ -49,6 +51,7 @@ async def run_move(settings: Settings, account: str, user: str) -> None:
         raise NoMove(problem)
     kafka = settings.kafka.arguments()
     await require(settings.kafka, partitions=settings.partitions)
+    await known_book(settings.kafka, partitions=settings.partitions)
     async with ordering(kafka) as producer:
         found = await read_bindings(kafka, partitions=settings.partitions)
         known = found.all.get(account)

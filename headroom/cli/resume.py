@@ -21,8 +21,18 @@ if TYPE_CHECKING:
 @click.option(
     "--topic", "topics", multiple=True, metavar="TOPIC", help="Only with this one [default: all]."
 )
+@click.option(
+    "--generation",
+    metavar="NAME",
+    help="The book of generations was lost: this one was live. Writes it anew.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def resume(choice: str | None, topics: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - a flag
+def resume(
+    choice: str | None,
+    topics: tuple[str, ...],
+    generation: str | None,
+    as_json: bool,  # noqa: FBT001 - a flag
+) -> None:
     """Go on after records, offsets or topics were lost that the workers had not done with.
 
     Without --from it only says what is wrong, and what each choice would do. With it the workers
@@ -34,7 +44,15 @@ def resume(choice: str | None, topics: tuple[str, ...], as_json: bool) -> None: 
     if topics and choice is None:
         message = "--topic says what --from is for: say both"
         raise click.UsageError(message)
+    if generation is not None and (choice or topics or as_json):
+        message = "--generation goes alone; what else is wrong is said and mended afterwards"
+        raise click.UsageError(message)
     settings = load_settings()
+    if generation is not None:
+        from headroom.resume.book import run_restore
+
+        run(lambda stop: run_restore(settings, generation, stop))
+        return
     if choice is None:
         run(lambda _: run_report(settings, as_json=as_json))
         return

@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Final
 
+from headroom import whole
 from headroom.deadletters import show
 from headroom.deadletters.letter import DeadLetter, Place
 from headroom.deadletters.retry import send_again
 from headroom.deadletters.wanted import Wanted, letters, retried
 from headroom.errors import OperatorError
-from headroom.generations import read_book
+from headroom.known_topics import RESUME
 from headroom.settings import Settings
 from headroom.topics import require
+from headroom.topics.known import known_book
+from schemas.topics import RETRIES
 
 BYTES_AT_ONCE_MAX: Final = 256 * 1024 * 1024
 
@@ -75,7 +78,10 @@ async def run_retry(settings: Settings, wanted: Wanted, *, again: bool, dry_run:
         _print([f"would send {len(frames) - before} again, {before} had been already"])
         return
     kafka = settings.kafka.arguments()
-    book = await read_book(kafka, partitions=settings.partitions)
+    book = await known_book(settings.kafka, partitions=settings.partitions, names=[RETRIES])
+    # What was sent before must be known, all of it.
+    begins = await whole.begins_of(kafka, RETRIES, partitions=settings.partitions)
+    whole.check(RETRIES, begins, book.topics.get(RETRIES), RESUME)
     sent = await send_again(
         kafka,
         found,

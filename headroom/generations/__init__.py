@@ -1,8 +1,9 @@
 """Generations: the tables and topics of one run of the agents; one of them is the live one."""
 
-from headroom.generations.book import Book, read_book, write
+from headroom.generations.book import Book, read_book, read_what_is_left, write
 from headroom.generations.kind import (
     FIRST,
+    FOLLOWED,
     Generation,
     Live,
     Mapped,
@@ -17,6 +18,7 @@ from headroom.generations.kind import (
 
 __all__ = [
     "FIRST",
+    "FOLLOWED",
     "Book",
     "Generation",
     "Live",
@@ -27,6 +29,7 @@ __all__ = [
     "names_of",
     "read_book",
     "read_by",
+    "read_what_is_left",
     "tables_of",
     "topics_of",
     "write",

@@ -6,8 +6,9 @@ from typing import Any, Final
 import msgspec
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
+from headroom import whole
 from headroom.errors import OperatorError
-from headroom.generations.kind import BadName, Generation, Live, check_name
+from headroom.generations.kind import BadName, Generation, Live, check_name, is_group
 from headroom.known_topics import KEY_PREFIX, KnownTopic
 from headroom.reading import foreign, records
 from schemas.codec import NotADocument, decode, decode_by, encode
@@ -87,7 +88,19 @@ class Book:
 
 
 async def read_book(kafka: Mapping[str, Any], *, partitions: int) -> Book:
-    """The book as it is now; raises KafkaError, `Stalled`."""
+    """The book as it is now, and whole; raises KafkaError, `Stalled`, `TopicCut`, `BookLost`."""
+    book = await read_what_is_left(kafka, partitions=partitions)
+    known = book.topics.get(GENERATIONS)
+    begins = await whole.begins_of(kafka, GENERATIONS, partitions=partitions)
+    whole.check(GENERATIONS, begins, known, whole.RESTORE_BOOK)
+    if known is None and (group := await whole.worked_as(kafka, is_group)) is not None:
+        # Whoever makes such commits has written down which book this is.
+        raise whole.BookLost(GENERATIONS, group)
+    return book
+
+
+async def read_what_is_left(kafka: Mapping[str, Any], *, partitions: int) -> Book:
+    """The same of a book that may have lost records, or be another one."""
     book = Book()
     found: list[ConsumerRecord] = [
         record async for record in records(kafka, GENERATIONS, partitions=partitions)

@@ -27,6 +27,9 @@ _OUTPUTS: Final = (
     topics.DEAD_LETTERS,
 )
 
+FOLLOWED: Final = (topics.GENERATIONS, topics.ACCOUNTS)
+"""What workers read beside their work, and must not read anew from another topic."""
+
 Mapped = dict[str, list[int]]
 """Offsets: of each topic one for each partition, in their order."""
 
@@ -124,6 +127,11 @@ def app_name(name: str) -> str:
     return _APP if name == FIRST else f"{_APP}-generation.{name}"
 
 
+def is_group(group: str) -> bool:
+    """Whether a consumer group is that of a generation."""
+    return group == _APP or group.startswith(f"{_APP}-generation.")
+
+
 def names_of(name: str, *, live: bool) -> Names:
     """What a generation's topics are called: to others only the live one tells anything."""
     own = f"{_APP}-generation.{name}."
@@ -148,7 +156,8 @@ def tables_of(name: str) -> dict[str, Topic]:
 def read_by(name: str) -> dict[str, Topic]:
     """Every topic that the workers of a live generation read or keep tables in.
 
-    Statuses, the book and the bindings are not among them: they are followed, not worked through.
+    Statuses, the book and the bindings are not among them: they are followed, not worked through
+    (`FOLLOWED`).
     """
     names = names_of(name, live=True)
     read = [*(venue.raw_topic for venue in VENUES.values()), topics.MOVES, topics.BALANCES]

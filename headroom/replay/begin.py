@@ -124,7 +124,8 @@ async def prepare(settings: Settings, clients: Clients, generation: Generation) 
     beginnings = {(t, n): 0 for t in private for n in range(settings.partitions)}
     # Of earlier moves the bindings tell, which are read after this.
     moves = await asyncio.to_thread(clients.ends, [own.source(MOVES)], settings.partitions)
-    await asyncio.to_thread(clients.move, group, placed(generation.starts) | beginnings | moves)
+    stands = placed(generation.starts) | beginnings | moves
+    await asyncio.to_thread(lambda: clients.move(group, stands, ours=True))
     producer = await asyncio.to_thread(
         lambda: clients.producer(f"{group}.baseline", seconds_max=TRANSACTION_SECONDS)
     )

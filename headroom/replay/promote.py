@@ -22,7 +22,6 @@ from headroom.generations import (
     app_name,
     check_name,
     names_of,
-    read_book,
     read_by,
     topics_of,
     write,
@@ -40,9 +39,10 @@ from headroom.replay.publish import publish
 from headroom.replay.rebuild import Job, rebuild
 from headroom.replay.rows import Pair, Tables, User, has_foreign
 from headroom.replay.told import has_lost
+from headroom.resume.moved import check_raw
 from headroom.settings import Settings
 from headroom.topics import create, require
-from headroom.topics.known import unchanged
+from headroom.topics.known import known_book, relied_on, unchanged
 from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.engine.errors import EngineError
 from processors.ledger.assets import check_row as check_sum
@@ -68,7 +68,7 @@ async def run_promote(
     check_name(name)
     kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
     await require(settings.kafka, partitions=settings.partitions)
-    book = await read_book(kafka, partitions=settings.partitions)
+    book = await known_book(settings.kafka, partitions=settings.partitions)
     if name == book.live.name:
         await _stay(settings, book)
         return
@@ -79,6 +79,8 @@ async def run_promote(
         workplace(settings.data_dir / "draining", old, clients, alone=False) as drain,
     ):
         await unchanged(settings.kafka, book, read_by(name))
+        # What was told of up to there is told by nobody else.
+        await check_raw(settings)
         await readable(settings, old)
         promotion = _Promotion(settings, clients, book, generation, stop)
         if not allow_missing:
@@ -216,7 +218,7 @@ class _Promotion:
         known = self._clients.committed(group, RAW_TOPICS, self._partitions)
         lost = {place: offset for place, offset in starts.items() if place not in known}
         if lost:
-            self._clients.move(group, lost)
+            self._clients.move(group, lost, ours=True)
 
     async def _work(self, job: Job, title: str, folder: Any, instance: str) -> None:  # noqa: ANN401 - a Path
         with show.bar(title) as shown:
@@ -231,7 +233,8 @@ class _Promotion:
         kafka = self._settings.kafka.arguments()
         bindings = await read_bindings(kafka, partitions=self._partitions)
         # The first worker of the generation must find the topics that were compared here.
-        new = await unchanged(self._settings.kafka, self._book, read_by(self._generation.name))
+        read = relied_on(self._generation.name)
+        new = await unchanged(self._settings.kafka, self._book, read)
         return await asyncio.to_thread(
             lambda: publish(
                 self._clients,

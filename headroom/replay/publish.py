@@ -23,8 +23,8 @@ from headroom.replay.plan import sum_records, user_records
 from headroom.replay.records import RECORD_TOPICS, Telling
 from headroom.replay.rows import Tables
 from processors.agents import USERS_TABLE
-from processors.engine.client import LEFT_ROWS
 from processors.engine.headers import headers_of
+from processors.engine.marks import mark
 from processors.ledger.views import Venues
 from schemas.headers import GENERATION
 from schemas.times import rfc3339
@@ -67,7 +67,7 @@ def publish(
     rows = _rows(clients, generation.name, partitions)
     producer.send_offsets_to_transaction(
         [
-            TopicPartition(topic, partition, end, metadata=LEFT_ROWS if rows[partition] else "")
+            TopicPartition(topic, partition, end, metadata=mark(end, left_rows=rows[partition]))
             for (topic, partition), end in ends.items()
         ],
         clients.nobody_of(group),

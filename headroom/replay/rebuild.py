@@ -16,9 +16,12 @@ from headroom.following import Reader
 from headroom.generations import Generation, app_name, kept_of, names_of
 from headroom.reaching import keep_reaching
 from headroom.replay.asked import RAW_TOPICS, placed
+from headroom.resume.moved import vouching
 from headroom.settings import Settings
 from processors.app import Pipeline, WorkerSettings
 from processors.engine import EngineSettings
+from processors.engine.errors import PositionsMoved
+from processors.engine.marks import Commit, Vouch
 from processors.names import Accounts, Names
 from schemas.incarnations import Incarnation
 from schemas.topics import TOMBSTONE_SECONDS
@@ -118,6 +121,7 @@ class _Run:
             records_at_once=_RECORDS_AT_ONCE,
             transaction_records=_TRANSACTION_RECORDS,
             reaching=keep_reaching,
+            vouch=vouching(settings) if _is_live(job) else _vouch(job),
         )
         # Who has an account now is who had it, for all that is read.
         self._bindings = Bindings()
@@ -209,6 +213,27 @@ class _Run:
     def _reached(self, place: Place) -> int | None:
         reached: int | None = self._pipeline.app.consumer.flight.progress.reached(TP(*place))
         return reached
+
+
+def _is_live(job: Job) -> bool:
+    return job.names == names_of(job.generation, live=True)
+
+
+def _vouch(job: Job) -> Vouch:
+    """Commits without a mark of ours: an earlier version's lie within what is to be read."""
+    drop = f"headroom replay drop {job.generation}"
+
+    async def vouch(strange: Mapping[TP, Commit]) -> None:
+        for tp, commit in sorted(strange.items()):
+            place = (tp.topic, tp.partition)
+            start, end = job.start.get(place, 0), job.until.get(place)
+            if end is not None and not start <= commit.offset <= max(start, end):
+                why = f"it is made of what lies from {start} to {end}"
+                raise PositionsMoved(
+                    topic=tp.topic, partition=tp.partition, found=commit.offset, why=why, way=drop
+                )
+
+    return vouch
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -19,7 +19,7 @@ from headroom.replay.place import Workplace, workplace
 from headroom.replay.rebuild import Pace, job_of, rebuild
 from headroom.settings import Settings
 from headroom.topics import require
-from headroom.topics.known import unchanged
+from headroom.topics.known import known_book, unchanged
 from processors.garbage import collect_rarely
 
 RATE_GUESSED = 15_000.0
@@ -37,7 +37,7 @@ async def run_replay(
     known(await read_book(kafka, partitions=settings.partitions), name, asked)
     with workplace(settings.data_dir, name, clients) as place:
         # Again: who worked on it a moment ago has come further.
-        book = await read_book(kafka, partitions=settings.partitions)
+        book = await known_book(settings.kafka, partitions=settings.partitions)
         generation = known(book, name, asked)
         await unchanged(settings.kafka, book, read_by(name))
         await readable(settings, book.live.name)

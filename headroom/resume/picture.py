@@ -1,7 +1,7 @@
 """What Kafka holds of a live generation, and where its group stands: all that a plan is made of."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -13,10 +13,13 @@ from headroom.errors import OperatorError
 from headroom.generations import Book, app_name, names_of
 from headroom.generations.kind import changelog
 from headroom.known_topics import KnownTopic
+from headroom.topics.differences import partitions_of
+from headroom.topics.known import beside
 from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.engine.client import patiently
+from processors.engine.marks import Commit
 from schemas.incarnations import named_at
-from schemas.topics import BALANCES, MOVES
+from schemas.topics import ACCOUNTS, BALANCES, MOVES, RETRIES
 from schemas.venues import VENUES
 
 _PATIENCE_SECONDS: Final = 60.0
@@ -31,6 +34,7 @@ class Kind(StrEnum):
     ORDERS = "orders"
     CONTRIBUTIONS = "contributions"
     TABLE = "table"
+    SMALL = "small"
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -41,10 +45,21 @@ class Span(msgspec.Struct, frozen=True):
     commit: int | None = None
 
 
+class Small(msgspec.Struct, frozen=True):
+    """A topic that is not worked through: its identity, None where it is not there.
+
+    `begins` are its partitions' first offsets where every record counts.
+    """
+
+    found: str | None
+    begins: tuple[int, ...] = ()
+
+
 class Picture(msgspec.Struct, frozen=True):
     """The topics of a live generation by their names; `found` has None for what is not there.
 
-    `known` are those of them that the book knows.
+    `known` are those of them that the book knows. `strange` are commits without a mark of ours,
+    `moved` those that are not where the group stood, and why. `small` are the topics beside.
     """
 
     live: str
@@ -53,6 +68,9 @@ class Picture(msgspec.Struct, frozen=True):
     found: dict[str, str | None]
     known: dict[str, KnownTopic]
     spans: dict[Place, Span]
+    strange: dict[Place, Commit] = {}
+    moved: dict[Place, str] = {}
+    small: dict[str, Small] = {}
 
     @property
     def read_anything(self) -> bool:
@@ -111,27 +129,45 @@ def look(clients: Clients, book: Book, *, partitions: int, stable: bool = True) 
     """
     live = book.live.name
     kinds = kinds_of(live)
-    described = _described(clients, kinds, partitions)
+    others = [ACCOUNTS, *beside(live)]
+    described = _described(clients, [*kinds, *others], partitions)
     found = {name: described.get(name) for name in kinds}
     there = [name for name in kinds if name in described]
     sources = [name for name in there if kinds[name] is not Kind.TABLE]
     begins = clients.begins(there, partitions)
     # All that was written: what is read ends there, whatever becomes of it.
     ends = clients.ends(there, partitions, committed=False)
-    commits = clients.committed(app_name(live), sources, partitions, stable=stable)
+    commits = clients.commits(app_name(live), sources, partitions, stable=stable)
+    stands = {place: commit.offset for place, commit in commits.items()}
     return Picture(
         live=live,
         partitions=partitions,
         kinds=kinds,
         found=found,
-        known={name: book.topics[name] for name in kinds if name in book.topics},
+        known={name: book.topics[name] for name in (*kinds, *others) if name in book.topics},
         spans={
-            place: Span(begin, ends[place], commits.get(place)) for place, begin in begins.items()
+            place: Span(begin, ends[place], stands.get(place)) for place, begin in begins.items()
         },
+        small=_small(clients, others, described, partitions),
+        strange={place: commit for place, commit in commits.items() if not commit.ours},
     )
 
 
-def _described(clients: Clients, names: Mapping[str, Kind], partitions: int) -> dict[str, str]:
+def _small(
+    clients: Clients, names: Collection[str], described: Mapping[str, str], partitions: int
+) -> dict[str, Small]:
+    counted = [name for name in (ACCOUNTS, RETRIES) if name in described]
+    begins = clients.begins(counted, partitions)
+    return {
+        name: Small(
+            described.get(name),
+            tuple(begins[name, number] for number in range(partitions) if name in counted),
+        )
+        for name in names
+    }
+
+
+def _described(clients: Clients, names: Collection[str], partitions: int) -> dict[str, str]:
     """The identities of the topics that there are."""
 
     def ask() -> dict[str, Any]:
@@ -148,8 +184,9 @@ def _described(clients: Clients, names: Mapping[str, Kind], partitions: int) -> 
 
     described = patiently(ask, seconds=_PATIENCE_SECONDS)
     for name, topic in described.items():
-        if len(topic.partitions) != partitions:
-            problem = f"{name} has {len(topic.partitions)} partitions, not {partitions}"
+        number = partitions_of(name, partitions)
+        if len(topic.partitions) != number:
+            problem = f"{name} has {len(topic.partitions)} partitions, not {number}"
             raise OtherPartitions(
                 f"{problem}: HEADROOM_PARTITIONS must say how many the tables have"
             )

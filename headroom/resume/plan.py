@@ -3,16 +3,17 @@
 raw            records gone      from where it begins now; whose frames these may be is in doubt
                lost its end      another incarnation behind what was read; the same doubts
                another topic     another incarnation from its beginning on; all are in doubt
-               no commit         behind the last frame that has an outcome
+               no commit         behind the last frame that has an outcome; so where it was reset
 balances       records gone      from where it begins now; its users are in doubt
                lost its end      from its end on: what is missing was folded
                another topic     from its beginning; all are in doubt
-               no commit         from the first record that the rows do not know
+               no commit         from the first record that the rows do not know; so, too
 contributions  whatever it is    every share is told again from the rows, behind all of it
-orders         no commit         from the first that the rows do not know
+orders         no commit         from the first that the rows do not know; so, too
                lost its end      from its end on: what is missing was followed
                the rest          refused: the replay
 tables         whatever it is    refused: the replay
+small          see `small`
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from headroom.resume.picture import Kind, Picture, Span
 from processors.engine.errors import (
     CommitsMissing,
     LogShortened,
+    PositionsMoved,
     RecordsGone,
     TopicReplaced,
 )
@@ -43,6 +45,7 @@ class What(StrEnum):
     SHORTENED = "log_shortened"
     REPLACED = "topic_replaced"
     MISSING = "commits_missing"
+    MOVED = "positions_moved"
     CUT = "changelog_cut"
 
 
@@ -121,7 +124,7 @@ def _of_table(picture: Picture, topic: str, kind: Kind) -> Iterator[Wrong]:
         words = f"{topic} is not there: it held a table"
         yield Wrong(topic, 0, kind, What.CUT, Span(0, 0), words, {})
     elif found is not None and known is not None and known.id != found:
-        words = _words(TopicReplaced(topic=topic, known=known.id, found=found))
+        words = words_of(TopicReplaced(topic=topic, known=known.id, found=found))
         yield Wrong(topic, 0, kind, What.REPLACED, picture.spans[topic, 0], words, {})
     elif found is not None:
         for partition in range(picture.partitions):
@@ -144,40 +147,45 @@ def _of_source(picture: Picture, topic: str, kind: Kind) -> Iterator[Wrong]:
     replaced = known is not None and known.id != found
     for partition in range(picture.partitions):
         span = picture.spans[topic, partition]
-        what = What.REPLACED if replaced else _what(picture, partition, span)
+        what = What.REPLACED if replaced else _what(picture, (topic, partition), span)
         if what is not None:
-            words = _said(what, topic, partition, span, known, found)
+            words = _said(picture, what, (topic, partition))
             yield Wrong(topic, partition, kind, what, span, words, _ways(kind, what))
 
 
-def _what(picture: Picture, partition: int, span: Span) -> What | None:
+def _what(picture: Picture, place: Place, span: Span) -> What | None:
     """What is wrong with where a topic is read that is the same one as before."""
     if span.commit is None:
         if span.end == 0 and picture.has_commits:
             return None  # nothing ever lay there
         nowhere = picture.read_anything and not picture.has_commits
-        return What.MISSING if nowhere or picture.has_rows(partition) else None
+        return What.MISSING if nowhere or picture.has_rows(place[1]) else None
     if span.commit < span.begin:
         return What.GONE
-    return What.SHORTENED if span.commit > span.end else None
+    if span.commit > span.end:
+        return What.SHORTENED
+    return What.MOVED if place in picture.moved else None
 
 
-def _said(
-    what: What, topic: str, partition: int, span: Span, known: KnownTopic | None, found: str
-) -> str:
+def _said(picture: Picture, what: What, place: Place) -> str:
+    (topic, partition), span = place, picture.spans[place]
+    known, found = picture.known.get(topic), picture.found[topic]
     if what is What.REPLACED and known is not None:
-        return _words(TopicReplaced(topic=topic, known=known.id, found=found))
+        return words_of(TopicReplaced(topic=topic, known=known.id, found=found))
     commit = span.commit or 0
     if what is What.GONE:
         gone = RecordsGone(topic=topic, partition=partition, position=commit, begin=span.begin)
-        return _words(gone)
+        return words_of(gone)
     if what is What.SHORTENED:
         short = LogShortened(topic=topic, partition=partition, position=commit, end=span.end)
-        return _words(short)
-    return _words(CommitsMissing(topic=topic, partition=partition))
+        return words_of(short)
+    if what is What.MOVED:
+        why = picture.moved[place]
+        return words_of(PositionsMoved(topic=topic, partition=partition, found=commit, why=why))
+    return words_of(CommitsMissing(topic=topic, partition=partition))
 
 
-def _words(error: Exception) -> str:
+def words_of(error: Exception) -> str:
     """What the worker says, without the way to here."""
     return str(error).partition(": see `")[0]
 
@@ -199,6 +207,9 @@ _WAYS: Final[Mapping[tuple[Kind, What], dict[Choice, str]]] = {
     (Kind.RAW, What.MISSING): {
         "told": "read on behind the last frame that has an outcome",
     },
+    (Kind.RAW, What.MOVED): {
+        "told": "read on behind the last frame that has an outcome",
+    },
     (Kind.BALANCES, What.GONE): {
         "beginning": "read on from where it begins now; its users' accounts are in doubt",
         "told": "the same: read on from where it begins now; its users' accounts are in doubt",
@@ -214,10 +225,16 @@ _WAYS: Final[Mapping[tuple[Kind, What], dict[Choice, str]]] = {
     (Kind.BALANCES, What.MISSING): {
         "told": "read on from the first record that the tables do not know",
     },
+    (Kind.BALANCES, What.MOVED): {
+        "told": "read on from the first record that the tables do not know",
+    },
     (Kind.ORDERS, What.SHORTENED): dict.fromkeys(
         CHOICES, "read on from its end: what is missing was followed"
     ),
     (Kind.ORDERS, What.MISSING): dict.fromkeys(
+        CHOICES, "read on from the first order that the tables do not know"
+    ),
+    (Kind.ORDERS, What.MOVED): dict.fromkeys(
         CHOICES, "read on from the first order that the tables do not know"
     ),
     **{
@@ -243,7 +260,7 @@ def plan(
 
     Raises `NoWay` where something has no such way: then nothing is to be done.
     """
-    unknown = sorted(set(topics).difference(picture.kinds))
+    unknown = sorted(set(topics).difference(picture.kinds, picture.small))
     if unknown:
         raise NoWay(f"{', '.join(unknown)}: no topic that the workers read")
     for wrong in found:
@@ -254,7 +271,8 @@ def plan(
         if choice not in wrong.ways:
             ways = " or ".join(f"--from {way}" for way in wrong.ways)
             raise NoWay(f"{wrong.words}: {ways} goes on (and --topic, if others go on otherwise)")
-    return [*_of_places(picture, meant), *_of_topics(picture, meant)]
+    worked = [wrong for wrong in meant if wrong.kind is not Kind.SMALL]
+    return [*_of_places(picture, worked), *_of_topics(picture, worked)]
 
 
 def untouched(picture: Picture) -> list[Go]:
@@ -274,7 +292,7 @@ def _of_places(picture: Picture, meant: Sequence[Wrong]) -> Iterator[Act]:
         if wrong.kind is Kind.CONTRIBUTIONS:
             yield Go(place, span.end)
             yield Retell(wrong.partition)
-        elif wrong.what is What.MISSING:
+        elif wrong.what in (What.MISSING, What.MOVED):
             yield Go(place, None)
         elif wrong.what is What.SHORTENED:
             yield Go(place, None if wrong.kind is Kind.RAW else span.end)
@@ -285,7 +303,9 @@ def _of_places(picture: Picture, meant: Sequence[Wrong]) -> Iterator[Act]:
 
 
 def _doubts(picture: Picture, wrong: Wrong) -> Iterator[Doubt]:
-    if wrong.what is What.MISSING or (wrong.kind, wrong.what) == (Kind.BALANCES, What.SHORTENED):
+    if wrong.what in (What.MISSING, What.MOVED):
+        return
+    if (wrong.kind, wrong.what) == (Kind.BALANCES, What.SHORTENED):
         return
     place, span, by_user = (wrong.topic, wrong.partition), wrong.span, wrong.kind is Kind.BALANCES
     known = picture.known.get(wrong.topic)

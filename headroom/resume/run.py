@@ -15,17 +15,16 @@ import msgspec
 from confluent_kafka import KafkaException, TopicPartition
 
 from headroom import known_topics
-from headroom.accounts.bindings import Bindings, read_bindings
+from headroom.accounts.bindings import Bindings, read_what_is_left
 from headroom.clients import Clients, InUse, Place
 from headroom.errors import KafkaUnreachable, TopicsDiffer
 from headroom.generations import Book, app_name, names_of, read_book
 from headroom.generations.kind import changelog
-from headroom.partitioner import partition_of
 from headroom.replay.alone import NotAlone, alone
 from headroom.replay.carry import Out, put
-from headroom.replay.rows import last_rows
-from headroom.resume import show
+from headroom.resume import show, small
 from headroom.resume.doubts import accounts
+from headroom.resume.moved import judged
 from headroom.resume.orders import first_unfollowed
 from headroom.resume.picture import Kind, Picture, look
 from headroom.resume.plan import (
@@ -41,11 +40,13 @@ from headroom.resume.plan import (
     untouched,
     wrongs,
 )
+from headroom.resume.rows import UserRows
 from headroom.resume.shares import shares
 from headroom.resume.told import first_new, first_unknown, raw_places
 from headroom.settings import Settings
+from headroom.topics.known import know_itself
 from processors.agents import ASSETS_TABLE, USERS_TABLE
-from processors.engine.client import LEFT_ROWS
+from processors.engine.marks import mark
 from processors.ledger.users import UserState
 from schemas.codec import decode, encode
 from schemas.times import rfc3339
@@ -56,23 +57,25 @@ _ANSWER_SECONDS: Final = 10.0
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What was done: where the group stands, accounts in doubt, shares told again, topics known."""
+    """What was done: where the group stands, accounts in doubt, shares told again, topics known.
+
+    `again` are records that were lost and are written again.
+    """
 
     stands: dict[Place, int]
     doubtful: int
     retold: int
     topics: list[known_topics.KnownTopic]
+    again: int = 0
 
 
 async def run_report(settings: Settings, *, as_json: bool) -> None:
     """Say what is wrong, and what each choice would do; nothing is touched."""
     clients = Clients(settings.kafka)
     book = await _book(settings, clients)
-    picture = await asyncio.to_thread(
-        look, clients, book, partitions=settings.partitions, stable=False
-    )
+    picture = await _looked(settings, clients, book, stable=False)
     members = (await asyncio.to_thread(clients.group, app_name(picture.live))).members
-    found = wrongs(picture)
+    found = [*wrongs(picture), *small.wrongs(picture)]
     told = (
         show.as_json(picture, found, members) if as_json else show.report(picture, found, members)
     )
@@ -90,10 +93,8 @@ async def run_resume(
         problem = f"{book.live.promoting} is being promoted: finish that, or give it up"
         raise NoWay(f"{problem} (`headroom replay promote {live}`)")
     # What cannot be is said before anything is waited for.
-    picture = await asyncio.to_thread(
-        look, clients, book, partitions=settings.partitions, stable=False
-    )
-    plan(picture, wrongs(picture), choice, topics)
+    picture = await _looked(settings, clients, book, stable=False)
+    plan(picture, [*wrongs(picture), *small.wrongs(picture)], choice, topics)
     # From here on nobody else's transaction under this name can be committed; what was is seen, and
     # what was left open by who was killed is void.
     producer = await asyncio.to_thread(
@@ -101,20 +102,30 @@ async def run_resume(
     )
     await _nobody(clients, live, stop, partitions=settings.partitions)
     book = await _book(settings, clients)
-    picture = await asyncio.to_thread(look, clients, book, partitions=settings.partitions)
-    acts = plan(picture, wrongs(picture), choice, topics)
+    picture = await _looked(settings, clients, book)
+    found = small.wrongs(picture)
+    acts = plan(picture, [*wrongs(picture), *found], choice, topics)
+    acts += small.acts(picture, [one for one in found if not topics or one.topic in topics])
     quiet = untouched(picture)
     if not acts and not quiet:
         sys.stdout.write(show.nothing(as_json=as_json))
         return
-    bindings = await read_bindings(settings.kafka.arguments(), partitions=settings.partitions)
+    await know_itself(settings.kafka, book)
+    bindings = await read_what_is_left(settings.kafka.arguments(), partitions=settings.partitions)
     going = _Going(settings, clients, picture, [*acts, *quiet], bindings)
     done = await asyncio.to_thread(going.publish, producer)
     if not acts:
         sys.stdout.write(show.nothing(as_json=as_json))
         return
     sys.stdout.write(
-        show.done(done.stands, done.doubtful, done.retold, done.topics, as_json=as_json)
+        show.done(
+            done.stands,
+            done.doubtful,
+            done.retold,
+            done.topics,
+            written_again=done.again,
+            as_json=as_json,
+        )
     )
 
 
@@ -127,6 +138,20 @@ async def _book(settings: Settings, clients: Clients) -> Book:
     if GENERATIONS not in there.topics:
         raise TopicsDiffer([f"topic {GENERATIONS} is missing", "run `headroom topics apply`"])
     return await read_book(settings.kafka.arguments(), partitions=settings.partitions)
+
+
+async def _looked(
+    settings: Settings, clients: Clients, book: Book, *, stable: bool = True
+) -> Picture:
+    """The picture as it is now, with what is to be said of commits that are not ours."""
+    found = await asyncio.to_thread(
+        look, clients, book, partitions=settings.partitions, stable=stable
+    )
+    if not found.strange:
+        return found
+    bindings = await read_what_is_left(settings.kafka.arguments(), partitions=settings.partitions)
+    exact = settings.guarantee != "at_least_once"
+    return await asyncio.to_thread(lambda: judged(clients, found, bindings.all, exact=exact))
 
 
 async def _nobody(clients: Clients, live: str, stop: asyncio.Event, *, partitions: int) -> None:
@@ -170,15 +195,14 @@ class _Going:
         self._bindings = bindings
         self._exact = settings.guarantee != "at_least_once"
         self._now = rfc3339(time.time_ns())
-        # Rows by partition, of those that orders were asked of.
-        self._read: dict[int, dict[tuple[int, bytes], bytes]] = {}
+        self._rows = UserRows(clients, picture)
 
     def publish(self, producer: Any) -> Done:  # noqa: ANN401 - librdkafka has no types
         """Do all of it, whole or not at all."""
         stands, found = self._stands()
         doubts = [*found, *(act for act in self._acts if isinstance(act, Doubt))]
         topics = [_begun(act.topic, stands) for act in self._acts if isinstance(act, Know)]
-        counts = {"doubtful": 0, "retold": 0}
+        counts = {"doubtful": 0, "retold": 0, "again": 0}
         producer.begin_transaction()
         for kind, out in self._records(doubts, stands):
             put(producer, out)
@@ -188,7 +212,9 @@ class _Going:
         group = app_name(self._picture.live)
         producer.send_offsets_to_transaction(
             [
-                TopicPartition(*place, offset, metadata=LEFT_ROWS if self._left_rows(place) else "")
+                TopicPartition(
+                    *place, offset, metadata=mark(offset, left_rows=self._left_rows(place))
+                )
                 for place, offset in stands.items()
             ],
             self._clients.nobody_of(group),
@@ -199,7 +225,7 @@ class _Going:
             raise InUse("a worker was started meanwhile: stop it first; nothing was changed")
         producer.commit_transaction()
         stands = {place: at for place, at in stands.items() if self._picture.spans[place].end > 0}
-        return Done(stands, counts["doubtful"], counts["retold"], topics)
+        return Done(stands, counts["doubtful"], counts["retold"], topics, counts["again"])
 
     # -- where the group is to stand
 
@@ -209,8 +235,9 @@ class _Going:
         stands = {act.place: act.offset for act in goes if act.offset is not None}
         asked = [act.place for act in goes if act.offset is None]
         raw = [place for place in asked if self._picture.kinds[place[0]] is Kind.RAW]
-        # What has a commit has lost its end: the rest of it was read, but for what came since.
-        short = [place for place in raw if self._picture.spans[place].commit is not None]
+        # What ends before its commit has lost its end: all was read, but for what came since.
+        spans = self._picture.spans
+        short = [place for place in raw if (spans[place].commit or 0) > spans[place].end]
         told = {place: first_new(self._clients, self._picture, place) for place in short}
         nowhere = [place for place in raw if place not in told]
         if nowhere:
@@ -221,12 +248,12 @@ class _Going:
                     self._clients,
                     self._picture,
                     place,
-                    self._row_of,
+                    self._rows.of_user,
                     self._bindings.all,
                     exact=self._exact,
                 )
             elif place not in told:
-                rows = self._rows(place[1])
+                rows = self._rows.of_partition(place[1])
                 told[place] = first_unknown(
                     self._clients, self._picture, place, rows, exact=self._exact
                 )
@@ -260,6 +287,17 @@ class _Going:
             )
             for order in known.orders(doubts, time=self._now):
                 yield "doubtful", (names.adoptions, None, order.user.encode(), encode(order), [])
+        again = [act.topic.name for act in self._acts if isinstance(act, Know)]
+        for out in small.written_again(
+            self._clients,
+            self._picture,
+            again,
+            self._states,
+            self._bindings.all,
+            in_assets=self._settings.in_assets,
+            time=self._now,
+        ):
+            yield "again", out
         wanted = frozenset(act.partition for act in self._acts if isinstance(act, Retell))
         if wanted:
             for out in shares(
@@ -275,17 +313,5 @@ class _Going:
     def _states(self) -> Iterator[UserState]:
         """Every user's row, partition by partition."""
         for partition in range(self._picture.partitions):
-            for row in self._rows(partition).values():
+            for row in self._rows.of_partition(partition).values():
                 yield decode(row, UserState)
-
-    def _row_of(self, user: str) -> UserState | None:
-        partition = partition_of(user.encode(), self._picture.partitions)
-        if partition not in self._read:
-            self._read[partition] = self._rows(partition)
-        row = self._read[partition].get((partition, user.encode()))
-        return None if row is None else decode(row, UserState)
-
-    def _rows(self, partition: int) -> dict[tuple[int, bytes], bytes]:
-        topic = changelog(self._picture.live, USERS_TABLE)
-        ends = {(topic, partition): self._picture.end_of(topic, partition)}
-        return last_rows(self._clients, topic, ends, [partition])

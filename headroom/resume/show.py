@@ -32,6 +32,12 @@ def report(picture: Picture, found: Sequence[Wrong], members: Sequence[str]) -> 
         lines += [f"    --from {choice:<9} {does}" for choice, does in ways.items()]
         if of_topic and not ways:
             lines.append(f"    {REPLAY}")
+    for topic, small in picture.small.items():
+        of_topic = [wrong for wrong in found if wrong.topic == topic]
+        if of_topic:
+            lines += ["", f"{topic}: {small.found}"]
+            lines += [f"  ! {one.words}" for one in of_topic]
+            lines += [f"    --from {way:<9} {does}" for way, does in of_topic[0].ways.items()]
     lines += ["", _sum(found)]
     return "\n".join(lines) + "\n"
 
@@ -110,6 +116,7 @@ def done(
     retold: int,
     topics: Sequence[KnownTopic],
     *,
+    written_again: int = 0,
     as_json: bool,
 ) -> str:
     """What was done."""
@@ -121,6 +128,7 @@ def done(
             ],
             "doubtful": doubtful,
             "retold": retold,
+            "written_again": written_again,
             "topics": [
                 {"topic": one.name, "id": one.id, "incarnation": one.incarnation} for one in topics
             ],
@@ -132,4 +140,6 @@ def done(
         lines.append(f"{doubtful:,} accounts are in doubt until their next frame")
     if retold:
         lines.append(f"{retold:,} records tell the sums every share again")
+    if written_again:
+        lines.append(f"{written_again:,} records that were lost are written again")
     return "\n".join([*lines, "start the workers"]) + "\n"

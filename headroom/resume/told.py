@@ -33,7 +33,7 @@ def raw_places(
     """Behind the last raw record of each place that has an outcome; where it begins if none has."""
     found: dict[Place, int] = {}
     recent: dict[Place, set[int]] = {place: set() for place in wanted}
-    for origin, _ in _outcomes(clients, picture):
+    for origin, _ in outcomes(clients, picture):
         place, offset = (origin.topic, origin.partition), origin.offset
         if place not in recent:
             continue
@@ -64,7 +64,7 @@ def first_new(
     span = picture.spans[place]
     start = max(span.begin, span.end - window)
     orders: dict[int, tuple[int, int]] = {}
-    for found, message in _outcomes(clients, picture):
+    for found, message in outcomes(clients, picture):
         if (found.topic, found.partition) == place and start <= found.offset < span.end:
             orders[found.offset] = _order_of(message, found.offset)
     new = span.end
@@ -94,18 +94,36 @@ def _order_in(headers: Iterable[tuple[str, bytes]], offset: int) -> tuple[int, i
     return found.epoch, found.receipt
 
 
-def _outcomes(clients: Clients, picture: Picture) -> Iterator[tuple[RawPlace, Any]]:
-    """The raw records that have an outcome, of the topics as they are now, and the outcomes."""
+def outcomes(
+    clients: Clients, picture: Picture, *, since_ms: int | None = None
+) -> Iterator[tuple[RawPlace, Any]]:
+    """The raw records that have an outcome, of the topics as they are now, and the outcomes.
+
+    With `since_ms` only those outcomes that were written then or later; open transactions of
+    workers that run meanwhile are waited for.
+    """
     raw = {topic for topic, kind in picture.kinds.items() if kind is Kind.RAW}
-    for message in _all(clients, (BALANCES, DEAD_LETTERS), picture.partitions):
-        is_letter = message.topic() == DEAD_LETTERS
-        origin = read_origin(headers_of(message)) if is_letter else _event_origin(message)
+    for message in _all(clients, (BALANCES, DEAD_LETTERS), picture.partitions, since_ms):
+        origin = _origin(message)
         if origin is None or origin.topic not in raw:
             continue
         known = picture.known.get(origin.topic)
         history = () if known is None else known.history
         if origin.incarnation == number_at(history, origin.partition, origin.offset):
             yield origin, message
+
+
+def all_origins(clients: Clients, partitions: int) -> Iterator[RawPlace]:
+    """The places in raw, of whichever incarnation, that have an outcome."""
+    for message in _all(clients, (BALANCES, DEAD_LETTERS), partitions, None):
+        origin = _origin(message)
+        if origin is not None:
+            yield origin
+
+
+def _origin(message: Any) -> RawPlace | None:  # noqa: ANN401 - librdkafka has no types
+    is_letter = message.topic() == DEAD_LETTERS
+    return read_origin(headers_of(message)) if is_letter else _event_origin(message)
 
 
 def _event_origin(message: Any) -> RawPlace | None:  # noqa: ANN401 - librdkafka has no types
@@ -116,10 +134,16 @@ def _event_origin(message: Any) -> RawPlace | None:  # noqa: ANN401 - librdkafka
         return None
 
 
-def _all(clients: Clients, topics: Collection[str], partitions: int) -> Iterable[Any]:
-    """All that is committed in some topics."""
+def _all(
+    clients: Clients, topics: Collection[str], partitions: int, since_ms: int | None
+) -> Iterable[Any]:
+    """All that is committed in some topics, from a time on."""
     begins = clients.begins(topics, partitions)
     ends = clients.ends(topics, partitions)
+    if since_ms is not None:
+        ends = clients.ends(topics, partitions, committed=False)
+        at = clients.at(topics, partitions, since_ms)
+        begins = {place: ends[place] if first is None else first for place, first in at.items()}
     return clients.read({place: (begin, ends[place]) for place, begin in begins.items()})
 
 

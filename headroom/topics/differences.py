@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from headroom.errors import TopicsDiffer
-from headroom.known_topics import KnownTopic
+from headroom.known_topics import REPLAY, RESUME, KnownTopic
 from headroom.settings import KafkaSettings
 from headroom.topics.admin import Admin, Found, admin_of
 from schemas.topics import TOPICS, Topic
@@ -17,8 +17,6 @@ _PARTITIONS_HINT: Final = (
     "read, and Kafka takes no partition away: see docs/operations.md"
 )
 _REPLICAS_HINT: Final = "`kafka-reassign-partitions.sh` gives it more replicas"
-RESUME: Final = "headroom resume"
-REPLAY: Final = "headroom replay"
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -121,7 +119,7 @@ def other_partitions(name: str, found: Found, partitions: int) -> Difference:
 
 def _missing(name: str, wanted: Wanted) -> Difference | None:
     """What is said of a topic that is not there; None where nobody misses it."""
-    if wanted.known is not None and not wanted.topic.public:
+    if wanted.known is not None and wanted.way.startswith(REPLAY):
         # Of the others it is enough that their identities differ afterwards: they are made.
         hint = f"it was read before, and what it held is lost: see `{wanted.way}`"
         return Difference(name, None, "present", None, hint)

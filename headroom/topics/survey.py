@@ -8,24 +8,27 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+import msgspec
 from confluent_kafka import KafkaException
 
 from headroom.clients import Clients
 from headroom.errors import TopicsDiffer
 from headroom.generations import Book, names_of, read_by, tables_of, topics_of
+from headroom.generations.kind import is_group
+from headroom.known_topics import REPLAY, RESUME
 from headroom.settings import KafkaSettings
 from headroom.topics.admin import Admin, Refused, admin_of
 from headroom.topics.differences import (
     CONTRACT,
     PARTITIONS,
-    REPLAY,
     Difference,
     Wanted,
     differences,
 )
+from headroom.whole import RESTORE_BOOK, begins_of, cut, worked_as
 from processors.engine.client import REQUEST_BYTES_MAX
 from schemas.codec import NotADocument
-from schemas.topics import GENERATIONS, KEPT_MS
+from schemas.topics import ACCOUNTS, GENERATIONS, KEPT_MS, RETRIES
 
 _SETTLE_SECONDS: Final = 0.05
 _SETTLE_TIMES: Final = 200
@@ -59,7 +62,8 @@ async def check(
         found = await differences(
             admin, _wanted(book), partitions=partitions, replication_factor=replication_factor
         )
-        return found + await _strays(admin, book)
+        left = [*await _lost(admin, kafka, book, partitions), *await _strays(admin, book)]
+        return found + left
 
 
 async def apply(
@@ -76,7 +80,8 @@ async def apply(
     else when all the rest is mended.
     """
     async with admin_of(kafka) as admin:
-        wanted = _wanted(await _book(admin, kafka))
+        book = await _book(admin, kafka)
+        wanted = _wanted(book)
 
         async def look() -> list[Difference]:
             return await differences(
@@ -93,7 +98,8 @@ async def apply(
             await _settled(look)
         for one in can_be:
             mended(one)
-        _refuse([one for one in found if one.hint])
+        lost = await _lost(admin, kafka, book, partitions)
+        _refuse([*(one for one in found if one.hint), *lost])
         return can_be
 
 
@@ -193,6 +199,8 @@ def _wanted(book: Book) -> dict[str, Wanted]:
     wanted = {
         name: Wanted(one.topic, known=book.topics.get(name)) for name, one in CONTRACT.items()
     }
+    itself = wanted[GENERATIONS]
+    wanted[GENERATIONS] = msgspec.structs.replace(itself, way=RESTORE_BOOK)
     for name, topic in (read_by(live) | topics_of(live)).items():
         if name not in wanted:
             # The first worker makes them, and others are told of in the contract's topics.
@@ -212,6 +220,29 @@ def _wanted(book: Book) -> dict[str, Wanted]:
                 made_by=f"nobody makes it again: `{way}` lets the generation go, and a new replay",
             )
     return wanted
+
+
+async def _lost(
+    admin: Admin, kafka: KafkaSettings, book: Book, partitions: int
+) -> list[Difference]:
+    """What topics do not hold any more whose every record counts."""
+    there = await admin.found([GENERATIONS, ACCOUNTS, RETRIES])
+    found = []
+    for name, one in there.items():
+        way = RESTORE_BOOK if name == GENERATIONS else RESUME
+        if one.partitions != partitions:
+            continue
+        begins = await begins_of(kafka.arguments(), name, partitions=partitions)
+        if (begin := cut(begins, book.topics.get(name))) is not None:
+            hint = f"records were deleted from it: see `{way}`"
+            setting = f"the beginning of partition {begin[0]}"
+            found.append(Difference(name, setting, "what is known", str(begin[1]), hint))
+    if GENERATIONS in there and GENERATIONS not in book.topics:
+        group = await worked_as(kafka.arguments(), is_group)
+        if group is not None:
+            hint = f"the group {group} has worked with another one: see `{RESTORE_BOOK}`"
+            found.append(Difference(GENERATIONS, "id", "what was read", "another one", hint))
+    return found
 
 
 async def _strays(admin: Admin, book: Book) -> list[Difference]:

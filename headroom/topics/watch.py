@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final, NoReturn
 
 from headroom.errors import KafkaUnreachable
 from headroom.known_topics import KnownTopic
 from headroom.topics.admin import Admin, Found, Refused
 from headroom.topics.differences import Difference, other_partitions, partitions_of, refuse
-from headroom.topics.known import GONE_SECONDS, compare
+from headroom.topics.known import GONE_SECONDS, compare, say_others
 
 WATCH_SECONDS: Final = 5.0
 
@@ -21,7 +21,8 @@ class Watch:
     """Looks at topics from time to time: one question for all of them.
 
     `names` are all of which the number of partitions counts; those that are `known` must also keep
-    their identities. `tables` are those of them that hold tables.
+    their identities, but for those in `beside`, of which it is said once. `tables` are those of
+    them that hold tables.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Watch:
         tables: list[str],
         *,
         partitions: int,
+        beside: Collection[str] = (),
         every_seconds: float = WATCH_SECONDS,
         gone_seconds: float = GONE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
@@ -39,7 +41,8 @@ class Watch:
     ) -> None:
         self._admin = admin
         self._names = names
-        self._known = known
+        self._known = {name: one for name, one in known.items() if name not in beside}
+        self._beside = {name: known[name] for name in beside if name in known}
         self._tables = tables
         self._partitions = partitions
         self._every_seconds = every_seconds
@@ -70,6 +73,8 @@ class Watch:
         self._seen |= dict.fromkeys(found, now)
         gone = [name for name in self._names if now - self._seen[name] >= self._gone_seconds]
         compare(self._known, found, [*found, *gone], self._tables)
+        for name in say_others(self._beside, found, list(self._beside)):
+            del self._beside[name]
         differing = [
             other_partitions(name, one, number)
             for name, one in found.items()

@@ -15,6 +15,7 @@ from processors.engine.agent import Agent
 from processors.engine.assignor import PartitionAssignor
 from processors.engine.client import properties
 from processors.engine.exactly_once import TRANSACTION_RECORDS
+from processors.engine.marks import Vouch
 from processors.engine.member import Reaching
 from processors.engine.stall import NotServing
 from processors.engine.store import MemoryStore, PartitionStore, RocksStore
@@ -56,6 +57,8 @@ class EngineSettings(msgspec.Struct, frozen=True):
     names sources that had commits when other sources had: that one has none at all is an error.
     `unbroken` names sources that are not compacted: offsets of which Kafka has nothing are counted.
 
+    `vouch` is asked about commits without a mark of ours, which are believed without it.
+
     `reaching` keeps aiokafka's client reaching a Kafka that moves; it tells of credentials that are
     refused.
     """
@@ -81,6 +84,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     read_before: frozenset[str] = frozenset()
     unbroken: frozenset[str] = frozenset()
     reaching: Reaching | None = None
+    vouch: Vouch | None = None
 
     def __repr__(self) -> str:
         """Without what reaches Kafka, which may hold a password."""
@@ -112,6 +116,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.read_before = settings.read_before
         self.unbroken = settings.unbroken
         self.reaching = settings.reaching
+        self.vouch = settings.vouch
         # Whether to leave the group at once when stopping, also with an `instance`: for who does
         # not come back.
         self.leaves = False

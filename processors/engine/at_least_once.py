@@ -68,9 +68,9 @@ class AtLeastOnce(Flight):
             self.progress.committed(offsets)
             return True
 
-    async def begin_at(self, offsets: Mapping[TP, int]) -> bool:
-        """Commit where partitions begin that have no commit; whether the group took it."""
-        return self.broken is None and await self._commit(offsets, ())
+    async def begin_at(self, offsets: Mapping[TP, int], left_rows: Collection[TP] = ()) -> bool:
+        """Commit where partitions begin; whether the group took it."""
+        return self.broken is None and await self._commit(offsets, left_rows)
 
     def hurry(self) -> None:
         """Everything is on its way already."""

@@ -22,9 +22,6 @@ log = logging.getLogger(__name__)
 # A record with a frame of 16 MiB, its key and headers, in one request.
 REQUEST_BYTES_MAX: Final = 18 * 1024 * 1024
 
-LEFT_ROWS: Final = "rows"
-"""What a commit says beside its offset once records before it have left rows in a table."""
-
 # aiokafka's names of what both clients are told, and librdkafka's.
 _NAMES: Final = {
     "bootstrap_servers": "bootstrap.servers",

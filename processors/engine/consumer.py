@@ -27,13 +27,13 @@ from mode import Service
 
 from processors.engine.at_least_once import AtLeastOnce
 from processors.engine.batch import Batch
-from processors.engine.client import LEFT_ROWS
 from processors.engine.errors import CredentialsRefused, GroupRefused, NameTaken, TopicsMissing
 from processors.engine.exactly_once import ExactlyOnce
 from processors.engine.fetcher import Fetched, Fetcher
 from processors.engine.flight import Flight
 from processors.engine.holes import Offsets, hole_in
-from processors.engine.member import Member, new_member
+from processors.engine.marks import mark
+from processors.engine.member import Member, commits_of, new_member
 from processors.engine.sender import group_metadata
 from processors.engine.stall import Stall
 from processors.engine.unused import MessageByMessage
@@ -75,6 +75,7 @@ class Consumer(MessageByMessage):
         self._group_member: Member | None = None
         self._stall = Stall(self.app.stalled_after_seconds)
         self._lags: dict[TP, int] = {}
+        self._unmarked: set[TP] = set()
         self.missing_offsets: Counter[TP] = Counter()
         self.fetcher = Fetcher(
             self.app.librdkafka,
@@ -192,28 +193,28 @@ class Consumer(MessageByMessage):
         """The partitions of which something was read before that left rows in a table.
 
         The commits say so. An offset alone does not: it may lie behind nothing but control markers
-        and what was aborted.
+        and what was aborted. Raises `PositionsMoved` where a commit that none of us made is wrong.
         """
-        stable = await self.fetcher.committed(sources)
-        # confluent-kafka writes what stands beside an offset with a zero at its end, and reads it
-        # beyond its end; aiokafka gives it as it is.
-        coordinator = self._client._coordinator  # noqa: SLF001 - no public way
-        found = await coordinator.fetch_committed_offsets([TopicPartition(*tp) for tp in stable])
-        return {TP(*place) for place, said in found.items() if said.metadata.startswith(LEFT_ROWS)}
+        commits = await commits_of(self._client, await self.fetcher.committed(sources))
+        strange = {tp: one for tp, one in commits.items() if not one.ours}
+        if strange and self.app.vouch is not None:
+            await self.app.vouch(strange)
+        self._unmarked = set(strange)
+        return {tp for tp, one in commits.items() if one.left_rows}
 
     async def start_fetching(
-        self, sources: Iterable[TP], left_rows: Iterable[TP], *, tables_hold: bool
+        self, sources: Iterable[TP], left_rows: Collection[TP], *, tables_hold: bool
     ) -> bool:
         """Read these partitions from the group's commits on, which never go back.
 
-        `tables_hold`: a changelog of the app has records. What is read from its beginning has that
-        committed before any agent works: a commit that is missing later is known to be lost.
+        `tables_hold`: a changelog of the app has records. What is read from its beginning, or was
+        vouched for, is committed before any agent works: one that is missing later was lost.
         False where the group did not take that: it has to be asked again.
         """
         begun = await self.fetcher.start(sources, tables_hold=tables_hold)
         self.flight.progress.check(begun.positions)
-        first = {tp: begun.positions[tp] for tp in begun.uncommitted}
-        if first and not await self.flight.begin_at(first):
+        first = {tp: begun.positions[tp] for tp in begun.uncommitted | self._unmarked}
+        if first and not await self.flight.begin_at(first, left_rows):
             return False
         self.flight.start(begun.positions, left_rows)
         return True
@@ -243,8 +244,9 @@ class Consumer(MessageByMessage):
 
     async def _commit_now(self, offsets: Mapping[TP, int], left_rows: Collection[TP]) -> bool:
         commits = {
-            TopicPartition(*tp): OffsetAndMetadata(offset, LEFT_ROWS if tp in left_rows else "")
-            for tp, offset in offsets.items()
+            # With a zero at its end, as librdkafka wants it that reads it.
+            TopicPartition(*tp): OffsetAndMetadata(at, mark(at, left_rows=tp in left_rows) + "\0")
+            for tp, at in offsets.items()
         }
         try:
             # aiokafka tries again for as long as Kafka is away; the next commit is as good.

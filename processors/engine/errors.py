@@ -7,6 +7,7 @@
     ├── LogChanged              a topic is not what it was when it was read
     │   ├── CommitsLost         the group's commits are behind what they have been
     │   ├── CommitsMissing      the group has no commit where its tables say that it has read
+    │   ├── PositionsMoved      somebody else says where the group stands, and it is not there
     │   ├── RecordsGone         records were deleted before they were read
     │   ├── LogShortened        a topic ends before where it was read up to
     │   └── TopicReplaced       a topic was deleted and made again, or another one has its name
@@ -96,6 +97,25 @@ class CommitsMissing(LogChanged):
         )
         self.topic = topic
         self.partition = partition
+
+
+class PositionsMoved(LogChanged):
+    """The group's commit was made by nobody of us, and what was told and folded says otherwise.
+
+    Somebody reset the group's offsets: records would be told twice, or passed over. `way` is the
+    command that goes on from there.
+    """
+
+    def __init__(
+        self, *, topic: str, partition: int, found: int, why: str, way: str = "headroom resume"
+    ) -> None:
+        super().__init__(
+            f"the group is at offset {found} of {topic}[{partition}], where no worker has put it: "
+            f"{why}; its offsets were reset: see `{way}`"
+        )
+        self.topic = topic
+        self.partition = partition
+        self.found = found
 
 
 class RecordsGone(LogChanged):

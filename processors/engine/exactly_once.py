@@ -13,7 +13,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -114,13 +114,13 @@ class ExactlyOnce(Flight):
             self._wanted.set()
         return True
 
-    async def begin_at(self, offsets: "Mapping[TP, int]") -> bool:
-        """Commit where partitions begin that have no commit, in a transaction of offsets alone."""
+    async def begin_at(self, offsets: "Mapping[TP, int]", left_rows: "Collection[TP]" = ()) -> bool:
+        """Commit where partitions begin, in a transaction of offsets alone."""
         async with self._handing_over:
             try:
                 self._sender.begin()
                 self._committed_as = self._group()
-                await self._sender.commit(offsets, self._committed_as)
+                await self._sender.commit(offsets, self._committed_as, left_rows=left_rows)
                 await self._sure()
             except KafkaException as error:
                 await self._refused(error)

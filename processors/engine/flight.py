@@ -9,7 +9,7 @@ the guarantee: `at_least_once.py`, `exactly_once.py`.
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from processors.engine.errors import DrainTimedOut, EngineError, SendFailed, StoreUnusable
@@ -62,8 +62,8 @@ class Flight(ABC):
         """Have the offsets of what is done committed; False where there was nothing, or no way."""
 
     @abstractmethod
-    async def begin_at(self, offsets: "Mapping[TP, int]") -> bool:
-        """Commit where partitions begin that have no commit, before anything is read of them.
+    async def begin_at(self, offsets: "Mapping[TP, int]", left_rows: "Collection[TP]" = ()) -> bool:
+        """Commit where partitions begin that have no commit of ours, before they are read.
 
         Whether the group took it.
         """

@@ -12,7 +12,7 @@ Source: KIP-345; Kafka's protocol guide, Heartbeat (version 3) and JoinGroup (ve
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import aiokafka
@@ -20,6 +20,10 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
 from aiokafka.protocol.types import Int16, Int32, Schema, String
+from aiokafka.structs import TopicPartition
+from faust.types import TP
+
+from processors.engine.marks import Commit, read_commit
 
 FENCED_INSTANCE_ID: Final = 82
 """Kafka's code for a name that another member has now; aiokafka calls it unknown."""
@@ -134,3 +138,14 @@ class Member:
         elif joins and code in (0, _UNKNOWN_MEMBER_ID):
             self._was = "" if code else answer.member_id
         return answer
+
+
+async def commits_of(client: Any, partitions: Iterable[TP]) -> dict[TP, Commit]:  # noqa: ANN401 - aiokafka has no types
+    """The group's commits with what they say: librdkafka's client has no more than the offsets.
+
+    confluent-kafka reads what stands there beyond its end; aiokafka gives it as it is.
+    """
+    coordinator = client._coordinator  # noqa: SLF001 - no public way
+    asked = [TopicPartition(*tp) for tp in partitions]
+    found = await coordinator.fetch_committed_offsets(asked)
+    return {TP(*place): read_commit(*said) for place, said in found.items()}

@@ -14,13 +14,9 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from faust.types import TP
 
-from processors.engine.client import (
-    LEFT_ROWS,
-    REQUEST_BYTES_MAX,
-    OwnThread,
-    librdkafka_log,
-)
+from processors.engine.client import REQUEST_BYTES_MAX, OwnThread, librdkafka_log
 from processors.engine.headers import Headers
+from processors.engine.marks import mark
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +208,7 @@ class Sender:
         of a member that it no longer has, and then the whole transaction is void.
         """
         positions = [
-            TopicPartition(*tp, offset, metadata=LEFT_ROWS if tp in left_rows else "")
+            TopicPartition(*tp, offset, metadata=mark(offset, left_rows=tp in left_rows))
             for tp, offset in offsets.items()
         ]
         await self._in_time(self._commit, self._client, positions, group)

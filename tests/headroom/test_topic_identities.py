@@ -7,17 +7,28 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from headroom.clients import Clients
 from headroom.errors import KafkaUnreachable, TopicsDiffer
 from headroom.generations import FIRST, read_book, read_by, tables_of, write
 from headroom.known_topics import KnownTopic, entry
 from headroom.settings import KafkaSettings
 from headroom.topics.admin import Admin, Found, admin_of
 from headroom.topics.differences import CONTRACT, create
-from headroom.topics.known import settle
+from headroom.topics.known import beside, settle
 from headroom.topics.survey import apply
 from headroom.topics.watch import Watch
+from headroom.whole import BookLost
 from processors.engine.errors import TopicReplaced
-from schemas.topics import BALANCES, BALANCES_LATEST, MOVES, TOPICS
+from schemas.topics import (
+    ACCOUNTS,
+    BALANCES,
+    BALANCES_LATEST,
+    FEEDS,
+    GENERATIONS,
+    LEASES,
+    MOVES,
+    TOPICS,
+)
 from schemas.venues import VENUES
 from tests.headroom import commands
 from tests.headroom.commands import Ended, Started, headroom, started, until
@@ -79,9 +90,10 @@ async def test_what_is_read_and_kept_is_written_down_at_the_first_start(
 ) -> None:
     """Two workers at once, of which neither knows anything, say the same; so does the next."""
     first, second = await asyncio.gather(started_once(kafka, {}), started_once(kafka, {}))
-    there = await found(kafka, *read_by(FIRST))
+    there = await found(kafka, *{*TOPICS, *read_by(FIRST)})
     assert first == second == {name: KnownTopic(name, str(one.id)) for name, one in there.items()}
-    assert {RAW, BALANCES, MOVES, USERS} <= first.keys() == read_by(FIRST).keys()
+    assert {RAW, BALANCES, MOVES, USERS} <= read_by(FIRST).keys() <= first.keys()
+    assert {ACCOUNTS, FEEDS, GENERATIONS, LEASES} <= first.keys()
     book = await read_book(kafka.arguments(), partitions=PARTITIONS)
     assert book.topics == first
     assert await started_once(kafka) == first
@@ -130,18 +142,87 @@ async def test_a_changelog_that_went_is_not_made_again(kafka: KafkaSettings) -> 
     assert USERS not in await found(kafka, USERS)
 
 
-async def test_a_lost_private_topic_is_named_and_a_lost_public_one_made_again(
-    kafka: KafkaSettings,
-) -> None:
-    """It is another topic then, which the next start says."""
+async def test_a_lost_topic_that_holds_no_table_is_made_again(kafka: KafkaSettings) -> None:
+    """It is another topic then, which the next start says: private or public."""
     await started_once(kafka)
     await commands.without(str(kafka.bootstrap), MOVES, RAW)
     applied = headroom("topics", "apply", KAFKA_BOOTSTRAP=kafka.bootstrap)
-    assert (applied.status, applied.out) == (2, f"created: {RAW}\n")
-    assert f"topic {MOVES} is missing: it was read before" in applied.err
-    assert "`headroom resume`" in applied.err
-    with pytest.raises(TopicReplaced, match=RAW):
+    assert (applied.status, applied.err) == (0, "")
+    assert set(applied.out.splitlines()[:-1]) == {f"created: {RAW}", f"created: {MOVES}"}
+    with pytest.raises(TopicReplaced, match=f"{RAW}|{MOVES}"):
         await started_once(kafka)
+    checked = headroom("topics", "check", KAFKA_BOOTSTRAP=kafka.bootstrap)
+    assert checked.status == 1
+    for topic in (RAW, MOVES):
+        assert f"topic {topic}: id is " in checked.out
+
+
+async def test_the_bindings_are_those_that_were_read(kafka: KafkaSettings) -> None:
+    """Made again they are refused, by workers and by who moves accounts; `resume` takes them."""
+    await started_once(kafka)
+    await replaced(kafka, ACCOUNTS)
+    with pytest.raises(TopicReplaced, match=f"{ACCOUNTS} is another topic.*`headroom resume`"):
+        await started_once(kafka)
+    for words in (("accounts", "list"), ("accounts", "move", "sfox:1", "ann")):
+        refused = headroom(*words, KAFKA_BOOTSTRAP=kafka.bootstrap)
+        assert refused.status == 1
+        assert f"{ACCOUNTS} is another topic" in refused.err
+    resumed = headroom("resume", "--from", "told", KAFKA_BOOTSTRAP=kafka.bootstrap)
+    assert resumed.status == 0, resumed
+    await started_once(kafka)
+
+
+async def test_statuses_that_are_others_are_said_and_stop_nobody(
+    kafka: KafkaSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Producers tell all of it again."""
+    await started_once(kafka)
+    await replaced(kafka, FEEDS)
+    known = await started_once(kafka)
+    assert f"{FEEDS} is another topic now" in caplog.text
+    checked = headroom("topics", "check", KAFKA_BOOTSTRAP=kafka.bootstrap)
+    assert checked.status == 1
+    assert f"topic {FEEDS}: id is " in checked.out
+    async with admin_of(kafka) as admin:
+        caplog.clear()
+        watching = asyncio.create_task(watch(admin, known).broken())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while f"{FEEDS} is another topic now" not in caplog.text:
+                await asyncio.sleep(0.05)
+        assert not watching.done()
+        watching.cancel()
+    resumed = headroom("resume", "--from", "told", KAFKA_BOOTSTRAP=kafka.bootstrap)
+    assert resumed.status == 0, resumed
+    checked = headroom("topics", "check", KAFKA_BOOTSTRAP=kafka.bootstrap)
+    assert (checked.status, checked.out) == (0, "")
+
+
+async def test_a_book_that_was_made_again_is_not_the_one_that_groups_worked_with(
+    kafka: KafkaSettings,
+) -> None:
+    """The mark on a commit says that there was one; without it this is a first start."""
+    await started_once(kafka)
+    await replaced(kafka, GENERATIONS)
+    await started_once(kafka)
+    await replaced(kafka, GENERATIONS)
+    clients = Clients(kafka)
+    clients.move("headroom", {(RAW, 0): 0}, ours=True)
+    with pytest.raises(BookLost, match=f"{GENERATIONS} was deleted.*the group headroom, and"):
+        await read_book(kafka.arguments(), partitions=PARTITIONS)
+    for words in (("topics", "check"), ("topics", "apply"), ("resume",), ("work", "--port", "0")):
+        said = headroom(*words, KAFKA_BOOTSTRAP=kafka.bootstrap)
+        assert said.status == (1 if words == ("topics", "check") else 2)
+        assert "headroom resume --generation NAME" in said.out + said.err
+    other = headroom("resume", "--generation", "other", KAFKA_BOOTSTRAP=kafka.bootstrap)
+    other.is_one_line("no tables of a generation 'other'; there are: first")
+    restored = headroom("resume", "--generation", FIRST, KAFKA_BOOTSTRAP=kafka.bootstrap)
+    assert restored.status == 0, restored
+    assert f"{RAW} is incarnation 2 from here on" in restored.out
+    book = await read_book(kafka.arguments(), partitions=PARTITIONS)
+    assert (book.live.name, book.topics[RAW].incarnation) == (FIRST, 2)
+    again = headroom("resume", "--generation", FIRST, KAFKA_BOOTSTRAP=kafka.bootstrap)
+    again.is_one_line(f"{GENERATIONS} is whole")
 
 
 async def test_what_was_resumed_counts(kafka: KafkaSettings) -> None:
@@ -181,6 +262,7 @@ def watch(admin: Admin, known: dict[str, KnownTopic]) -> Watch:
         known,
         list(tables_of(FIRST)),
         partitions=PARTITIONS,
+        beside=beside(FIRST),
         every_seconds=0.05,
         gone_seconds=0.5,
     )

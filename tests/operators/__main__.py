@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.operators.acts import ACTS, OPEN, run
+from tests.operators.acts import ACTS, run
 from tests.operators.scene import Row
 
 
@@ -29,18 +29,16 @@ def main() -> int:
     parser.add_argument("--act", action="append", choices=list(ACTS), help="only these")
     parser.add_argument("--lanes", type=int, default=2, help="how many acts at once")
     parser.add_argument("--keep", action="store_true", help="keep all logs")
-    parser.add_argument("--open", action="store_true", help="also those that nobody is told of")
     parser.add_argument("--list", action="store_true", help="what there is")
     options = parser.parse_args()
     if options.list:
         for name, act in ACTS.items():
-            mark = "open" if name in OPEN else "    "
-            print(f"{mark} {name:<28} {(act.__doc__ or '').splitlines()[0]}")
+            print(f"{name:<28} {(act.__doc__ or '').splitlines()[0]}")
         return 0
     begun = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="headroom-operators-"))
     with ThreadPoolExecutor(options.lanes) as lanes:
-        names = options.act or [name for name in ACTS if options.open or name not in OPEN]
+        names = options.act or list(ACTS)
         rows = list(lanes.map(lambda name: _run(name, folder / name, options.keep), names))
     red = [row.act for row in rows if not row.sound]
     counts = " ".join(

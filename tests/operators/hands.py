@@ -85,11 +85,11 @@ class Hands:
         wanted = ConsumerGroupTopicPartitions(GROUP, places)
         _done(self._admin.alter_consumer_group_offsets([wanted]))
 
-    def empty(self) -> None:
+    def empty(self, group: str = GROUP) -> None:
         """Wait until nobody is in the group: who was killed is, for its session."""
 
         def is_empty() -> bool:
-            [future] = self._admin.describe_consumer_groups([GROUP]).values()
+            [future] = self._admin.describe_consumer_groups([group]).values()
             return future.result(_SECONDS).state.name in {"EMPTY", "DEAD"}
 
         _until(is_empty, "somebody stays in the group")

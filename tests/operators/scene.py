@@ -200,6 +200,10 @@ class Scene:
             self.row.failed.append(f"nothing like {wanted!r} was said; last: {self._last_line()}")
         return False
 
+    def listens(self, wanted: str) -> bool:
+        """Whether the running worker has said this."""
+        return re.search(wanted, self.output) is not None
+
     def counts(self, metric: str, at_least: float = 1.0) -> bool:
         """Whether a metric says so, in time."""
 

@@ -13,8 +13,14 @@ from typing import Any
 
 import pytest
 from aiokafka.partitioner import murmur2
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import NewTopic
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import (
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from headroom.clients import Clients
 from headroom.generations import read_book, write
@@ -110,6 +116,29 @@ class Stopped(Scene):
         asked = [TopicPartition(*place, before)]
         for answer in self.clients.admin.delete_records(asked).values():
             answer.result(10)
+
+    def cut(self, place: Place, before: int) -> None:
+        """The same of a compacted topic, which Kafka has to be told may lose records."""
+        asked = [ConfigResource(ResourceType.TOPIC, place[0])]
+        for policy in ("compact,delete", "compact"):
+            entry_ = ConfigEntry(
+                "cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET
+            )
+            asked[0] = ConfigResource(ResourceType.TOPIC, place[0], incremental_configs=[entry_])
+            for answer in self.clients.admin.incremental_alter_configs(asked).values():
+                answer.result(10)
+            if policy != "compact":
+                until(lambda: self._is_cut(place, before))
+
+    def _is_cut(self, place: Place, before: int) -> bool:
+        try:
+            self.delete_records(place, before)
+        except KafkaException as error:
+            # The broker has yet to hear of the policy.
+            if error.args[0].code() != KafkaError.POLICY_VIOLATION:
+                raise
+            return False
+        return True
 
     def make_again(self, topic: str) -> None:
         """Delete a topic, and make it as it was."""

@@ -14,8 +14,6 @@ ACTS: dict[str, Act] = {
     for room in (raw, changelogs, ways, groups, cluster, strangers, others)
     for name, act in room.ACTS.items()
 }
-OPEN = frozenset({"group-reset-back", "group-reset-forward", "book-emptied", "bindings-emptied"})
-"""Nobody is told of these yet: they are found by a fresh reading, and done when named."""
 FORWARDED = frozenset({"broker-elsewhere"})
 
 

@@ -3,6 +3,13 @@
 from tests.operators.acts.raw import RAW
 from tests.operators.scene import Scene
 
+_READ = (
+    RAW,
+    "balances.v1",
+    "headroom-moves.v1",
+    "headroom-adoptions.v1",
+    "headroom-contributions.v1",
+)
 _MISSING = "CommitsMissing|no commit"
 
 
@@ -68,7 +75,7 @@ def reset_back(scene: Scene) -> None:
     scene.begin()
     scene.stop()
     scene.hands.reset_offsets(RAW, scene.hands.begins(RAW))
-    scene.sees("commit was lost|reset|CommitsLost")
+    scene.sees("its offsets were reset")
     scene.resume("told")
     scene.ends_well()
 
@@ -79,7 +86,22 @@ def reset_forward(scene: Scene) -> None:
     scene.stop()
     scene.venue.tell(times=2)
     scene.hands.reset_offsets(RAW, scene.hands.ends(RAW))
-    scene.sees("reset|Commits|skipped|RecordsGone")
+    scene.sees("its offsets were reset")
+    scene.resume("told")
+    scene.ends_well()
+
+
+def reset_all(scene: Scene) -> None:
+    """Somebody resets the group to the beginning of all that it reads."""
+    scene.begin()
+    scene.command("accounts", "move", "sfox:user-03", "ann")
+    scene.command("accounts", "move", "sfox:user-03", "sfox:user-03")
+    scene.venue.tell()
+    assert scene.comes_right()
+    scene.stop()
+    for topic in _READ:
+        scene.hands.reset_offsets(topic, scene.hands.begins(topic))
+    scene.sees("its offsets were reset")
     scene.resume("told")
     scene.ends_well()
 
@@ -92,4 +114,5 @@ ACTS = {
     "commits-of-shares-deleted": contributions_deleted,
     "group-reset-back": reset_back,
     "group-reset-forward": reset_forward,
+    "group-reset-all": reset_all,
 }

@@ -1,19 +1,26 @@
 """Where partitions are read from: what does not fit is an error with a name, and a stop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.engine import EngineApp
-from processors.engine.errors import CommitsMissing, LogChanged, LogShortened, RecordsGone
+from processors.engine.errors import (
+    CommitsMissing,
+    LogChanged,
+    LogShortened,
+    PositionsMoved,
+    RecordsGone,
+)
+from processors.engine.marks import Commit
 from processors.engine.positions import Bounds, starts
 from tests.conftest import KafkaHandle
 from tests.processors.engine.harness import Bench, counting, crashed
@@ -131,6 +138,59 @@ async def test_a_source_that_ends_before_its_commit_stops_the_worker(
     reason = await stopped_by(bench, guarantee)
     assert isinstance(reason, LogShortened)
     assert reason.position == 50
+
+
+@pytest.mark.parametrize("guarantee", GUARANTEES)
+async def test_commits_that_somebody_else_made_are_asked_about(
+    bench: Bench, guarantee: str
+) -> None:
+    """Whoever vouches for them, they are ours afterwards; else the worker stops, each time."""
+    asked: list[dict[TP, Commit]] = []
+    refused = True
+
+    async def vouch(strange: Mapping[TP, Commit]) -> None:
+        asked.append(dict(strange))
+        if refused:
+            raise PositionsMoved(topic=bench.source, partition=0, found=2, why="it was at 5")
+
+    place = TP(bench.source, 0)
+    await read(bench, guarantee, vouch=vouch)
+    assert await marks(bench) == {0: "rows headroom 5.", 1: "headroom 0."}
+    assert asked == []
+    await reset(bench, 2)
+    for _ in range(2):
+        reason = await stopped_by(bench, guarantee, vouch=vouch)
+        assert isinstance(reason, PositionsMoved)
+        assert "its offsets were reset: see `headroom resume`" in str(reason)
+    assert asked == [{place: Commit(2, left_rows=False, ours=False)}] * 2
+    refused = False
+    asked.clear()
+    await read(bench, guarantee, count=0, vouch=vouch)
+    assert asked == [{place: Commit(2, left_rows=False, ours=False)}]
+    await read(bench, guarantee, count=0, vouch=vouch)
+    assert len(asked) == 1
+
+
+async def marks(bench: Bench) -> dict[int, str]:
+    """What the commits of the source say."""
+    found = await bench.admin.list_consumer_group_offsets(bench.name)
+    said = {tp.partition: o.metadata for tp, o in found.items() if tp.topic == bench.source}
+    return {number: text.rstrip("\0") for number, text in said.items()}
+
+
+async def reset(bench: Bench, offset: int) -> None:
+    """Set the group's offset in the source as Kafka's own tools do, once nobody is in it."""
+    asked = [ConsumerGroupTopicPartitions(bench.name, [TopicPartition(bench.source, 0, offset)])]
+    admin = AdminClient({"bootstrap.servers": bench.kafka["bootstrap_servers"]})
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                done = admin.alter_consumer_group_offsets(asked)[bench.name]
+                await asyncio.to_thread(done.result)
+            except KafkaException:  # the member has not left yet
+                await asyncio.sleep(0.1)
+            else:
+                return
 
 
 @pytest.mark.parametrize("guarantee", GUARANTEES)
