@@ -34,6 +34,9 @@ SENDING: Final[Mapping[str, Any]] = {
     "enable.idempotence": True,
     # A record that is refused breaks the client: none may come behind it that is sent before it.
     "enable.gapless.guarantee": True,
+    # Of two on their way the first may find no leader and the second one: a broker that has nothing
+    # of this client yet takes that, and librdkafka counts the first as delivered with it.
+    "max.in.flight.requests.per.connection": 1,
     "partitioner": "murmur2_random",  # Java's
     "message.max.bytes": RECORD_BYTES_MAX + 64 * 1024,
     "batch.size": _BATCH_BYTES,

@@ -37,6 +37,9 @@ _ANY: Final = -1  # librdkafka's word for the partitioner's choice
 SENDING: Final[Mapping[str, Any]] = {
     "acks": "all",
     "enable.idempotence": True,
+    # Of two on their way the first may find no leader and the second one: a broker that has nothing
+    # of this client yet takes that, and librdkafka counts the first as delivered with it.
+    "max.in.flight.requests.per.connection": 1,
     "partitioner": "murmur2_random",  # Java's
     "message.max.bytes": REQUEST_BYTES_MAX,
     "linger.ms": 1,

@@ -162,6 +162,16 @@ class Proxy:
         """End all connections; what is held back never reaches the broker."""
         await _end(self._connections)
 
+    # -- for those who change what is said
+
+    def request(self, _kind: int, frame: bytes) -> bytes:
+        """What the broker gets of a request."""
+        return frame
+
+    async def answer(self, _kind: int, frame: bytes) -> bytes:
+        """What the client gets of an answer."""
+        return frame
+
     # -- one connection
 
     async def _connected(self, client: asyncio.StreamReader, reply: asyncio.StreamWriter) -> None:
@@ -223,7 +233,7 @@ class Proxy:
                     case Act.LOSE:
                         lost = due
             asked.append((kind, lost))
-            request.write(_framed(frame))
+            request.write(_framed(self.request(kind, frame)))
             await request.drain()
 
     async def _answers(
@@ -243,7 +253,7 @@ class Proxy:
                 return
             if kind != Kind.FETCH:
                 frame = frame.replace(own, proxied)
-            reply.write(_framed(frame))
+            reply.write(_framed(await self.answer(kind, frame)))
             await reply.drain()
             for late in self._late.values():
                 late.answered(kind)
