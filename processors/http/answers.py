@@ -25,6 +25,12 @@ class UserExposureNow(UserExposure, frozen=True, kw_only=True):
     freshness: Freshness
 
 
+class BatchNow(msgspec.Struct, frozen=True):
+    """The balances of those who were asked for; null for who is not there."""
+
+    users: dict[str, UserBalancesNow | None]
+
+
 class Users(msgspec.Struct, frozen=True):
     """A page of users' names, in order; `next` is the next page's `after`, null at the end."""
 

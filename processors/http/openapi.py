@@ -16,7 +16,14 @@ import msgspec
 from processors.http import answers
 from processors.http.described import FILE
 from processors.http.overview import LIMITS_MAX
-from processors.http.questions import LIMITS_DEFAULT, USERS_PER_PAGE, USERS_PER_PAGE_MAX
+from processors.http.questions import (
+    BATCH_PATH,
+    LIMITS_DEFAULT,
+    USERS_PER_PAGE,
+    USERS_PER_PAGE_MAX,
+    Batch,
+)
+from processors.http.terms import AGE_SECONDS_MAX
 from schemas.documents import AssetExposure, BaseExposure
 from schemas.export.asyncapi import CONTRACT_VERSION
 from schemas.export.examples import examples
@@ -25,11 +32,14 @@ from schemas.topics import BALANCES_LATEST, EXPOSURE_ASSET, EXPOSURE_BASE, EXPOS
 _REF: Final = "#/components/schemas/{name}"
 _WHY: Final = {
     400: "The question cannot be understood.",
+    304: "It is the answer that is known already.",
     401: "A bearer token is missing, or not known.",
     403: "The token is for some users only; this is over all of them.",
     404: "There is no such user, asset or base currency: only who holds the key may say so.",
+    413: "More than a mebibyte.",
     503: "Not known at this moment: tables are restored or moved, the worker that holds the key "
-    "does not answer, or too many are connected. An empty answer never stands for it.",
+    "does not answer, too many are connected, or the number is not as live or as new as is "
+    "asked for. An empty answer never stands for it.",
 }
 _FRESHNESS: Final = {
     "source": {"topic": "raw.hercle.balances.v1", "partition": 1, "offset": 7},
@@ -68,7 +78,12 @@ class _Question(msgspec.Struct, frozen=True):
 def openapi() -> dict[str, Any]:
     """The document."""
     questions = _questions()
-    structs = [one.answer for one in questions] + [answers.ProblemDocument]
+    structs = [
+        *(one.answer for one in questions),
+        answers.BatchNow,
+        Batch,
+        answers.ProblemDocument,
+    ]
     _, schemas = msgspec.json.schema_components(structs, ref_template=_REF)
     return {
         "openapi": "3.1.1",
@@ -88,7 +103,11 @@ def openapi() -> dict[str, Any]:
             {"name": "questions", "description": "What users hold, and how true that is."},
             {"name": "operation", "description": "Probes, metrics, and this document."},
         ],
-        "paths": {one.path: {"get": _operation(one)} for one in questions} | _probes(),
+        "paths": {
+            **{one.path: {"get": _operation(one)} for one in questions},
+            BATCH_PATH: {"post": _batch()},
+            **_probes(),
+        },
         "components": {
             "schemas": {name: _tidy(part) for name, part in sorted(schemas.items())},
             "responses": {str(status): _problem(status) for status in _WHY},
@@ -106,7 +125,8 @@ def openapi() -> dict[str, Any]:
 def _questions() -> list[_Question]:
     shown = examples()
     user = _in_path("user", "The user's id, percent-encoded, slashes included.")
-    of_user, over_all = (401, 404, 503), (401, 403, 503)
+    of_user, over_all = (304, 400, 401, 404, 503), (401, 403, 503)
+    terms = (user, *_terms())
     return [
         _Question(
             "/v1/users",
@@ -129,7 +149,7 @@ def _questions() -> list[_Question]:
             "What a user holds, account by account, in total and free, and how fresh that is.",
             answers.UserBalancesNow,
             of_user,
-            (user,),
+            terms,
             {**shown[BALANCES_LATEST].document, "freshness": _FRESHNESS},
         ),
         _Question(
@@ -137,7 +157,7 @@ def _questions() -> list[_Question]:
             "A user's exposure by asset and against every limit, and how fresh that is.",
             answers.UserExposureNow,
             of_user,
-            (user,),
+            terms,
             {**shown[EXPOSURE_USER].document, "freshness": _FRESHNESS},
         ),
         _Question(
@@ -200,6 +220,51 @@ def _operation(one: _Question) -> dict[str, Any]:
     }
 
 
+def _terms() -> tuple[dict[str, Any], ...]:
+    """What an answer about a user may be asked to be."""
+    seconds = {"type": "number", "minimum": 0, "maximum": AGE_SECONDS_MAX}
+    return (
+        {
+            "name": "max_age_seconds",
+            "in": "query",
+            "description": "503 where `freshness.age_seconds` is more.",
+            "schema": seconds,
+        },
+        {
+            "name": "require",
+            "in": "query",
+            "description": "503 where `freshness.state` is not `live`.",
+            "schema": {"type": "string", "enum": ["live"]},
+        },
+        {
+            "name": "If-None-Match",
+            "in": "header",
+            "description": "The `ETag` of an answer that is known: 304 where it would come again, "
+            "older alone.",
+            "schema": {"type": "string"},
+        },
+    )
+
+
+def _batch() -> dict[str, Any]:
+    def content(name: str) -> dict[str, Any]:
+        return {"application/json": {"schema": {"$ref": _REF.format(name=name)}}}
+
+    return {
+        "operationId": "ask_users_balances",
+        "tags": ["questions"],
+        "summary": "What many users hold, and how fresh that is; null for who is not there.",
+        "requestBody": {"required": True, "content": content("Batch")},
+        "responses": {
+            "200": {"description": "The answer.", "content": content("BatchNow")},
+            **{
+                str(status): {"$ref": f"#/components/responses/{status}"}
+                for status in (400, 401, 413, 503)
+            },
+        },
+    }
+
+
 def _probes() -> dict[str, Any]:
     """What needs no token, and names no user."""
     said = (
@@ -241,6 +306,8 @@ def _limit(default: int, maximum: int) -> dict[str, Any]:
 
 
 def _problem(status: int) -> dict[str, Any]:
+    if status == 304:  # noqa: PLR2004 - the only one that is no error
+        return {"description": _WHY[status]}
     found: dict[str, Any] = {
         "description": _WHY[status],
         "content": {

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 import orjson
@@ -18,7 +18,34 @@ from schemas.words import Words
 
 log = logging.getLogger("headroom.http")
 
+COMPRESSED_BYTES_MIN: Final = 4 * 1024
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
+
+
+class Answer(NamedTuple):
+    """Another worker's answer; `tag` is what it is known by, where it says that."""
+
+    status: int
+    content_type: str
+    body: bytes
+    tag: str | None
+
+
+def answered(
+    body: bytes | None,
+    content_type: str = "application/json",
+    *,
+    status: int = web.HTTPOk.status_code,
+    tag: str | None = None,
+) -> web.Response:
+    """An answer as it goes out: compressed where that is worth it and wanted."""
+    headers = {} if tag is None else {"ETag": tag, "Cache-Control": "no-cache"}
+    if status == web.HTTPNotModified.status_code:
+        return web.Response(status=status, headers=headers)
+    response = web.Response(status=status, body=body, content_type=content_type, headers=headers)
+    if body is not None and len(body) >= COMPRESSED_BYTES_MIN:
+        response.enable_compression()
+    return response
 
 
 class Ownership:
@@ -59,33 +86,58 @@ class Ownership:
         """The owner's own answer. A question is passed on once: views may differ for a moment."""
         if passed_on(request):
             raise not_yet("this key is being moved between workers")
-        path = request.rel_url.raw_path_qs
-        status, content_type, body = await self.ask_owner(table, key, path)
-        return web.Response(status=status, body=body, content_type=content_type)
+        answer = await self.ask_owner(
+            table, key, request.rel_url.raw_path_qs, request.headers.get("If-None-Match")
+        )
+        return answered(answer.body, answer.content_type, status=answer.status, tag=answer.tag)
 
-    async def ask_owner(self, table: Table, key: bytes, path: str) -> tuple[int, str, bytes]:
-        """Status, content type and body of the owner's answer to `path`; raises 503 without one."""
+    async def ask_owner(
+        self, table: Table, key: bytes, path: str, known: str | None = None
+    ) -> "Answer":
+        """The owner's answer to `path`; raises 503 without one. `known`: which one we have."""
         _, owner = self._app.owner(table, key)
         if owner is None:
             raise not_yet("this key is being moved between workers")
-        return await self._get(owner + path)
+        return await self._ask(owner + path, known=known)
+
+    def owner_of(self, table: Table, key: bytes) -> str | None:
+        """The URL of the worker that holds a key, None if this one does; raises 503 as above."""
+        if self.partition_here(table, key) is not None:
+            return None
+        return self._app.owner(table, key)[1]
+
+    async def ask(self, url: str, body: bytes) -> bytes:
+        """Another worker's answer to what is sent to it; raises 503 where it is none."""
+        answer = await self._ask(url, body=body)
+        if answer.status != web.HTTPOk.status_code:
+            raise not_yet("another worker is not ready")
+        return answer.body
 
     async def gather(self, path: str) -> list[Any]:
         """The answers of all other workers to `path`; raises 503 where one does not answer."""
         others = [url for url in self._app.workers() if url != self._url]
-        answers = await asyncio.gather(*(self._get(url + path) for url in others))
-        if any(status != web.HTTPOk.status_code for status, _, _ in answers):
+        answers = await asyncio.gather(*(self._ask(url + path) for url in others))
+        if any(answer.status != web.HTTPOk.status_code for answer in answers):
             raise not_yet("another worker is not ready")
-        return [orjson.loads(body) for _, _, body in answers]
+        return [orjson.loads(answer.body) for answer in answers]
 
-    async def _get(self, url: str) -> tuple[int, str, bytes]:
+    async def _ask(
+        self, url: str, *, known: str | None = None, body: bytes | None = None
+    ) -> "Answer":
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        headers = self._headers()
+        if known is not None:
+            headers["If-None-Match"] = known
         try:
-            async with self._session.get(
-                URL(url, encoded=True), headers=self._headers(), allow_redirects=False
+            async with self._session.request(
+                "GET" if body is None else "POST",
+                URL(url, encoded=True),
+                headers=headers,
+                data=body,
+                allow_redirects=False,
             ) as response:
-                status, body = response.status, await response.read()
+                status, said = response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise not_yet("the worker that holds this key does not answer") from error
         if status == web.HTTPUnauthorized.status_code:
@@ -94,10 +146,11 @@ class Ownership:
             if (line := self._words.say(text, int(time.monotonic()))) is not None:
                 log.error("%s", line)
             raise not_yet("the worker that holds this key does not know this one")
-        return status, response.content_type, body
+        return Answer(status, response.content_type, said, response.headers.get("ETag"))
 
     def _headers(self) -> dict[str, str]:
-        headers = {FORWARDED: "1"}
+        # What is passed on is compressed once, by who passes it on.
+        headers = {FORWARDED: "1", "Accept-Encoding": "identity"}
         if self._credential is not None:
             headers["Authorization"] = f"Bearer {self._credential.reveal()}"
         return headers

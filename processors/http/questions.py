@@ -4,19 +4,21 @@ import asyncio
 import heapq
 import itertools
 from functools import partial
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
 
 from processors.agents import Agents
+from processors.freshness import Freshness
 from processors.http.access import Grant, grant_of, passed_on, require_all
 from processors.http.feeds import Feeds
 from processors.http.overview import LIMITS_MAX, Overview, merged
-from processors.http.ownership import Ownership
+from processors.http.ownership import Ownership, answered
 from processors.http.problems import Problem, bad_request, not_found, not_yet
 from processors.http.rows import readable, state_of
+from processors.http.terms import is_known, tag_of, terms_of
 from processors.ledger.assets import published
 from processors.ledger.contributions import sum_key
 from processors.ledger.views import user_balances, user_exposure
@@ -26,6 +28,14 @@ USERS_PER_PAGE: Final = 100
 USERS_PER_PAGE_MAX: Final = 1_000
 LIMITS_DEFAULT: Final = 10
 _ASKED_AT_ONCE: Final = 50
+BATCH_MAX: Final = 500
+BATCH_PATH: Final = "/v1/users/balances:batch"
+
+
+class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose balances are asked for."""
+
+    users: Annotated[list[str], msgspec.Meta(max_length=BATCH_MAX)]
 
 
 class Questions:
@@ -43,6 +53,7 @@ class Questions:
         """The paths of the contract."""
         return [
             web.get("/v1/users", self.users),
+            web.post(BATCH_PATH, self.batch),
             web.get("/v1/users/{user:[^/]+}/balances", self.balances),
             web.get("/v1/users/{user:[^/]+}/exposure", self.exposure),
             web.get("/v1/assets", self.assets),
@@ -120,6 +131,7 @@ class Questions:
         user = request.match_info["user"]
         if not grant_of(request).covers(user):
             raise _no_such_user(user)
+        terms = terms_of(request)
         table, key = self._agents.users, user.encode()
         partition = self._ownership.partition_here(table, key)
         if partition is None:
@@ -129,9 +141,48 @@ class Questions:
         balances = None if state is None else user_balances(state)
         if state is None or balances is None:
             raise _no_such_user(user)
-        document = msgspec.to_builtins(view(state))
-        freshness = msgspec.to_builtins(self._feeds.freshness(state))
-        return _json({**document, "freshness": freshness})
+        freshness = self._feeds.freshness(state)
+        terms.require(freshness)
+        tag = tag_of(state.version, freshness)
+        if is_known(request, tag):
+            return answered(None, status=web.HTTPNotModified.status_code, tag=tag)
+        return _json(_with_freshness(view(state), freshness), tag)
+
+    async def batch(self, request: web.Request) -> web.Response:
+        """Balances of many users at once; null for who is not there."""
+        try:
+            asked = msgspec.json.decode(await request.read(), type=Batch)
+        except msgspec.DecodeError:
+            message = f'the body is {{"users": [NAME, …]}}, with {BATCH_MAX} names at most'
+            raise bad_request(message) from None
+        table, grant = self._agents.users, grant_of(request)
+        found: dict[str, Any] = dict.fromkeys(asked.users)
+        away: dict[str, list[str]] = {}
+        for user in found:
+            if not grant.covers(user):
+                continue
+            owner = self._ownership.owner_of(table, user.encode())
+            if owner is None:
+                found[user] = self._balances_here(user)
+            else:
+                away.setdefault(owner, []).append(user)
+        if away and passed_on(request):
+            raise not_yet("some keys are being moved between workers")
+        bodies = [msgspec.json.encode(Batch(users)) for users in away.values()]
+        urls = [f"{owner}{BATCH_PATH}" for owner in away]
+        for answer in await asyncio.gather(*map(self._ownership.ask, urls, bodies)):
+            found.update(msgspec.json.decode(answer)["users"])
+        return _json({"users": found})
+
+    def _balances_here(self, user: str) -> Any:  # noqa: ANN401 - any JSON
+        table, key = self._agents.users, user.encode()
+        partition = self._ownership.partition_here(table, key)
+        row = None if partition is None else table.committed(partition, key)
+        state = None if row is None else state_of(row)
+        balances = None if state is None else user_balances(state)
+        if state is None or balances is None:
+            return None
+        return _with_freshness(balances, self._feeds.freshness(state))
 
     async def _sum(self, request: web.Request, kind: str, name: str) -> web.Response:
         require_all(request)
@@ -146,7 +197,7 @@ class Questions:
             document = published(head)
         except NotADocument:
             raise not_yet("this row of the table is none of ours: see the log") from None
-        return web.Response(body=document, content_type="application/json")
+        return answered(document)
 
     async def _users_of_grant(self, grant: Grant, after: str, limit: int) -> list[str]:
         """Of a grant's users those that there are: few, so that each can be asked for."""
@@ -167,7 +218,7 @@ class Questions:
             row = table.committed(partition, key)
             return row is not None and bool(state_of(row).live)
         path = f"/v1/users/{quote(user, safe='')}/balances"
-        status, _, _ = await self._ownership.ask_owner(table, key, path)
+        status = (await self._ownership.ask_owner(table, key, path)).status
         if status not in (web.HTTPOk.status_code, web.HTTPNotFound.status_code):
             raise not_yet("another worker is not ready")
         return status == web.HTTPOk.status_code
@@ -202,5 +253,10 @@ def _limit(request: web.Request, default: int, maximum: int) -> int:
     return int(text)
 
 
-def _json(document: Any) -> web.Response:  # noqa: ANN401 - any JSON
-    return web.Response(body=msgspec.json.encode(document), content_type="application/json")
+def _with_freshness(document: msgspec.Struct, freshness: Freshness) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(document)
+    return {**fields, "freshness": msgspec.to_builtins(freshness)}
+
+
+def _json(document: Any, tag: str | None = None) -> web.Response:  # noqa: ANN401 - any JSON
+    return answered(msgspec.json.encode(document), tag=tag)

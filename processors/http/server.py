@@ -16,7 +16,7 @@ from processors.http.questions import Questions
 from processors.http.runner import Runner
 from processors.metrics import Metrics
 
-REQUEST_BYTES_MAX = 64 * 1024
+REQUEST_BYTES_MAX = 1024 * 1024
 
 
 class Server:

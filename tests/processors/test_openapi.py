@@ -73,7 +73,7 @@ async def test_a_tester_finds_no_difference(pipeline: Pipeline, tokens: tuple[st
         url = await worker.ready()
         await pipeline.drained()
         for said in await asyncio.gather(*(tested(url, token) for token in tokens or (None,))):
-            assert "Tested: 11" in said, said  # its own document aside
+            assert "Tested: 12" in said, said  # its own document aside
         assert worker.running
         assert "rror" not in worker.log.read_text()
 
