@@ -42,7 +42,7 @@ demo: $(VENV)/.runtime-stamp
 # test: all tests, on a real Kafka (ARGS="-k amounts" chooses; ARGS="-n 0" is one after the other)
 .PHONY: test
 test: $(VENV)/.dev-stamp
-	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not long" $(ARGS)
 
 # check: form, lint, types, walls between rooms, declared dependencies; all of them, then the verdict
 .PHONY: check
@@ -101,7 +101,7 @@ pictures: $(VENV)/.runtime-stamp
 bench: $(VENV)/.dev-stamp $(BENCH_VENV)/.stamp
 	@$(BIN)/python -m benchmarks $(filter-out engine,$(PART)) $(ARGS)
 
-# chaos: workers and the broker killed, paused, moved, and an oracle over it (SEEDS=100 FIRST=1 GUARANTEE=exactly_once; PART=network, replay, operators, producers)
+# chaos: workers and the broker killed, paused, moved, and an oracle over it (SEEDS=100 FIRST=1 GUARANTEE=exactly_once; PART=network, replay, operators, producers, long)
 SEEDS ?= 100
 FIRST ?= 1
 PART ?= engine
@@ -110,6 +110,7 @@ chaos: $(VENV)/.dev-stamp
 	@if [ "$(PART)" = replay ]; then exec $(BIN)/python -m tests.headroom.replay.million $(ARGS); fi; \
 	if [ "$(PART)" = producers ]; then exec $(BIN)/python -m tests.producers_chaos --seeds $(SEEDS) --first $(FIRST) $(ARGS); fi; \
 	if [ "$(PART)" = operators ]; then exec $(BIN)/python -m tests.operators $(ARGS); fi; \
+	if [ "$(PART)" = long ]; then exec $(BIN)/python -m pytest -m long $(ARGS); fi; \
 	$(BIN)/python -m tests.engine.chaos --seeds $(SEEDS) --first $(FIRST) --part $(PART) \
 	  $(if $(GUARANTEE),--guarantee $(GUARANTEE)) $(ARGS)
 

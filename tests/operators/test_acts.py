@@ -8,7 +8,12 @@ from tests.operators.acts import run
 
 
 @pytest.mark.parametrize(
-    "act", ["raw-overtaken-stopped", "commits-of-raw-deleted", "strangers-contributions"]
+    "act",
+    [
+        "raw-overtaken-stopped",
+        pytest.param("commits-of-raw-deleted", marks=pytest.mark.long),
+        pytest.param("strangers-contributions", marks=pytest.mark.long),
+    ],
 )
 def test_an_act_loses_nothing_and_tells_nothing_twice(act: str, tmp_path: Path) -> None:
     """Nothing lost, nothing twice, nothing wrong, and the operator was told."""

@@ -131,7 +131,7 @@ async def test_two_workers_answer_alike_and_one_takes_over(pipeline: Pipeline) -
     assert_sound(await audit(pipeline.kafka, topic_prefix=pipeline.prefix), raw=600)
 
 
-@pytest.mark.parametrize("store", ["rocksdb", "memory"])
+@pytest.mark.parametrize("store", ["rocksdb", pytest.param("memory", marks=pytest.mark.long)])
 async def test_nothing_is_lost_when_a_worker_is_killed_again_and_again(
     pipeline: Pipeline, store: str
 ) -> None:

@@ -216,6 +216,7 @@ def hang_half_way(wronged: Scene) -> None:
     until(is_half_way)
 
 
+@pytest.mark.long
 def test_a_worker_that_hangs_holds_a_promotion_up_for_its_session_alone(
     wronged: Scene, tmp_path: Any
 ) -> None:

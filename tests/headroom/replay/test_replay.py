@@ -159,6 +159,7 @@ def test_dropping_takes_what_it_made_and_nothing_else(lived: Scene, tmp_path: An
     assert_equal(lived.compared("gone"))
 
 
+@pytest.mark.long
 def test_a_replay_that_is_killed_goes_on_where_it_was(lived: Scene, tmp_path: Any) -> None:
     lived.sfox(accounts(FRAMES_TO_KILL_IN, *NAMES))
     lived.wait()

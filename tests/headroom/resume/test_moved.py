@@ -96,6 +96,7 @@ def test_offsets_that_somebody_set_are_held_against_what_was_told(tmp_path: Path
             assert told == held
 
 
+@pytest.mark.long
 def test_bindings_that_were_deleted_are_written_again_from_the_rows(tmp_path: Path) -> None:
     """With the number of each account's last move, so that the next one counts."""
     with stopped(tmp_path) as its:

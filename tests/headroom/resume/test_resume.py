@@ -66,6 +66,7 @@ def test_records_that_were_deleted_before_they_were_read_leave_their_accounts_in
             assert its.audit().findings == []
 
 
+@pytest.mark.long
 def test_a_raw_topic_that_was_made_again_has_other_frames_under_other_names(
     tmp_path: Path,
 ) -> None:
@@ -144,6 +145,7 @@ def test_offsets_that_the_group_lost_are_found_again_and_nothing_is_told_twice(
             }
 
 
+@pytest.mark.long
 def test_a_raw_topic_that_lost_its_end_goes_on_under_another_name(tmp_path: Path) -> None:
     """Nobody can cut a log's end off for a test: the group is ahead of it by as much instead."""
     with stopped(tmp_path) as its:
@@ -176,6 +178,7 @@ def test_a_raw_topic_that_lost_its_end_goes_on_under_another_name(tmp_path: Path
         assert its.audit().findings == []
 
 
+@pytest.mark.long
 def test_shares_that_were_deleted_before_they_were_summed_are_told_again(tmp_path: Path) -> None:
     with stopped(tmp_path) as its:
         names = [f"user-{number}" for number in range(12)]
@@ -204,6 +207,7 @@ def test_shares_that_were_deleted_before_they_were_summed_are_told_again(tmp_pat
             assert its.audit().findings == []
 
 
+@pytest.mark.long
 def test_balances_that_were_deleted_before_they_were_folded_leave_their_users_in_doubt(
     tmp_path: Path,
 ) -> None:
