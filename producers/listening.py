@@ -20,6 +20,7 @@ from producers.outcomes import (
     Outcome,
     Publish,
     Reconnect,
+    Run,
     Send,
     Session,
 )
@@ -53,6 +54,7 @@ class Listening:
     ) -> None:
         self._socket = socket
         self._session = session
+        self._run: Run = getattr(session, "run", _none)
         self._world = world
         self._carrier = carrier
         self._pace = pace
@@ -145,7 +147,7 @@ class Listening:
 
     def _take_run(self, messages: list[bytes], at: int) -> int:
         """Take the frames of which there is no more to say; how many."""
-        found = self._session.run(messages, at)
+        found = self._run(messages, at)
         if found is None:
             return 0
         self._carrier.publish_all(found, self._received_ns)
@@ -192,3 +194,7 @@ class Listening:
                 await in_turn(self._world, self._world.requests)
                 if self._socket.state is State.OPEN:
                     await self._socket.send(text)
+
+
+def _none(_messages: list[bytes], _first: int) -> None:
+    """Where a session has no short way, each message is for `receive`."""

@@ -1,6 +1,6 @@
 """What a venue's session makes of a message: values, which the feed then carries out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -125,11 +125,19 @@ class Reconnect(msgspec.Struct, frozen=True):
 Outcome = Publish | Send | Count | Established | InDoubt | Doubted | Confirmed | Reconnect
 
 
+Run = Callable[[list[bytes], int], Frames | None]
+"""A session's `run`: frames that begin `messages[first:]`, where `receive` says no more of each.
+
+None where the first message is for `receive`; behind the last one it has to be asked again.
+"""
+
+
 class Session(Protocol):
     """A venue's protocol over one connection, as a pure state machine.
 
     It has no socket and no clock: `now` is monotonic time in seconds, passed in. `due` is when
-    `tick` has to be called unless something is received before.
+    `tick` has to be called unless something is received before. One that has many frames may have a
+    short way for them beside this: see `Run`.
     """
 
     @property
@@ -141,12 +149,6 @@ class Session(Protocol):
 
     def receive(self, message: bytes, now: float) -> Sequence[Outcome]:
         """What one WebSocket message, text or binary, amounts to."""
-
-    def run(self, messages: list[bytes], first: int) -> Frames | None:
-        """The frames that begin `messages[first:]`, where `receive` would say no more of each.
-
-        None where the first message is for `receive`; behind the last one it has to be asked again.
-        """
 
     def tick(self, now: float) -> Sequence[Outcome]:
         """What is due at `now`: own pings, questions, and patience that has run out."""

@@ -12,7 +12,7 @@ from yarl import URL
 
 from processors.engine import EngineApp, Table
 from processors.http.access import FORWARDED, passed_on
-from processors.http.problems import not_yet
+from processors.http.problems import RETRY_AFTER_SECONDS, not_yet
 from schemas.secrets import Secret
 from schemas.words import Words
 
@@ -40,6 +40,8 @@ def answered(
 ) -> web.Response:
     """An answer as it goes out: compressed where that is worth it and wanted."""
     headers = {} if tag is None else {"ETag": tag, "Cache-Control": "no-cache"}
+    if status == web.HTTPServiceUnavailable.status_code:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if status == web.HTTPNotModified.status_code:
         return web.Response(status=status, headers=headers)
     response = web.Response(status=status, body=body, content_type=content_type, headers=headers)

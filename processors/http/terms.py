@@ -14,7 +14,7 @@ from processors.freshness import Freshness
 from processors.http.problems import bad_request, not_yet
 
 AGE_SECONDS_MAX: Final = 86_400
-_DIGITS_MAX: Final = 16
+_DIGITS_MAX: Final = 40
 _TAG_LETTERS: Final = 16
 
 

@@ -116,10 +116,6 @@ class HercleSession:
             self._silent_at = now + self._deadlines.silence_seconds
         return [*outcomes, *self.tick(now)]
 
-    def run(self, _messages: list[bytes], _first: int) -> None:
-        """None: each message may answer a question."""
-        return
-
     def _given_up(self) -> Reconnect:
         if self._live:
             return Reconnect(ReconnectReason.SILENT, "the hub says nothing, not even a ping")
