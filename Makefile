@@ -39,7 +39,7 @@ help:
 demo: $(VENV)/.runtime-stamp
 	@$(BIN)/headroom demo $(ARGS)
 
-# test: all tests, on a real Kafka (ARGS="-k amounts" chooses; ARGS="-n 0" is one after the other)
+# test: the tests, on a real Kafka, without the longest (make chaos PART=long) (ARGS="-k amounts" chooses; ARGS="-n 0" is one after the other)
 .PHONY: test
 test: $(VENV)/.dev-stamp
 	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not long" $(ARGS)

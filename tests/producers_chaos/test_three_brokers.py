@@ -12,7 +12,7 @@ from tests.producers_chaos.short import check, rows, shared
 pytestmark = pytest.mark.slow
 # Kafka itself forgets there, which our topics forbid, and what comes of it is not always the same:
 # `make chaos PART=producers ARGS="--fault unclean-election"` shows it.
-LONG = frozenset({"unclean-election"})
+LEFT_TO_CHAOS = frozenset({"unclean-election"})
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
         yield made
 
 
-@pytest.mark.parametrize("fault", sorted(THREE_BROKERS.keys() - LONG))
+@pytest.mark.parametrize("fault", sorted(THREE_BROKERS.keys() - LEFT_TO_CHAOS))
 def test_no_frame_is_lost_or_twice_or_out_of_order_over_a_fault(
     fault: str, brokers: Brokers, tmp_path: Path
 ) -> None:
