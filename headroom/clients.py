@@ -22,10 +22,15 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from headroom.errors import OperatorError
 from headroom.reading import STALLED_SECONDS, Stalled
 from headroom.settings import KafkaSettings
-from processors.engine.client import librdkafka_log, patiently, properties
-from processors.engine.fetcher import IN_BULK
+from processors.engine.librdkafka import (
+    IN_BULK,
+    IN_TRANSACTIONS,
+    SENDING,
+    librdkafka_log,
+    patiently,
+    properties,
+)
 from processors.engine.marks import Commit, mark, read_commit
-from processors.engine.sender import IN_TRANSACTIONS, SENDING
 
 CALL_SECONDS: Final = 30.0
 _PATIENCE_SECONDS: Final = 60.0

@@ -33,7 +33,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from headroom.errors import OperatorError
-from processors.engine.client import librdkafka_log, passes
+from processors.engine.librdkafka import librdkafka_log, passes
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -15,7 +15,7 @@ from typing import Any, Final
 from headroom.compacted import Compacted, Lost, Records
 from headroom.generations.kind import FOLLOWED
 from headroom.settings import KafkaSettings
-from processors.engine.client import properties
+from processors.engine.librdkafka import properties
 from schemas.codec import NotADocument
 from schemas.following import Take
 from schemas.words import Words

@@ -31,7 +31,7 @@ from headroom.topics.differences import CONTRACT, require_all
 from headroom.topics.known import beside, relied_on, settle
 from headroom.topics.watch import Watch
 from processors.app import Worker, WorkerSettings
-from processors.engine import EngineSettings
+from processors.engine.app import EngineSettings
 from processors.engine.errors import EngineError, NameTaken, TransactionRefused
 from processors.engine.member import FENCED_INSTANCE_ID
 from processors.garbage import collect_rarely

@@ -6,8 +6,10 @@ from functools import partial
 from typing import Final, TypeVar
 
 from processors.compiled import cloud_event
-from processors.engine import Batch, EngineApp, Record, Table
+from processors.engine.app import EngineApp
+from processors.engine.batch import Batch, Record
 from processors.engine.errors import ForeignRow
+from processors.engine.table import Table
 from processors.foreign import Foreign
 from processors.ledger.assets import Emission, SumLedger
 from processors.ledger.assets import check_row as check_sum
@@ -21,7 +23,7 @@ from processors.ledger.users import Unread
 from processors.ledger.views import NOWHERE, Venues
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
-from processors.names import EVERYTHING, Accounts, Names
+from processors.names import ASSETS_TABLE, EVERYTHING, USERS_TABLE, Accounts, Names
 from processors.normalise import NORMALISERS, OF_SEVERAL, Part, of_accounts, raw_frame, tell
 from schemas import topics
 from schemas.codec import NotADocument, Told, encode
@@ -32,9 +34,6 @@ from schemas.incarnations import Incarnation, named_at, number_at
 from schemas.rejections import Rejected
 from schemas.times import time_ns_of
 from schemas.venues import VENUES
-
-USERS_TABLE: Final = "users"
-ASSETS_TABLE: Final = "assets"
 
 _NS_PER_S: Final = 1_000_000_000
 

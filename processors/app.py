@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from processors.agents import Agents
-from processors.engine import EngineApp, EngineSettings
+from processors.engine.app import EngineApp, EngineSettings
 from processors.engine.errors import StopTimedOut
 from processors.http.access import Access
 from processors.http.crowd import BOUNDS, Bounds

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from processors.engine import EngineApp
+from processors.engine.app import EngineApp
 from processors.freshness import STATES, State
 from processors.ledger.user_ledger import UserChanges
 from schemas.venues import VENUES

@@ -9,6 +9,10 @@ import msgspec
 from schemas.topics import ADOPTIONS, BALANCES, CONTRIBUTIONS, MOVES
 from schemas.venues import VENUES
 
+USERS_TABLE: Final = "users"
+ASSETS_TABLE: Final = "assets"
+"""What a worker's tables are called."""
+
 Accounts = frozenset[bytes] | None
 """Ids of accounts at a venue; None: all of them."""
 

@@ -14,7 +14,15 @@ import pytest
 
 from headroom.audit import audit, check_answers, read_world
 from headroom.sandbox import hercle_keys
-from tests.headroom.commands import Started, environment, headroom, started, until
+from tests.headroom.commands import (
+    Started,
+    answered,
+    balances,
+    environment,
+    headroom,
+    started,
+    until,
+)
 
 USERS = 12
 HERCLE_USERS = 3
@@ -56,8 +64,8 @@ class System:
 
     def knows(self, worker: str, users: int) -> bool:
         """Whether a worker names so many users; not while partitions move to the other."""
-        done = headroom("query", "users", "--url", self.urls[worker], **self.settings)
-        return done.status == 0 and len(done.out.splitlines()) == users
+        answer = answered(self.urls[worker], "/v1/users")
+        return answer is not None and len(answer["users"]) == users
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +117,15 @@ def test_everything_by_hand(system: System) -> None:
     users = system.query("one", "users")
     assert system.query("two", "users") == users
     for worker in ("one", "two"):
+        # By the command for one of each venue; a program for each of them is nothing more.
+        for user in (users[0], users[-1]):
+            assert system.query(worker, "user", user)[0]["user"] == user
         for user in users:
-            [balances] = system.query(worker, "user", user)
-            assert balances["user"] == user
-            assert not balances["freshness"]["stale"], balances["freshness"]
-            assert balances["freshness"]["age_seconds"] < STALE_AFTER_SECONDS
+            answer = balances(system.urls[worker], user)
+            assert answer is not None
+            assert answer["user"] == user
+            assert not answer["freshness"]["stale"], answer["freshness"]
+            assert answer["freshness"]["age_seconds"] < STALE_AFTER_SECONDS
     shown = headroom("query", "user", "hercle:user-0001", "--url", system.urls["one"])
     assert "utilisation" in shown.out
 
@@ -127,11 +139,17 @@ def test_everything_by_hand(system: System) -> None:
     _console_reads(system, "exposure.asset.v1", '"by_venue"')
 
     system.commands["one"].process.kill()
-    until(lambda: _all_answered(system, users))
+    until(lambda: all(balances(system.urls["two"], user) for user in users))
+
+    def is_stale(user: str) -> bool:
+        answer = balances(system.urls["two"], user)
+        assert answer is not None
+        stale: bool = answer["freshness"]["stale"]
+        return stale
 
     for venue in ("sfox", "hercle"):
         assert system.commands[venue].stop() == 0
-    until(lambda: all(_stale(system, user) for user in users))
+    until(lambda: all(is_stale(user) for user in users))
     for producer in ("produce-sfox", "produce-hercle"):
         assert system.commands[producer].stop() == 0
 
@@ -140,24 +158,10 @@ def test_everything_by_hand(system: System) -> None:
     assert not found.findings, found.findings[:5]
     assert found.frames == found.raw == found.normalised > 0
     world = asyncio.run(read_world(kafka))
-    answers = {user: system.query("two", "user", user)[0] for user in users}
+    answers = {user: balances(system.urls["two"], user) for user in users}
     assert not check_answers(world, balances=answers)
     assert system.commands["two"].stop() == 0
     assert system.commands["broker"].stop() == 0
-
-
-def _all_answered(system: System, users: list[str]) -> bool:
-    """Whether the worker that is left answers for everybody."""
-    for user in users:
-        words = ("query", "user", user, "--json", "--url", system.urls["two"])
-        if headroom(*words, **system.settings).status != 0:
-            return False
-    return True
-
-
-def _stale(system: System, user: str) -> bool:
-    stale: bool = system.query("two", "user", user)[0]["freshness"]["stale"]
-    return stale
 
 
 def _console_reads(system: System, topic: str, expected: str) -> None:

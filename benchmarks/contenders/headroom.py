@@ -9,14 +9,15 @@ from typing import Any
 import msgspec
 
 from benchmarks.job import Options, options_from_argument, venue_of
-from processors.agents import USERS_TABLE, Agents
-from processors.engine import Batch, EngineApp, EngineSettings, Record
+from processors.agents import Agents
+from processors.engine.app import EngineApp, EngineSettings
+from processors.engine.batch import Batch, Record
 from processors.foreign import Foreign
 from processors.garbage import collect_rarely
 from processors.ledger.user_ledger import UserChange, UserLedger
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
-from processors.names import EVERYTHING, Names
+from processors.names import EVERYTHING, USERS_TABLE, Names
 from schemas import topics
 from schemas.rejections import Rejected
 

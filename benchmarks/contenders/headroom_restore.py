@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 from benchmarks.contenders.headroom import settings
 from benchmarks.job import Options, options_from_argument
-from processors.engine import Batch, EngineApp
+from processors.engine.app import EngineApp
+from processors.engine.batch import Batch
 
 POLL_SECONDS = 0.005
 

@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from processors.engine.sender import SENDING
+from processors.engine.librdkafka import SENDING
 
 _QUEUE_MESSAGES_MAX: Final = 1_024
 

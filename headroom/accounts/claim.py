@@ -17,8 +17,8 @@ from headroom.generations import read_book
 from headroom.generations.kind import changelog
 from headroom.partitioner import partition_of
 from headroom.settings import Settings
-from processors.agents import USERS_TABLE
 from processors.ledger.users import UserState
+from processors.names import USERS_TABLE
 from schemas.codec import NotADocument, decode
 
 _TRIES: Final = 5

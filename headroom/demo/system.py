@@ -83,6 +83,10 @@ class Demo:
             tell(f"the worker answers at {self.url}/v1/users")
             self._places["users"] = f"{self.url}/v1/users"
             self._places["metrics"] = f"{self.url}/metrics"
+            # A person's seconds count from the moment on when there is something to see. A venue
+            # that has nothing to say for so long is shown as it is.
+            with contextlib.suppress(TimeoutError):
+                await self._begun(*self._shown)
             yield
         finally:
             for child in reversed(self._children):
@@ -141,23 +145,28 @@ class Demo:
         """Send as fast as it goes for a moment: frames a second, up to the last one's table."""
         before = await observer.look()
         shown = _showing()[SPRINTER](SPRINT_RATE, self._options.users)
-        producer = await self._start_venue(SPRINTER, shown, journal="sprint")
-        async with asyncio.timeout(START_SECONDS_MAX):
-            while not self._sent("sprint"):
-                producer.check()
-                await asyncio.sleep(_POLL_SECONDS)
+        await self._start_venue(SPRINTER, shown, journal="sprint")
+        await self._begun("sprint")
         started = time.monotonic()
         await asyncio.sleep(SPRINT_SECONDS)
         after = await self.silence(observer)
         return (after.done - before.done) / (time.monotonic() - started)
 
-    async def _start_venue(self, venue: str, shown: Shown, *, journal: str) -> Child:
-        """A venue's sandbox and, once that listens, its producer, which is returned."""
+    async def _begun(self, *journals: str) -> None:
+        """Wait until each of these has a frame, so that its producer listens."""
+        async with asyncio.timeout(START_SECONDS_MAX):
+            while not all(frames(self._folder / f"{name}.journal") for name in journals):
+                for child in self._children:
+                    child.check()
+                await asyncio.sleep(_POLL_SECONDS)
+
+    async def _start_venue(self, venue: str, shown: Shown, *, journal: str) -> None:
+        """A venue's sandbox and, once that listens, its producer."""
         path = str(self._folder / f"{journal}.journal")
         sandbox = self._child("sandbox", venue, *shown.sandbox, "--journal", path)
         url = self._venues[venue] = await sandbox.url(seconds=START_SECONDS_MAX)
         address = {f"HEADROOM_{venue.upper()}_URL": url}
-        return self._child("produce", venue, **address, **shown.producer)
+        self._child("produce", venue, **address, **shown.producer)
 
     def _child(self, *arguments: str, **settings: str) -> Child:
         child = Child(
@@ -168,9 +177,6 @@ class Demo:
         child.start()
         self._children.append(child)
         return child
-
-    def _sent(self, journal: str) -> int:
-        return frames(self._folder / f"{journal}.journal")
 
     def _frames(self) -> int:
         return sum(map(frames, self.journals))

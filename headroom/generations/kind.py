@@ -6,8 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from headroom.errors import OperatorError
-from processors.agents import ASSETS_TABLE, USERS_TABLE
-from processors.names import Accounts, Names
+from processors.names import ASSETS_TABLE, USERS_TABLE, Accounts, Names
 from schemas import topics
 from schemas.incarnations import Incarnation, number_at, parted
 from schemas.topics import Topic

@@ -13,11 +13,11 @@ from headroom.clients import Clients
 from headroom.generations.kind import Generation, changelog, names_of
 from headroom.replay.rows import live_rows, passed_by, user_of
 from headroom.replay.told import InPlaceOf
-from processors.agents import USERS_TABLE
 from processors.ledger.contributions import bundles, keyed
 from processors.ledger.doubts import Doubtful, doubts
 from processors.ledger.users import Unread, UserState
 from processors.ledger.views import NOWHERE, Venues, View
+from processors.names import USERS_TABLE
 from schemas.codec import NotADocument, encode
 from schemas.documents import BalanceSnapshot
 from schemas.headers import Headers, cloud_event

@@ -11,11 +11,11 @@ import msgspec
 from headroom.generations.kind import changelog
 from headroom.replay.carry import Out, doubtful_record
 from headroom.replay.rows import Pair, SumDocument, User, same
-from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.ledger.assets import Head
 from processors.ledger.doubts import doubts
 from processors.ledger.sums import AssetSum, BaseSum
 from processors.ledger.users import UserState
+from processors.names import ASSETS_TABLE, USERS_TABLE
 from schemas import topics
 from schemas.codec import encode
 from schemas.documents import AssetExposure, BalanceSnapshot, UserBalances, UserExposure

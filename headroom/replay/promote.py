@@ -43,11 +43,10 @@ from headroom.resume.moved import check_raw
 from headroom.settings import Settings
 from headroom.topics import create, require
 from headroom.topics.known import known_book, relied_on, unchanged
-from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.engine.errors import EngineError
 from processors.ledger.assets import check_row as check_sum
 from processors.ledger.user_ledger import check_row as check_user
-from processors.names import EVERYTHING
+from processors.names import ASSETS_TABLE, EVERYTHING, USERS_TABLE
 
 _NAMED_MAX: Final = 5
 _CHECKS: Final = {USERS_TABLE: check_user, ASSETS_TABLE: check_sum}

@@ -22,10 +22,10 @@ from headroom.replay.compare import Comparison, compare
 from headroom.replay.plan import sum_records, user_records
 from headroom.replay.records import RECORD_TOPICS, Telling
 from headroom.replay.rows import Tables
-from processors.agents import USERS_TABLE
 from processors.engine.headers import headers_of
 from processors.engine.marks import mark
 from processors.ledger.views import Venues
+from processors.names import USERS_TABLE
 from schemas.headers import GENERATION
 from schemas.times import rfc3339
 from schemas.topics import BALANCES, GENERATIONS

@@ -19,7 +19,7 @@ from headroom.replay.asked import RAW_TOPICS, placed
 from headroom.resume.moved import vouching
 from headroom.settings import Settings
 from processors.app import Pipeline, WorkerSettings
-from processors.engine import EngineSettings
+from processors.engine.app import EngineSettings
 from processors.engine.errors import PositionsMoved
 from processors.engine.marks import Commit, Vouch
 from processors.names import Accounts, Names

@@ -14,10 +14,10 @@ import msgspec
 from headroom.clients import Clients, Place
 from headroom.generations.kind import changelog
 from headroom.replay.told import InPlaceOf, Rows, lost, told_rows
-from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.ledger.assets import Head
 from processors.ledger.users import UserState
 from processors.ledger.views import NOWHERE, Venues, View
+from processors.names import ASSETS_TABLE, USERS_TABLE
 from schemas.codec import NotADocument, decode, decode_by
 from schemas.documents import AssetExposure, BaseExposure, UserBalances, UserExposure
 

@@ -10,9 +10,9 @@ import msgspec
 
 from headroom.clients import Clients, Place
 from headroom.partitioner import partition_of
-from processors.agents import ASSETS_TABLE
 from processors.ledger.assets import Head
 from processors.ledger.users import UserState
+from processors.names import ASSETS_TABLE
 from schemas import topics
 from schemas.codec import decode, encode
 from schemas.documents import AssetExposure, BaseExposure, UserBalances

@@ -27,7 +27,7 @@ from headroom.replay.carry import Out, put
 from headroom.resume.told import all_origins
 from headroom.settings import Settings
 from headroom.topics.admin import admin_of
-from processors.agents import USERS_TABLE
+from processors.names import USERS_TABLE
 from schemas.incarnations import Incarnation
 from schemas.topics import GENERATIONS
 from schemas.venues import VENUES

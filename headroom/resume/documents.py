@@ -14,11 +14,11 @@ from headroom.generations.kind import changelog
 from headroom.replay.carry import Out, doubtful_record
 from headroom.replay.rows import last_rows
 from headroom.resume.picture import Picture
-from processors.agents import ASSETS_TABLE
 from processors.ledger.assets import Head
 from processors.ledger.doubts import doubts
 from processors.ledger.users import UserState
 from processors.ledger.views import Venues, View
+from processors.names import ASSETS_TABLE
 from schemas.codec import NotADocument, decode, decode_by, encode
 from schemas.headers import cloud_event
 from schemas.topics import (

@@ -26,10 +26,10 @@ from headroom.resume.picture import Kind, Picture, look
 from headroom.resume.rows import UserRows
 from headroom.resume.told import IN_FLIGHT_MAX, outcomes
 from headroom.settings import Settings
-from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.engine.errors import PositionsMoved
 from processors.engine.marks import Commit, Vouch
 from processors.ledger.moves import read_order
+from processors.names import ASSETS_TABLE, USERS_TABLE
 from schemas.codec import NotADocument
 
 _LOOK_BACK: Final = 1_000

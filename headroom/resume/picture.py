@@ -15,9 +15,9 @@ from headroom.generations.kind import changelog
 from headroom.known_topics import KnownTopic
 from headroom.topics.differences import partitions_of
 from headroom.topics.known import beside
-from processors.agents import ASSETS_TABLE, USERS_TABLE
-from processors.engine.client import patiently
+from processors.engine.librdkafka import patiently
 from processors.engine.marks import Commit
+from processors.names import ASSETS_TABLE, USERS_TABLE
 from schemas.incarnations import named_at
 from schemas.topics import ACCOUNTS, BALANCES, MOVES, RETRIES
 from schemas.venues import VENUES

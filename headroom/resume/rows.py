@@ -5,8 +5,8 @@ from headroom.generations.kind import changelog
 from headroom.partitioner import partition_of
 from headroom.replay.rows import last_rows
 from headroom.resume.picture import Picture
-from processors.agents import USERS_TABLE
 from processors.ledger.users import UserState
+from processors.names import USERS_TABLE
 from schemas.codec import decode
 
 

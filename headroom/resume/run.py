@@ -45,9 +45,9 @@ from headroom.resume.shares import shares
 from headroom.resume.told import first_new, first_unknown, raw_places
 from headroom.settings import Settings
 from headroom.topics.known import know_itself
-from processors.agents import ASSETS_TABLE, USERS_TABLE
 from processors.engine.marks import mark
 from processors.ledger.users import UserState
+from processors.names import ASSETS_TABLE, USERS_TABLE
 from schemas.codec import decode, encode
 from schemas.times import rfc3339
 from schemas.topics import GENERATIONS

@@ -25,7 +25,7 @@ from confluent_kafka.admin import (
 from headroom.errors import KafkaUnreachable, TopicsDiffer
 from headroom.settings import KafkaSettings
 from headroom.topics.identity import text_of
-from processors.engine.client import librdkafka_log, properties
+from processors.engine.librdkafka import librdkafka_log, properties
 from schemas.topics import Topic
 
 K = TypeVar("K", bound=Hashable)

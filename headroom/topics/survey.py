@@ -26,7 +26,7 @@ from headroom.topics.differences import (
     differences,
 )
 from headroom.whole import RESTORE_BOOK, begins_of, cut, worked_as
-from processors.engine.client import REQUEST_BYTES_MAX
+from processors.engine.librdkafka import REQUEST_BYTES_MAX
 from schemas.codec import NotADocument
 from schemas.topics import ACCOUNTS, GENERATIONS, KEPT_MS, RETRIES
 

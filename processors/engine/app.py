@@ -13,8 +13,8 @@ from yarl import URL
 
 from processors.engine.agent import Agent
 from processors.engine.assignor import PartitionAssignor
-from processors.engine.client import properties
 from processors.engine.exactly_once import TRANSACTION_RECORDS
+from processors.engine.librdkafka import properties
 from processors.engine.marks import Vouch
 from processors.engine.member import Reaching
 from processors.engine.stall import NotServing

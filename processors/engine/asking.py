@@ -15,8 +15,8 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 from faust.types import TP
 
-from processors.engine.client import librdkafka_log, patiently
 from processors.engine.errors import FetchFailed
+from processors.engine.librdkafka import librdkafka_log, patiently
 from processors.engine.positions import Bounds
 
 T = TypeVar("T")

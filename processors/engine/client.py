@@ -1,11 +1,9 @@
-"""What every librdkafka client of the engine has in common: its properties, its thread."""
+"""What every librdkafka client of the engine has in common: what it gave, and its thread."""
 
 import asyncio
-import logging
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -14,125 +12,9 @@ from confluent_kafka import KafkaError, KafkaException
 from faust.types import TP
 
 from processors.engine.errors import FetchFailed
+from processors.engine.librdkafka import passes
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
-
-# A record with a frame of 16 MiB, its key and headers, in one request.
-REQUEST_BYTES_MAX: Final = 18 * 1024 * 1024
-
-# aiokafka's names of what both clients are told, and librdkafka's.
-_NAMES: Final = {
-    "bootstrap_servers": "bootstrap.servers",
-    "security_protocol": "security.protocol",
-    "sasl_mechanism": "sasl.mechanism",
-    "sasl_plain_username": "sasl.username",
-    "sasl_plain_password": "sasl.password",
-}
-
-
-def properties(kafka: Mapping[str, Any]) -> dict[str, Any]:
-    """Librdkafka's properties for aiokafka's arguments, without those of TLS.
-
-    An `ssl_context` has no counterpart: who uses one says `ssl.ca.location` and its like in
-    `EngineSettings.librdkafka`.
-    """
-    found = {_NAMES[name]: value for name, value in kafka.items() if name in _NAMES}
-    servers = found["bootstrap.servers"]
-    if not isinstance(servers, str):
-        found["bootstrap.servers"] = ",".join(servers)
-    return {
-        **found,
-        # Small requests are what latency is made of: never wait for an acknowledgement to fill one.
-        "socket.nagle.disable": True,
-        "socket.keepalive.enable": True,
-        # Brokers that come back elsewhere are looked for behind the bootstrap addresses (KIP-899).
-        "metadata.recovery.strategy": "rebootstrap",
-    }
-
-
-_PASSING: Final = frozenset(
-    {
-        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - its public name
-        # "No leaders found": what it makes of a broker that has just come back and has none yet.
-        KafkaError._NOENT,  # noqa: SLF001
-        KafkaError._TIMED_OUT,  # noqa: SLF001
-        KafkaError._TRANSPORT,  # noqa: SLF001
-        KafkaError._WAIT_COORD,  # noqa: SLF001
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.UNSTABLE_OFFSET_COMMIT,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.OFFSET_NOT_AVAILABLE,
-        KafkaError.REPLICA_NOT_AVAILABLE,
-        KafkaError.KAFKA_STORAGE_ERROR,
-        KafkaError.NETWORK_EXCEPTION,
-        KafkaError.REQUEST_TIMED_OUT,
-    }
-)
-# What a broker says of topics that it has not read yet; one that is gone is told sooner for it.
-_UNKNOWN: Final = frozenset(
-    {
-        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - its public name
-        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-    }
-)
-# What says that no broker answers: waiting is all that helps, however long that is.
-_AWAY: Final = frozenset(
-    {
-        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - its public name
-        KafkaError._TIMED_OUT,  # noqa: SLF001
-        KafkaError._TRANSPORT,  # noqa: SLF001
-        KafkaError._WAIT_COORD,  # noqa: SLF001
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NETWORK_EXCEPTION,
-        KafkaError.REQUEST_TIMED_OUT,
-    }
-)
-_UNKNOWN_SECONDS_MAX: Final = 10.0
-_AGAIN_SECONDS: Final = 0.2
-_SILENT_SECONDS: Final = 10.0
-
-
-def passes(error: Any) -> bool:  # noqa: ANN401 - librdkafka has no types
-    """Whether an error of Kafka's goes away by itself."""
-    return bool(error.retriable()) or error.code() in _PASSING
-
-
-def patiently(
-    call: Callable[[], T], *, seconds: float, waits: Callable[[], bool] | None = None
-) -> T:
-    """Call, again and again, while what fails goes away by itself: a broker that is away.
-
-    For threads: it sleeps. Raises the KafkaException of a call that fails for good, or of the
-    last one after `seconds`. With `waits` a Kafka that does not answer is waited for without an
-    end, for as long as that says so.
-    """
-    begun = time.monotonic()
-    while True:
-        try:
-            return call()
-        except KafkaException as error:
-            limit = seconds
-            if error.args[0].code() in _UNKNOWN:
-                limit = min(seconds, _UNKNOWN_SECONDS_MAX)
-            elif not passes(error.args[0]):
-                raise
-            away = waits is not None and error.args[0].code() in _AWAY
-            if waits is not None and not waits():
-                raise
-            if not away and time.monotonic() - begun > limit:
-                raise
-            log.info("asking again: %s", error.args[0])
-            time.sleep(_AGAIN_SECONDS)
-
 
 # With `auto.offset.reset=error`: nobody reads on from somewhere else in silence.
 _OUT_OF_RANGE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION})  # noqa: SLF001
@@ -212,24 +94,3 @@ class OwnThread:
                 outcome.set_result(result)
             # Else the last call's arguments would live until the next one.
             del asked, outcome, call
-
-
-class _Sparing(logging.Filter):
-    """Lets a message through once in a while: a broker that is away is told of by every client."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._told: dict[str, float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        kind = record.getMessage().partition("[")[0]
-        now = time.monotonic()
-        if now - self._told.get(kind, -_SILENT_SECONDS) < _SILENT_SECONDS:
-            return False
-        self._told[kind] = now
-        return True
-
-
-librdkafka_log: Final = logging.getLogger(f"{__name__}.librdkafka")
-"""Where librdkafka's own messages go, each kind at most every ten seconds."""
-librdkafka_log.addFilter(_Sparing())

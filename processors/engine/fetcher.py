@@ -17,14 +17,9 @@ from faust.types import TP
 
 from processors.engine.asking import Asking
 from processors.engine.batch import Record
-from processors.engine.client import (
-    OutOfRange,
-    OwnThread,
-    by_partition,
-    librdkafka_log,
-    patiently,
-)
+from processors.engine.client import OutOfRange, OwnThread, by_partition
 from processors.engine.errors import FetchFailed
+from processors.engine.librdkafka import FETCHING, librdkafka_log, patiently
 from processors.engine.positions import Bounds, outside, short_of, starts, uncommitted
 
 log = logging.getLogger(__name__)
@@ -39,30 +34,6 @@ COMMITTED_SECONDS_MAX: Final = 60.0
 _SHORT_SECONDS_MAX: Final = 5.0
 _AGAIN_SECONDS: Final = 0.2
 _READ_AHEAD: Final = 2_000
-
-FETCHING: Final[Mapping[str, Any]] = {
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    "enable.partition.eof": True,
-    "isolation.level": "read_committed",
-    # A position that is out of range is an error with a name, never another place to read from.
-    "auto.offset.reset": "error",
-    "allow.auto.create.topics": False,
-    # With a full queue librdkafka looks again after this long, which is a second by default.
-    "fetch.queue.backoff.ms": 5,
-    "fetch.wait.max.ms": 250,
-    # Little is read ahead: what agents send to each other would stand at the end of a long queue.
-    "queued.min.messages": _READ_AHEAD,
-    "queued.max.messages.kbytes": 4 * 1024,
-    # What is behind comes in large pieces: a user's frames become fewer rows, half the work.
-    "fetch.message.max.bytes": 4 * 1024 * 1024,
-}
-IN_BULK: Final[Mapping[str, Any]] = {
-    **FETCHING,
-    "queued.min.messages": 100_000,
-    "queued.max.messages.kbytes": 64 * 1024,
-}
-"""For who reads all that is there, and nothing else meanwhile."""
 
 
 class Fetched(msgspec.Struct, frozen=True):

@@ -6,9 +6,10 @@ vouches for no other one, wherever it is copied to.
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from faust.types import TP
+if TYPE_CHECKING:
+    from faust.types import TP
 
 LEFT_ROWS: Final = "rows"
 """What it begins with once records before the offset have left rows in a table."""
@@ -27,7 +28,7 @@ class Commit(NamedTuple):
     ours: bool
 
 
-Vouch = Callable[[Mapping[TP, Commit]], Awaitable[None]]
+Vouch = Callable[[Mapping["TP", Commit]], Awaitable[None]]
 """Finds out whether commits without a mark of ours are right; raises `PositionsMoved`."""
 
 

@@ -18,9 +18,9 @@ from faust.types import TP
 
 from processors.engine.aside import Aside, Check
 from processors.engine.asking import Asking
-from processors.engine.client import OutOfRange, OwnThread, by_partition, librdkafka_log
+from processors.engine.client import OutOfRange, OwnThread, by_partition
 from processors.engine.errors import ChangelogCut, TransactionHangs
-from processors.engine.fetcher import IN_BULK
+from processors.engine.librdkafka import IN_BULK, librdkafka_log
 from processors.engine.store import PartitionStore, Position
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,9 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from faust.types import TP
 
-from processors.engine.client import REQUEST_BYTES_MAX, OwnThread, librdkafka_log
+from processors.engine.client import OwnThread
 from processors.engine.headers import Headers
+from processors.engine.librdkafka import IN_TRANSACTIONS, SENDING, librdkafka_log
 from processors.engine.marks import mark
 
 log = logging.getLogger(__name__)
@@ -34,20 +35,6 @@ _POLL_SECONDS: Final = 0.002
 _FULL_SECONDS: Final = 0.005
 _ANY: Final = -1  # librdkafka's word for the partitioner's choice
 
-SENDING: Final[Mapping[str, Any]] = {
-    "acks": "all",
-    "enable.idempotence": True,
-    # Of two on their way the first may find no leader and the second one: a broker that has nothing
-    # of this client yet takes that, and librdkafka counts the first as delivered with it.
-    "max.in.flight.requests.per.connection": 1,
-    "partitioner": "murmur2_random",  # Java's
-    "message.max.bytes": REQUEST_BYTES_MAX,
-    "linger.ms": 1,
-    "queue.buffering.max.messages": 200_000,
-    "queue.buffering.max.kbytes": 128 * 1024,
-}
-# A commit sends what waits, so waiting costs no latency: requests may be filled until then.
-IN_TRANSACTIONS: Final[Mapping[str, Any]] = {"linger.ms": 20}
 # Without transactions a record is tried for as long as Kafka is away.
 WITHOUT_TRANSACTIONS: Final[Mapping[str, Any]] = {"message.timeout.ms": 0}
 

@@ -16,8 +16,8 @@ from faust.transport.consumer import Fetcher as FaustFetcher
 from faust.types import TP
 from mode import Service
 
-from processors.engine.client import librdkafka_log
 from processors.engine.consumer import Consumer
+from processors.engine.librdkafka import librdkafka_log
 from processors.engine.sender import Sender
 
 log = logging.getLogger(__name__)

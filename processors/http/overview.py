@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from processors.compiled import Row, read_row
-from processors.engine import Table
+from processors.engine.table import Table
 from processors.freshness import LIVE, RANK, AccountFreshness, Connections, Held, State, held_of
 from processors.http.problems import Problem, not_yet
 from processors.http.rows import readable

@@ -10,7 +10,8 @@ import orjson
 from aiohttp import web
 from yarl import URL
 
-from processors.engine import EngineApp, Table
+from processors.engine.app import EngineApp
+from processors.engine.table import Table
 from processors.http.access import FORWARDED, passed_on
 from processors.http.problems import RETRY_AFTER_SECONDS, not_yet
 from schemas.secrets import Secret

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from processors.engine import EngineApp
+from processors.engine.app import EngineApp
 from processors.http.access import Access, guarded
 from processors.http.crowd import BOUNDS, Bounds
 from processors.http.described import described

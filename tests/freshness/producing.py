@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from headroom.following import Reader
 from headroom.sandbox import HercleConfig, HercleSandbox, SfoxConfig, SfoxSandbox
-from processors.engine.client import properties
+from processors.engine.librdkafka import properties
 from producers.hercle import HercleLine, HercleSettings
 from producers.line import Line, Lines
 from producers.pace import RateBound

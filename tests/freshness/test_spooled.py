@@ -1,6 +1,6 @@
 """A number is not called live while a newer one waits for Kafka."""
 
-from processors.engine.client import properties
+from processors.engine.librdkafka import properties
 from tests.engine.proxy import Kind, Proxy
 from tests.freshness.system import System
 from tests.freshness.test_sfox import ONE, TWO, sfox

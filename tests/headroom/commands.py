@@ -2,13 +2,17 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
@@ -109,6 +113,24 @@ def until(
     while not condition():
         assert time.monotonic() < deadline, why()
         time.sleep(pause_seconds)
+
+
+def answered(url: str, path: str) -> dict[str, Any] | None:
+    """What a worker answers; None where it does not. For what is asked again and again.
+
+    `headroom query` is a program of its own, which takes a second to start.
+    """
+    try:
+        with urllib.request.urlopen(url + path, timeout=20) as found:  # noqa: S310 - our own
+            document: dict[str, Any] = json.load(found)
+            return document
+    except OSError:  # not there, or an answer that is an error
+        return None
+
+
+def balances(url: str, user: str) -> dict[str, Any] | None:
+    """What a worker answers of a user."""
+    return answered(url, f"/v1/users/{quote(user, safe='')}/balances")
 
 
 def node() -> Iterator[str]:

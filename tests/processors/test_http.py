@@ -12,8 +12,8 @@ from faust.types import TP
 
 from headroom.following import Reader
 from processors.app import NOT_SERVING_SECONDS, Worker, WorkerSettings
-from processors.engine import EngineSettings
-from processors.engine.client import properties
+from processors.engine.app import EngineSettings
+from processors.engine.librdkafka import properties
 from processors.engine.restore import Restorer
 from processors.names import Names
 from tests.conftest import KafkaHandle

@@ -13,8 +13,8 @@ from typing import Any
 
 from headroom.following import Reader
 from processors.app import Worker, WorkerSettings
-from processors.engine import EngineSettings
-from processors.engine.client import properties
+from processors.engine.app import EngineSettings
+from processors.engine.librdkafka import properties
 from processors.http.access import Access, Grant, hashed
 from processors.names import EVERYTHING, Accounts, Names
 from schemas.secrets import Secret

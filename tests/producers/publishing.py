@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from processors.engine.client import properties
+from processors.engine.librdkafka import properties
 from producers import publisher as module
 from producers.metrics import ProducerMetrics
 from producers.publisher import Publisher, SpoolSettings

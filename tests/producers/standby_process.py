@@ -13,7 +13,7 @@ from random import SystemRandom
 from prometheus_client import CollectorRegistry
 
 from headroom.following import Reader
-from processors.engine.client import properties
+from processors.engine.librdkafka import properties
 from producers.line import Lines
 from producers.pace import RateBound
 from producers.publisher import SpoolSettings

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from processors.engine.client import properties
+from processors.engine.librdkafka import properties
 from processors.engine.sender import Sender
 from producers.sink import Sink
 from producers.transactions import FencedSink

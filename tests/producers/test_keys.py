@@ -256,7 +256,7 @@ async def test_the_line_of_a_key_that_was_given_up_comes_back_with_another_one(
 
 async def carried(kafka: Any, at: Any, lines: Lines, given: dict[str, Any]) -> Any:
     from headroom.following import Reader
-    from processors.engine.client import properties
+    from processors.engine.librdkafka import properties
     from producers.statuses import StatusSettings
 
     servers = {"bootstrap_servers": kafka.bootstrap}

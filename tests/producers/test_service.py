@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from websockets.asyncio.server import ServerConnection
 
 from headroom.following import Reader
-from processors.engine.client import properties
+from processors.engine.librdkafka import properties
 from producers import sfox
 from producers.errors import KafkaUnreachable, TopicMissing, WrongKey
 from producers.hercle import HercleLine, HercleSettings

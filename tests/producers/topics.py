@@ -1,6 +1,7 @@
 """Fresh topics on the real Kafka, and everything that lies in one."""
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -69,9 +70,17 @@ async def existing(bootstrap: str) -> set[str]:
 
 
 async def records(
-    bootstrap: str, topic: str, partitions: int | None = None, *, committed: bool = False
+    bootstrap: str,
+    topic: str,
+    partitions: int | None = None,
+    *,
+    committed: bool = False,
+    since: Mapping[int, int] | None = None,
 ) -> list[Any]:
-    """Every record of a topic, by partition and offset; with `committed` those that count."""
+    """Every record of a topic, by partition and offset; with `committed` those that count.
+
+    `since`: offsets by partition, from which on it is read; None: from its beginning.
+    """
     isolation = "read_committed" if committed else "read_uncommitted"
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, auto_offset_reset="earliest", isolation_level=isolation
@@ -81,6 +90,8 @@ async def records(
     consumer.assign(tps)
     await consumer.start()
     try:
+        for tp in tps if since is not None else ():
+            consumer.seek(tp, since[tp.partition])
         ends = await consumer.end_offsets(tps)
         found: list[Any] = []
         while any([await consumer.position(tp) < ends[tp] for tp in tps]):

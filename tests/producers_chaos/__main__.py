@@ -1,6 +1,11 @@
-"""`make chaos PART=producers`: a line a fault and seed; status 1 unless all are sound."""
+"""`make chaos PART=producers`: a line a fault and seed; status 1 unless all are sound.
+
+The first seed has the deadlines and pauses that producers have in life: a quarter of an hour. The
+others have shorter ones, on brokers that they share, so that many of them can be run.
+"""
 
 import argparse
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -9,9 +14,11 @@ from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from tests.producers_chaos.counting import Draw, Row
 from tests.producers_chaos.faults import FAULTS
+from tests.producers_chaos.short import SCALE, WAYS, Way, shared
 
 
 def total(rows: list[Row]) -> str:
@@ -31,60 +38,107 @@ def total(rows: list[Row]) -> str:
     return f"{rows[0].fault:<26} {len(rows)} seeds  {counts}  {'  '.join(seconds)}"
 
 
-def _run(name: str, draw: Draw, *, keep: bool) -> list[Row]:
-    """One world; what it leaves stays where something is wrong."""
-    try:
-        rows = FAULTS[name](draw)
-    except Exception as error:  # noqa: BLE001 - the other faults go on
-        zeros = dict.fromkeys(("sent", "received", "raw", "lost", "dropped", "repeated"), 0)
-        wrong = [f"{type(error).__name__}: {str(error)[-2000:]}"]
-        row = Row(name, draw.seed, **zeros, noticed_seconds=None, recovered_seconds=None)
-        rows = [row]
-        row.wrong.extend(wrong)
-    for row in rows:
-        print(row, flush=True)
-    if all(row.sound for row in rows) and not keep:
-        shutil.rmtree(draw.folder, ignore_errors=True)
-    else:
-        print(f"    its logs: {draw.folder}", flush=True)
-    return rows
+class Run:
+    """All that is wanted, and the rows that have come of it."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._wanted = options.fault or list(FAULTS)
+        self._folder = Path(tempfile.mkdtemp(prefix="headroom-producers-"))
+        self._begun = time.monotonic()
+        self.rows: defaultdict[str, list[Row]] = defaultdict(list)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._begun
+
+    def go(self) -> None:
+        """Run everything, some of it at a time."""
+        first, seeds, whole = self._options.first, self._options.seeds, self._options.whole
+        doing: list[Future[None]] = []
+        # A node's Java ends with the thread that started it: these last to the end.
+        with ThreadPoolExecutor(self._options.jobs) as pool:
+            doing += [
+                pool.submit(self._one, name, self._draw(name, seed))
+                for seed in range(first, first + min(whole, seeds))
+                for name in self._wanted
+            ]
+            short = range(first + whole, first + seeds)
+            doing += [pool.submit(self._way, way, short) for way in WAYS if short]
+            for done in doing:
+                done.result()
+
+    def _draw(self, name: str, seed: int, scale: float = 1.0, brokers: Any = None) -> Draw:
+        return Draw(self._folder / f"{name}-{seed}", seed, scale, brokers)
+
+    def _way(self, way: Way, seeds: range) -> None:
+        """The short form, all seeds on the same nodes."""
+        names = [name for name in way.faults if name in self._wanted]
+        if not names:
+            return
+        with contextlib.ExitStack() as stack:
+            brokers = None
+            if way.nodes:
+                place = self._folder / f"nodes-{names[0]}"
+                brokers = stack.enter_context(shared(place, way.nodes, gated=way.gated))
+            for seed in seeds:
+                for name in names:
+                    self._one(name, self._draw(name, seed, SCALE, brokers))
+                    if brokers is not None:
+                        brokers.resume()
+                        brokers.restart()
+
+    def _one(self, name: str, draw: Draw) -> None:
+        """One world; what it leaves stays where something is wrong."""
+        limit = self._options.seconds
+        if limit is not None and self.seconds > limit:
+            return
+        try:
+            rows = FAULTS[name](draw)
+        except Exception as error:  # noqa: BLE001 - the other faults go on
+            rows = [_broken(name, draw.seed, error)]
+        for row in rows:
+            print(row, flush=True)
+            self.rows[row.fault].append(row)
+        if all(row.sound for row in rows) and not self._options.keep:
+            shutil.rmtree(draw.folder, ignore_errors=True)
+        else:
+            print(f"    its logs: {draw.folder}", flush=True)
 
 
-def main() -> int:
-    """Run the faults, one after the other, or several at a time."""
+def _broken(name: str, seed: int, error: Exception) -> Row:
+    zeros = dict.fromkeys(("sent", "received", "raw", "lost", "dropped", "repeated"), 0)
+    row = Row(name, seed, **zeros, noticed_seconds=None, recovered_seconds=None)
+    row.wrong.append(f"{type(error).__name__}: {str(error)[-2000:]}")
+    return row
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos PART=producers")
     parser.add_argument("--seeds", type=int, default=10, help="how many of each fault")
     parser.add_argument("--first", type=int, default=1, help="the first of them")
+    parser.add_argument(
+        "--whole", type=int, default=1, help="so many of them with the deadlines of life"
+    )
     parser.add_argument("--fault", action="append", choices=list(FAULTS), help="only these")
     parser.add_argument("--keep", action="store_true", help="keep all logs")
     parser.add_argument(
-        "--jobs", type=int, default=1, help="so many worlds at a time: most of it is waiting"
+        "--jobs", type=int, default=3, help="so many worlds at a time: most of it is waiting"
     )
     parser.add_argument("--seconds", type=float, help="begin no more after so long")
-    options = parser.parse_args()
-    begun = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="headroom-producers-"))
-    rows: defaultdict[str, list[Row]] = defaultdict(list)
+    return parser.parse_args()
 
-    def one(name: str, seed: int) -> list[Row]:
-        if options.seconds is not None and time.monotonic() - begun > options.seconds:
-            return []
-        return _run(name, Draw(folder / f"{name}-{seed}", seed), keep=options.keep)
 
-    doing: list[Future[list[Row]]] = []
-    # A node's Java ends with the thread that started it: these last to the end.
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for seed in range(options.first, options.first + options.seeds):
-            doing += [pool.submit(one, name, seed) for name in options.fault or FAULTS]
-        for done in doing:
-            for row in done.result():
-                rows[row.fault].append(row)
+def main() -> int:
+    """Run the faults, and tell what came of them."""
+    run = Run(_options())
+    run.go()
     print()
-    for some in rows.values():
+    for some in run.rows.values():
         print(total(some))
-    red = [f"{row.fault} {row.seed}" for some in rows.values() for row in some if not row.sound]
+    red = [f"{row.fault} {row.seed}" for some in run.rows.values() for row in some if not row.sound]
     end = f"; not sound: {', '.join(red)}" if red else ""
-    print(f"{time.monotonic() - begun:.0f} s{end}")
+    print(f"{run.seconds:.0f} s{end}")
     return 1 if red else 0
 
 

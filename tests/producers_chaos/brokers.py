@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Collection, Coroutine, Iterable, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,11 +123,8 @@ class Ends:
         self._admin = self._asking()
         # Topics that were made a moment ago have no leader yet.
         assert until(self._ask, 30)
-        self._begun = self._ask()
-
-    def since(self, records: Iterable[Any]) -> list[Any]:
-        """The records that were written since this was made."""
-        return [one for one in records if one.offset >= self._begun[one.partition]]
+        self.begun = self._ask()
+        """Where they ended when this was made."""
 
     def written(self) -> int:
         """How many places there are, in all partitions; 0 where nobody answers."""

@@ -186,8 +186,8 @@ class Scene:
         for process in self.place.running:
             self._reports += reports(process.output, wrong)
         dropped = sum(report["dropped"] for report in self._reports)
-        records = asyncio.run(topics.records(self.brokers.bootstrap, RAW, PARTITIONS))
-        records = self._ends.since(records)
+        where, since = self.brokers.bootstrap, self._ends.begun
+        records = asyncio.run(topics.records(where, RAW, PARTITIONS, since=since))
         check(wrong)
         return self._row(fault, records, dropped, recovered, wrong)
 

@@ -1,17 +1,40 @@
-"""The short form of `make chaos PART=producers`: one seed of each fault, on brokers they share."""
+"""The short form of `make chaos PART=producers`: shorter deadlines, on brokers that are shared."""
 
 import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
+
 from tests.operators.process import Place
 from tests.producers_chaos.brokers import Brokers
 from tests.producers_chaos.counting import Draw, Row
-from tests.producers_chaos.faults import FAULTS
+from tests.producers_chaos.faults import FAULTS, LEASE, ONE_BROKER, THREE_BROKERS
 
 SEED = 7
 SCALE = 0.1
+
+
+class Way(msgspec.Struct, frozen=True):
+    """Faults that go one after the other on the same nodes; `nodes` 0: each on its own."""
+
+    faults: tuple[str, ...]
+    nodes: int = 1
+    gated: bool = False
+
+
+# It leaves raw with other settings.
+_UNSHARED = "unclean-election"
+# Two producers of one venue at a time would take each other for a successor.
+WAYS = (
+    Way(tuple(ONE_BROKER)),
+    Way(tuple(name for name in THREE_BROKERS if name != _UNSHARED), 3, gated=True),
+    Way(("line-sfox", "certificates")),
+    Way(("line-hercle",)),
+    Way(tuple(LEASE)),
+    Way((_UNSHARED,), 0),
+)
 
 
 @contextlib.contextmanager

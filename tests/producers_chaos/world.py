@@ -260,9 +260,10 @@ class World:
 
     async def rows(self) -> list[Row]:
         """A row for each fault; what is wrong is said of the first one."""
-        records = await topics.records(self.bootstrap, self.raw_topic, PARTITIONS, committed=True)
+        place = self.bootstrap, self.raw_topic, PARTITIONS
+        records = await topics.records(*place, committed=True, since=self._ends.begun)
         relays = [each.relay for each in self.producers]
-        raw = Raw(self._ends.since(records), self.wrong, several=len(relays) > 1)
+        raw = Raw(records, self.wrong, several=len(relays) > 1)
         arrived = [one.arrived for each in relays for one in each.connections]
         counts = tally(
             self.venue.sent([at for _, at in self._windows]),

@@ -26,7 +26,7 @@ from headroom.generations import FIRST, read_book
 from headroom.generations.kind import changelog
 from headroom.past import look_back
 from headroom.settings import Settings, load
-from processors.agents import ASSETS_TABLE, USERS_TABLE
+from processors.names import ASSETS_TABLE, USERS_TABLE
 from producers.epochs import greatest_epoch
 from schemas import topics
 from schemas.rejections import Reason

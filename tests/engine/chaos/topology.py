@@ -18,7 +18,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from processors.engine import Batch, EngineApp, EngineSettings, Record, Table
+from processors.engine.app import EngineApp, EngineSettings
+from processors.engine.batch import Batch, Record
 
 PARTITIONS = 4
 SESSION_SECONDS = 2.0
@@ -44,7 +45,7 @@ class Topology:
                 records_at_once=options["records_at_once"],
             )
         )
-        self.tables: dict[str, Table] = {
+        self.tables = {
             "rows": self.app.Table("rows", source=f"{self.name}.mid"),
             "shares": self.app.Table("shares", source=f"{self.name}.shares"),
         }

@@ -11,7 +11,9 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
-from processors.engine import Batch, EngineApp, EngineSettings, Table
+from processors.engine.app import EngineApp, EngineSettings
+from processors.engine.batch import Batch
+from processors.engine.table import Table
 from tests.engine.stock.jobs import JOBS, PARTITIONS, SESSION_SECONDS, Options, World, said
 
 

@@ -14,7 +14,7 @@ import pytest
 from headroom.accounts.bindings import Bindings, read_bindings
 from headroom.audit import audit
 from schemas.identity import user_for
-from tests.headroom.commands import Ended, Started, headroom, until
+from tests.headroom.commands import Ended, Started, balances, headroom, until
 from tests.headroom.house import house
 from tests.headroom.replay.scene import PARTITIONS, Scene, pouring
 
@@ -57,8 +57,8 @@ class Clients(Scene):
 
     def held_by(self, user: str) -> set[str]:
         """The accounts that HTTP says a user has."""
-        done = headroom("query", "user", user, "--json", "--url", self.house.url)
-        held = json.loads(done.out)["accounts"] if done.status == 0 else []
+        answer = balances(self.house.url, user)
+        held = [] if answer is None else answer["accounts"]
         return {user_for(one["venue"], one["account"]) for one in held}
 
     def frame(self, account: str, *, held: str) -> bytes:

@@ -19,7 +19,7 @@ from schemas.times import rfc3339
 from schemas.venues import VENUES
 from tests.data import documented_frame
 from tests.headroom import commands
-from tests.headroom.commands import Ended, headroom, until
+from tests.headroom.commands import Ended, balances, headroom, until
 from tests.headroom.house import House, house
 
 PARTITIONS = 8
@@ -166,9 +166,8 @@ class Scene:
 
     def asked(self, user: str, url: str | None = None) -> dict[str, Any]:
         """What HTTP answers of a user."""
-        done = headroom("query", "user", user, "--json", "--url", url or self.house.url)
-        assert done.status == 0, done.err
-        found: dict[str, Any] = json.loads(done.out)
+        found = balances(url or self.house.url, user)
+        assert found is not None, (user, self.house.worker.output[-3000:])
         return found
 
 

@@ -15,7 +15,9 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from headroom.reading import written_ends
-from processors.engine import Batch, EngineApp, EngineSettings, Table
+from processors.engine.app import EngineApp, EngineSettings
+from processors.engine.batch import Batch
+from processors.engine.table import Table
 
 PARTITIONS = 2
 DEADLINE_SECONDS = 40.0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from processors.engine import Batch
+from processors.engine.batch import Batch
 from tests.conftest import KafkaHandle
 from tests.processors.engine.harness import Bench, counting, until
 

@@ -8,8 +8,9 @@ from confluent_kafka import KafkaError, KafkaException
 from faust.types import TP
 
 from processors.engine import client
-from processors.engine.client import by_partition, patiently
+from processors.engine.client import by_partition
 from processors.engine.errors import FetchFailed
+from processors.engine.librdkafka import patiently
 from processors.engine.restore import Restorer
 from processors.engine.store import MemoryStore
 

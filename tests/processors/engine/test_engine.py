@@ -7,7 +7,7 @@ from pathlib import Path
 import aiokafka
 import pytest
 
-from processors.engine import Batch, Table
+from processors.engine.batch import Batch
 from processors.engine.errors import (
     ChangelogCut,
     ChangelogShared,
@@ -17,6 +17,7 @@ from processors.engine.errors import (
 )
 from processors.engine.restore import Restorer
 from processors.engine.store import MemoryStore
+from processors.engine.table import Table
 from tests.conftest import KafkaHandle
 from tests.processors.engine.harness import Agent, Bench, counting, crashed
 

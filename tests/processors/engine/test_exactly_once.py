@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as Position
 from faust.types import TP
 
-from processors.engine import EngineApp
+from processors.engine.app import EngineApp
 from processors.engine.errors import CommitsLost, TransactionHangs, TransactionRefused
 from processors.engine.fetcher import Begun
 from processors.engine.sender import Sender, group_metadata

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from processors.engine.client import properties
+from processors.engine.librdkafka import properties
 from processors.engine.sender import Sender
 from tests.conftest import KafkaHandle
 from tests.engine.proxy import Act, Kind, Proxy

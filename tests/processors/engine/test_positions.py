@@ -12,7 +12,7 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.engine import EngineApp
+from processors.engine.app import EngineApp
 from processors.engine.errors import (
     CommitsMissing,
     LogChanged,

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from faust.types import TP
 
-from processors.engine import Batch, EngineApp, EngineSettings, Record, Table
-from processors.engine.batch import current_batch
+from processors.engine.app import EngineApp, EngineSettings
+from processors.engine.batch import Batch, Record, current_batch
+from processors.engine.table import Table
 
 
 @pytest.fixture
