@@ -6,6 +6,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,9 +25,13 @@ class KafkaHandle(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[KafkaHandle]:
-    """HEADROOM_KAFKA_BOOTSTRAP if set, else testcontainers where Docker answers, else our own."""
-    given = os.environ.get("HEADROOM_KAFKA_BOOTSTRAP")
+def kafka(request: pytest.FixtureRequest) -> Iterator[KafkaHandle]:
+    """HEADROOM_KAFKA_BOOTSTRAP if set, else testcontainers where Docker answers, else our own.
+
+    Workers of one run share it: each test has topics of its own.
+    """
+    shared = getattr(request.config, "workerinput", {}).get("kafka")
+    given = os.environ.get("HEADROOM_KAFKA_BOOTSTRAP") or shared
     if given:
         yield KafkaHandle(given)
     elif _docker_answers():
@@ -35,14 +40,43 @@ def kafka() -> Iterator[KafkaHandle]:
         with KafkaContainer("apache/kafka:4.0.1") as container:
             yield KafkaHandle(container.get_bootstrap_server())
     else:
-        from headroom.kafka import KafkaNode
+        with _node() as bootstrap:
+            yield KafkaHandle(bootstrap)
 
-        node = KafkaNode()
-        asyncio.run(node.start())
-        try:
-            yield KafkaHandle(node.bootstrap)
-        finally:
-            asyncio.run(node.stop())
+
+@contextlib.contextmanager
+def _node() -> Iterator[str]:
+    from headroom.kafka import KafkaNode
+
+    node = KafkaNode()
+    asyncio.run(node.start())
+    try:
+        yield node.bootstrap
+    finally:
+        asyncio.run(node.stop())
+
+
+class _SharedKafka:
+    """One node for all workers of a run, which is the main process's: workers end one by one."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._bootstrap: str | None = None
+
+    def pytest_configure_node(self, node: Any) -> None:
+        if self._bootstrap is None:
+            self._bootstrap = self._stack.enter_context(_node())
+        node.workerinput["kafka"] = self._bootstrap
+
+    def pytest_unconfigure(self) -> None:
+        self._stack.close()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where tests are given to workers, have a Kafka for them."""
+    is_main = config.getoption("numprocesses", 0) and not hasattr(config, "workerinput")
+    if is_main and not os.environ.get("HEADROOM_KAFKA_BOOTSTRAP") and not _docker_answers():
+        config.pluginmanager.register(_SharedKafka())
 
 
 @pytest.fixture(autouse=True)

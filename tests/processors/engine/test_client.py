@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from faust.types import TP
 
-from processors.engine import client
+from processors.engine import librdkafka
 from processors.engine.client import by_partition
 from processors.engine.errors import FetchFailed
 from processors.engine.librdkafka import patiently
@@ -42,7 +42,7 @@ class Answers:
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr(librdkafka, "_AGAIN_SECONDS", 0.001)
 
 
 @pytest.mark.parametrize("code", [*PASSING, *UNKNOWN])
@@ -67,7 +67,7 @@ def test_what_does_not_pass_in_time_is_told(code: int) -> None:
 @pytest.mark.parametrize("code", UNKNOWN)
 def test_a_topic_that_is_gone_is_told_sooner(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that has started knows its topics within seconds."""
-    monkeypatch.setattr(client, "_UNKNOWN_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(librdkafka, "_UNKNOWN_SECONDS_MAX", 0.05)
     with pytest.raises(KafkaException):
         patiently(Answers(*[code] * 1_000), seconds=30)
 
