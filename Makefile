@@ -42,7 +42,7 @@ demo: $(VENV)/.runtime-stamp
 # test: the tests, on a real Kafka, without the longest (make chaos PART=long) (ARGS="-k amounts" chooses; ARGS="-n 0" is one after the other)
 .PHONY: test
 test: $(VENV)/.trained-stamp
-	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not long" $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
 # check: form, lint, types, walls between rooms, declared dependencies; all of them, then the verdict
 .PHONY: check
@@ -110,7 +110,8 @@ chaos: $(VENV)/.trained-stamp
 	@if [ "$(PART)" = replay ]; then exec $(BIN)/python -m tests.headroom.replay.million $(ARGS); fi; \
 	if [ "$(PART)" = producers ]; then exec $(BIN)/python -m tests.producers_chaos --seeds $(SEEDS) --first $(FIRST) $(ARGS); fi; \
 	if [ "$(PART)" = operators ]; then exec $(BIN)/python -m tests.operators $(ARGS); fi; \
-	if [ "$(PART)" = long ]; then exec $(BIN)/python -m pytest -m long $(ARGS); fi; \
+	if [ "$(PART)" = long ]; then \
+	  exec $(BIN)/python -m pytest -m "long or hypothesis" --hypothesis-profile=long $(ARGS); fi; \
 	$(BIN)/python -m tests.engine.chaos --seeds $(SEEDS) --first $(FIRST) --part $(PART) \
 	  $(if $(GUARANTEE),--guarantee $(GUARANTEE)) $(ARGS)
 

@@ -10,8 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import settings
 
 from schemas import secrets
+
+settings.register_profile("short", max_examples=50)
+settings.register_profile("long", max_examples=1_000, deadline=None)
+settings.load_profile("short")
 
 
 class KafkaHandle(msgspec.Struct, frozen=True):
@@ -70,6 +75,12 @@ class _SharedKafka:
 
     def pytest_unconfigure(self) -> None:
         self._stack.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that no worker ends long after the others."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,6 +13,8 @@ from headroom.venue import module_of
 from schemas.venues import VENUES
 from tests.headroom.commands import environment
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parents[1]
 GUIDE = (HERE / "docs/adding-a-venue.md").read_text("utf-8")
 BLOCKS = re.compile(r"^```[a-z]+ (file|line)=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

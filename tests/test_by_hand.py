@@ -24,6 +24,8 @@ from tests.headroom.commands import (
     until,
 )
 
+pytestmark = pytest.mark.slow
+
 USERS = 12
 HERCLE_USERS = 3
 STALE_AFTER_SECONDS = 4

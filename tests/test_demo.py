@@ -8,6 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 HEADROOM = [sys.executable, "-m", "headroom"]
 
 
@@ -28,6 +32,7 @@ def test_the_demo_loses_nothing_and_leaves_nothing_behind(tmp_path: Path) -> Non
     assert not _processes(tmp_path)
 
 
+@pytest.mark.long
 def test_a_fault_is_ordered_told_and_accounted_for(tmp_path: Path) -> None:
     """It comes and goes while the picture stands, and the accounting stays honest."""
     words = ("--fault", "duplicate?times=3", "--fault", "hercle:cut")

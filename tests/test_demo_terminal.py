@@ -12,6 +12,8 @@ from pathlib import Path
 import pyte
 import pytest
 
+pytestmark = pytest.mark.slow
+
 COLUMNS, LINES = 110, 40
 
 

@@ -26,6 +26,8 @@ from headroom.kafka.storage import Storage
 from tests.compose.file import SERVICES, health, image, seconds
 from tests.headroom.commands import headroom, until
 
+pytestmark = pytest.mark.slow
+
 API_VERSIONS = "org.apache.kafka.tools.BrokerApiVersionsCommand"
 PRODUCERS = ("produce-sfox", "produce-hercle")
 STOP_SECONDS = 10.0  # Docker's own, where a service does not say another

@@ -26,6 +26,8 @@ from tests.headroom.commands import headroom, until
 from tests.headroom.house import House, house
 from tests.producers import topics
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parents[2] / "docs/consumers"
 FRAMES = 40
 EPOCH = 1_710_367_000_000_000_000

@@ -11,6 +11,8 @@ import pytest
 from tests.consumers.test_consumers import earlier, end, finished, latest_java, lines_of, python
 from tests.headroom.commands import started, until
 
+pytestmark = pytest.mark.slow
+
 USERS = 6
 
 

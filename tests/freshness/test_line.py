@@ -19,6 +19,8 @@ from tests.freshness.producing import CALM, Sfox, producing
 from tests.freshness.system import Eyes, System, until
 from tests.freshness.test_sfox import ONE, THREE, TWO, Scene
 
+pytestmark = pytest.mark.slow
+
 HASTY = Deadlines(
     open_seconds=1.5, answer_seconds=1.5, ping_seconds=0.7, pong_seconds=0.7, close_seconds=0.5
 )

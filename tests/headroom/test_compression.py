@@ -20,6 +20,8 @@ from tests.headroom.commands import headroom, started, until
 from tests.headroom.house import house
 from tests.headroom.replay.scene import Scene
 
+pytestmark = pytest.mark.slow
+
 CODECS = ("gzip", "lz4", "snappy", "zstd")
 PRODUCER = {"SFOX_API_KEY": "k", "SFOX_URL": "ws://127.0.0.1:1"}
 

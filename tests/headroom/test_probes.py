@@ -20,6 +20,8 @@ from headroom.probes import probed
 from producers.health import Health
 from tests.headroom.commands import Started, headroom, started, until
 
+pytestmark = pytest.mark.slow
+
 KEY = "canary-sandbox-key-0001"
 
 

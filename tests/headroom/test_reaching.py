@@ -20,7 +20,7 @@ from tests.producers import topics
 from tests.producers.publishing import publisher
 
 # Programs, nodes and patience: more than the usual where the machine is busy.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def version(url: str) -> int:
@@ -98,6 +98,7 @@ def test_frames_on_their_way_when_a_broker_moves_come_once_and_in_order(tmp_path
     assert [int(record.value) for record in records] == list(range(sent[0]))
 
 
+@pytest.mark.long
 def test_a_password_that_is_changed_under_running_programs_is_said(tmp_path: Path) -> None:
     """They end with one clear line; whoever starts them again gives them the new one."""
     with moving(tmp_path / "kafka", "old") as kafka:

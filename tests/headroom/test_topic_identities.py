@@ -33,6 +33,8 @@ from schemas.venues import VENUES
 from tests.headroom import commands
 from tests.headroom.commands import Ended, Started, headroom, started, until
 
+pytestmark = pytest.mark.slow
+
 RAW = VENUES["sfox"].raw_topic
 USERS = "headroom-users-changelog"
 PARTITIONS = 8

@@ -23,6 +23,8 @@ from schemas.topics import BALANCES, BALANCES_LATEST, FEEDS, TOPICS
 from tests.headroom import commands
 from tests.headroom.commands import headroom, until
 
+pytestmark = pytest.mark.slow
+
 APPLIED = "topics are as the contract says\n"
 
 

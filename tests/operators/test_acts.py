@@ -6,6 +6,8 @@ import pytest
 
 from tests.operators.acts import run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "act",

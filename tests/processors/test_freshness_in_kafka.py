@@ -17,6 +17,8 @@ from schemas.topics import UNCONFIRMED
 from tests.conftest import KafkaHandle
 from tests.processors.pipeline import EPOCH, Pipeline, answered, now, sfox_frame, status
 
+pytestmark = pytest.mark.slow
+
 A, B = "/v1/users/sfox%3Aa/balances", "/v1/users/sfox%3Ab/balances"
 
 

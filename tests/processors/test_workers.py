@@ -13,6 +13,8 @@ from schemas.topics import BALANCES_LATEST
 from tests.conftest import KafkaHandle
 from tests.processors.pipeline import Pipeline, answered, get, sfox_frame
 
+pytestmark = pytest.mark.slow
+
 USERS = [f"user-{number}" for number in range(30)]
 
 

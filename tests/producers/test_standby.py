@@ -6,8 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.engine.proxy import Proxy
 from tests.producers.standby import Two, two, until
+
+pytestmark = pytest.mark.slow
 
 
 async def frames_come(world: Two, count: int) -> None:

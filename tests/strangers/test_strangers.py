@@ -36,6 +36,8 @@ from tests.headroom.house import house
 from tests.headroom.replay.scene import EPOCH, PARTITIONS, RAW, Scene
 from tests.strangers.records import KINDS, Odd, take_any_time, write
 
+pytestmark = pytest.mark.slow
+
 # What the worker's agents read, raw aside: what they pass by is counted.
 SOURCES = (topics.BALANCES, topics.CONTRIBUTIONS, topics.MOVES, topics.ADOPTIONS)
 # What it follows.

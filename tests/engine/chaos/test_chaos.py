@@ -8,6 +8,8 @@ from tests.engine.chaos import network
 from tests.engine.chaos.faults import plan
 from tests.engine.chaos.seed import Seed
 
+pytestmark = pytest.mark.slow
+
 ONCE = (5, 98)
 AT_LEAST_ONCE = (15,)
 NETWORK = (4,)

@@ -18,6 +18,8 @@ from tests.headroom.commands import Ended, Started, balances, headroom, until
 from tests.headroom.house import house
 from tests.headroom.replay.scene import PARTITIONS, Scene, pouring
 
+pytestmark = pytest.mark.slow
+
 FILE = """
 accounts:
   - {venue: sfox, account: '4711', user: ann}

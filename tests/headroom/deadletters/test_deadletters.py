@@ -22,6 +22,8 @@ from tests.headroom import commands
 from tests.headroom.commands import environment, headroom, until
 from tests.headroom.house import House, house
 
+pytestmark = pytest.mark.slow
+
 EPOCH = 1_710_367_000_000_000_000
 TIME = "2024-03-13T22:00:25.310000000Z"
 PARTITIONS = 8

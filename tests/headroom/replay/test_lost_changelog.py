@@ -37,6 +37,7 @@ def lost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_a_replay_that_is_promoted_is_the_way_on(lost: Scene, tmp_path: Path) -> None:
     settings, words = lost.house.settings, ("work", "--port", "0")
     refused = commands.headroom(*words, **settings)

@@ -20,6 +20,8 @@ from tests.headroom.commands import started, until
 from tests.headroom.replay.scene import PARTITIONS, RAW, Scene, accounts, pouring, scene
 from tests.headroom.replay.wrong_worker import MISREAD, STRAY, UNREAD
 
+pytestmark = pytest.mark.slow
+
 WRONG = (sys.executable, "-m", "tests.headroom.replay.wrong_worker")
 RIGHT_NAMES = [f"user-{number:02}" for number in range(30)]
 NAMES = [*RIGHT_NAMES, f"{MISREAD}1", f"{MISREAD}2", f"{UNREAD}1", f"{STRAY}1"]

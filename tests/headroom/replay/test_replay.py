@@ -11,6 +11,8 @@ from headroom.generations import app_name, topics_of
 from tests.headroom.commands import headroom, started, until
 from tests.headroom.replay.scene import RAW, Scene, accounts, scene
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 12_000
 # So many that a replay can be killed in the middle of them.
 FRAMES_TO_KILL_IN = 80_000

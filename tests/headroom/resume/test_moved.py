@@ -45,6 +45,7 @@ def moved(its: Stopped) -> set[Place]:
     return {(wrong.topic, wrong.partition) for wrong in found}
 
 
+@pytest.mark.long
 def test_offsets_that_somebody_set_are_held_against_what_was_told(tmp_path: Path) -> None:
     """A commit that is right is believed, whoever made it; each other one stops the workers."""
     with stopped(tmp_path) as its:

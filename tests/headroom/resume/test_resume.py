@@ -18,7 +18,7 @@ from tests.headroom.resume.stopped import (
 )
 
 # The machine that runs this may be busy: each has a Kafka of its own, and several workers.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_records_that_were_deleted_before_they_were_read_leave_their_accounts_in_doubt(

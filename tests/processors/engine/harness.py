@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -35,6 +36,7 @@ class Bench:
         self.source, self.out = f"{name}.in", f"{name}.out"
         self.changelog = f"{name}-rows-changelog"
         self._running: list[EngineApp] = []
+        self._changes = itertools.count()
 
     @contextlib.asynccontextmanager
     async def topics(self) -> AsyncIterator["Bench"]:
@@ -66,11 +68,22 @@ class Bench:
         await self.set(topic, **{"max.message.bytes": str(record_bytes_max)})
 
     async def set(self, topic: str, **settings: str) -> None:
-        """Set a topic's settings; a changelog's policy stays what it is, unless named."""
+        """Set a topic's settings, and wait until they hold.
+
+        A changelog's policy stays what it is, unless named.
+        """
         if topic == self.changelog:
             settings = {"cleanup.policy": "compact", **settings}
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=settings)
         await self.admin.alter_configs([resource])
+        # A broker learns of changes in bundles, one after the other: one that knows a topic that
+        # was made when it knew another one, made after the change, has done with the change.
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            for _ in range(2):
+                behind = f"{self.name}.change-{next(self._changes)}"
+                await self.create(behind)
+                while behind not in await self.admin.list_topics():
+                    await asyncio.sleep(0.01)
 
     async def write(self, topic: str, key: bytes, value: bytes) -> None:
         """Write one record to partition 0 of a topic."""
