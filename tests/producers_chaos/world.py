@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from tests.operators.process import Place, Process
 from tests.producers import topics
 from tests.producers_chaos.brokers import Brokers, Ends
-from tests.producers_chaos.counting import Draw, Raw, Receipt, Row, reports, spooled, tally
+from tests.producers_chaos.counting import Counts, Draw, Raw, Receipt, Row, reports, spooled, tally
 from tests.producers_chaos.relay import Relay
 from tests.producers_chaos.venue import KEYS
 
@@ -275,7 +275,8 @@ class World:
         )
         rows = []
         for window, (fault, _) in enumerate(self._windows):
-            count = counts[window]
+            # Under a fault that lets nothing pass there may have been none.
+            count = counts.get(window, Counts())
             noticed, recovered = self._noticed[window]
             row = Row(
                 fault=fault,
