@@ -4,19 +4,23 @@
     name = "risk desk"
     sha256 = "…"              # of the token; the token itself is nowhere
     users = "all"             # or a list: ["sfox:user-0001", "hercle:user-0001"]
+    questions_per_minute = 600  # may be left out: no bound
 
-A file that is not wholly right is refused: half of it would let in whom nobody meant to.
+A file that is not wholly right is refused: half of it would let in whom nobody meant to. It is read
+again once it has changed; what is not right then is said, and what was there before stays.
 """
 
+import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import secrets
 import stat
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -28,7 +32,10 @@ from processors.http.access import Access, Grant, hashed
 from schemas.identity import is_user
 from schemas.secrets import Secret
 
+log = logging.getLogger("headroom.tokens")
+
 _SETTING: Final = "HEADROOM_API_TOKENS_FILE"
+_LOOK_SECONDS: Final = 5.0
 _WORKER: Final = "HEADROOM_WORKER_TOKEN"
 _WORKER_LENGTH_MIN: Final = 32
 # So that whoever finds one in the wrong place, man or machine, knows what it is.
@@ -48,6 +55,7 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     sha256: Digest
     users: Literal["all"] | Annotated[list[str], msgspec.Meta(min_length=1)]
+    questions_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,9 +75,46 @@ def access_of(settings: Settings) -> Access | None:
     if len(worker.reveal()) < _WORKER_LENGTH_MIN:
         problem = f"is shorter than {_WORKER_LENGTH_MIN} characters, so it could be guessed"
         raise SettingsError(_WORKER, problem)
+    _check_apart(grants, worker)
+    return Access(grants, worker)
+
+
+def _check_apart(grants: list[Grant], worker: Secret) -> None:
     if any(grant.digest == hashed(worker.reveal()) for grant in grants):
         raise SettingsError(_WORKER, f"is one of the tokens of {_SETTING}: it is the workers' own")
-    return Access(grants, worker)
+
+
+async def keep_reading(
+    path: Path,
+    access: Access,
+    *,
+    look_seconds: float = _LOOK_SECONDS,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> None:
+    """Read a tokens file again each time it has changed, until cancelled."""
+    seen = _state_of(path)
+    while True:
+        await sleep(look_seconds)
+        if (now := _state_of(path)) == seen:
+            continue
+        seen = now
+        try:
+            grants = read(path)
+            _check_apart(grants, access.worker)
+        except SettingsError as error:
+            log.error("the tokens of before stay: %s", error)  # noqa: TRY400 - one line
+            continue
+        access.replace(grants)
+        log.info("tokens read again: %d of them", len(grants))
+
+
+def _state_of(path: Path) -> tuple[int, ...]:
+    """What changes when a file does; also where it is a link that leads elsewhere now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode
 
 
 def read(path: Path) -> list[Grant]:
@@ -147,6 +192,7 @@ def _grants(text: str, path: Path) -> list[Grant]:
             entry.name,
             bytes.fromhex(entry.sha256),
             None if isinstance(entry.users, str) else frozenset(entry.users),
+            entry.questions_per_minute,
         )
         for entry in found.token
     ]

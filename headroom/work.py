@@ -25,7 +25,7 @@ from headroom.registry import registered
 from headroom.resume.moved import vouching
 from headroom.settings import Settings
 from headroom.strangers import Strangers
-from headroom.tokens import access_of
+from headroom.tokens import access_of, keep_reading
 from headroom.topics.admin import Admin, admin_of
 from headroom.topics.differences import CONTRACT, require_all
 from headroom.topics.known import beside, relied_on, settle
@@ -65,6 +65,9 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
         await claim(settings)
         schema_ids = await registered(settings.registry)
         url = (settings.http_advertised_url or url_of(listener)).rstrip("/")
+        if access is not None and settings.api_tokens_file is not None:
+            reading = asyncio.create_task(keep_reading(settings.api_tokens_file, access))
+            stack.callback(reading.cancel)
         collect_rarely()
         follow = Reader.of(settings.kafka)
         bindings, strangers = Bindings(), Strangers(follow)

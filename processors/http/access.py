@@ -3,10 +3,16 @@
 Without an `Access` everybody may ask everything, and then the worker listens on its own machine
 alone (`headroom.settings` sees to that). A user that a token does not cover is answered as one who
 does not exist: that there is such a user is something to know, too.
+
+Who asks about users is written down, also where the answer is no: one line of JSON on the logger
+`headroom.questions`, with the token's name.
 """
 
 import hashlib
 import hmac
+import logging
+import math
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -14,7 +20,11 @@ import msgspec
 from aiohttp import web
 
 from processors.http.problems import Problem
+from processors.http.rates import Rates
 from schemas.secrets import Secret
+from schemas.times import rfc3339
+
+log = logging.getLogger("headroom.questions")
 
 FORWARDED: Final = "X-Headroom-Forwarded"
 _SCHEME: Final = "bearer "
@@ -25,12 +35,13 @@ _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="headroom"'}
 class Grant(msgspec.Struct, frozen=True):
     """What a token allows: all users (None) or these, and with all users the sums over them.
 
-    `digest` is the SHA-256 of the token.
+    `digest` is the SHA-256 of the token. `questions_per_minute` None: as many as it likes.
     """
 
     name: str
     digest: bytes
     users: frozenset[str] | None
+    questions_per_minute: int | None = None
 
     def covers(self, user: str) -> bool:
         """Whether this user may be asked for."""
@@ -40,22 +51,58 @@ class Grant(msgspec.Struct, frozen=True):
 EVERYTHING: Final = Grant("", b"", None)
 _GRANT: Final = web.RequestKey("grant", Grant)
 _PASSED_ON: Final = web.RequestKey("passed_on", bool)
+_ASKED: Final = web.RequestKey("asked", list[str])
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Who asked what about whom, when (UTC), and how it was answered (None: not to an end)."""
+
+    at: str
+    by: str
+    users: list[str]
+    path: str
+    status: int | None
 
 
 class Access:
-    """The tokens of a worker, and the credential by which its fellows know each other."""
+    """The tokens of a worker, and the credential by which its fellows know each other.
 
-    def __init__(self, grants: Sequence[Grant], worker: Secret) -> None:
+    `clock` counts seconds, for those that may not ask at any rate.
+    """
+
+    def __init__(
+        self,
+        grants: Sequence[Grant],
+        worker: Secret,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.worker = worker
-        fellow = Grant("worker", hashed(worker.reveal()), None)
-        self._fellow = fellow
-        self._grants = (*grants, fellow)
+        self._fellow = Grant("worker", hashed(worker.reveal()), None)
+        self._grants = (*grants, self._fellow)
+        self._rates = Rates(clock)
+
+    def replace(self, grants: Sequence[Grant]) -> None:
+        """From now on these are the tokens: who had another one is not known any more."""
+        self._grants = (*grants, self._fellow)
+        self._rates.keep(frozenset(grant.name for grant in grants))
+
+    def knows(self, grant: Grant) -> bool:
+        """Whether a token that was known is so still, and allows the same."""
+        return grant in self._grants
 
     def check(self, request: web.Request) -> None:
-        """Note what a request's token allows; Problem 401 where there is none that we know."""
+        """Note what a request's token allows.
+
+        Problem 401 where there is none that we know, 429 where it has asked too often.
+        """
         grant = self._find(request.headers.getall("Authorization", []))
         request[_GRANT] = grant
         request[_PASSED_ON] = grant is self._fellow and FORWARDED in request.headers
+        if grant.questions_per_minute is not None:
+            wait_seconds = self._rates.take(grant.name, grant.questions_per_minute)
+            if wait_seconds:
+                raise _too_often(grant, wait_seconds)
 
     def _find(self, headers: Sequence[str]) -> Grant:
         if len(headers) != 1 or not headers[0].lower().startswith(_SCHEME):
@@ -82,11 +129,37 @@ def guarded(access: Access | None) -> Callable[..., Awaitable[web.StreamResponse
     ) -> web.StreamResponse:
         if access is None:
             request[_PASSED_ON] = FORWARDED in request.headers
-        elif request.path not in _OPEN:
-            access.check(request)
-        return await handler(request)
+            return await handler(request)
+        if request.path in _OPEN:
+            return await handler(request)
+        access.check(request)
+        status = None
+        try:
+            response = await handler(request)
+            status = response.status
+        except web.HTTPException as problem:
+            status = problem.status
+            raise
+        finally:
+            _write_down(request, status)
+        return response
 
     return guard
+
+
+def note_asked(request: web.Request, users: Sequence[str]) -> None:
+    """Whom a request is about; nobody who is asked about goes unnoted."""
+    request[_ASKED] = list(users)
+
+
+def _write_down(request: web.Request, status: int | None) -> None:
+    users = request.get(_ASKED)
+    # Who passed it on has written it down.
+    if not users or passed_on(request):
+        return
+    at = rfc3339(time.time_ns())
+    question = Question(at, grant_of(request).name, users, request.path, status)
+    log.info("%s", msgspec.json.encode(question).decode())
 
 
 def grant_of(request: web.Request) -> Grant:
@@ -105,6 +178,11 @@ def require_all(request: web.Request) -> None:
     """Problem 403 where a token is for some users only: what is asked for is over all of them."""
     if grant_of(request).users is not None:
         raise Problem(403, "Forbidden", "this token is for some users only")
+
+
+def _too_often(grant: Grant, wait_seconds: float) -> Problem:
+    detail = f"this token may ask {grant.questions_per_minute} times a minute"
+    return Problem(429, "Too Many Requests", detail, {"Retry-After": str(math.ceil(wait_seconds))})
 
 
 def _unknown(detail: str) -> Problem:

@@ -37,6 +37,7 @@ _WHY: Final = {
     403: "The token is for some users only; this is over all of them.",
     404: "There is no such user, asset or base currency: only who holds the key may say so.",
     413: "More than a mebibyte.",
+    429: "This token may not ask so often.",
     503: "Not known at this moment: tables are restored or moved, the worker that holds the key "
     "does not answer, too many are connected, or the number is not as live or as new as is "
     "asked for. An empty answer never stands for it.",
@@ -125,14 +126,14 @@ def openapi() -> dict[str, Any]:
 def _questions() -> list[_Question]:
     shown = examples()
     user = _in_path("user", "The user's id, percent-encoded, slashes included.")
-    of_user, over_all = (304, 400, 401, 404, 503), (401, 403, 503)
+    of_user, over_all = (304, 400, 401, 404, 429, 503), (401, 403, 429, 503)
     terms = (user, *_terms())
     return [
         _Question(
             "/v1/users",
             "One page of all users' names, in order; with a token for some users, of those.",
             answers.Users,
-            (400, 401, 503),
+            (400, 401, 429, 503),
             (
                 _limit(USERS_PER_PAGE, USERS_PER_PAGE_MAX),
                 {
@@ -259,7 +260,7 @@ def _batch() -> dict[str, Any]:
             "200": {"description": "The answer.", "content": content("BatchNow")},
             **{
                 str(status): {"$ref": f"#/components/responses/{status}"}
-                for status in (400, 401, 413, 503)
+                for status in (400, 401, 413, 429, 503)
             },
         },
     }
@@ -317,7 +318,7 @@ def _problem(status: int) -> dict[str, Any]:
     text, whole = {"type": "string"}, {"type": "integer"}
     if status == 401:  # noqa: PLR2004 - the only one with a challenge
         found["headers"] = {"WWW-Authenticate": {"schema": text}}
-    if status == 503:  # noqa: PLR2004 - the only one that passes by itself
+    if status in {429, 503}:  # they pass by themselves
         found["headers"] = {"Retry-After": {"description": "Seconds.", "schema": whole}}
     return found
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from processors.agents import Agents
 from processors.freshness import Freshness
-from processors.http.access import Grant, grant_of, passed_on, require_all
+from processors.http.access import Grant, grant_of, note_asked, passed_on, require_all
 from processors.http.feeds import Feeds
 from processors.http.overview import LIMITS_MAX, Overview, merged
 from processors.http.ownership import Ownership, answered
@@ -129,6 +129,7 @@ class Questions:
 
     async def _user(self, request: web.Request, view: Any) -> web.Response:  # noqa: ANN401 - either view
         user = request.match_info["user"]
+        note_asked(request, [user])
         if not grant_of(request).covers(user):
             raise _no_such_user(user)
         terms = terms_of(request)
@@ -155,6 +156,7 @@ class Questions:
         except msgspec.DecodeError:
             message = f'the body is {{"users": [NAME, …]}}, with {BATCH_MAX} names at most'
             raise bad_request(message) from None
+        note_asked(request, asked.users)
         table, grant = self._agents.users, grant_of(request)
         found: dict[str, Any] = dict.fromkeys(asked.users)
         away: dict[str, list[str]] = {}

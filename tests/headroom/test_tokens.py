@@ -1,5 +1,6 @@
 """The tokens file: made by a command, read whole or refused, and no token is ever in it."""
 
+import asyncio
 import errno
 import os
 import stat
@@ -11,7 +12,7 @@ import pytest
 
 from headroom.errors import OperatorError, SettingsError
 from headroom.settings import Settings, load
-from headroom.tokens import access_of, add, read
+from headroom.tokens import access_of, add, keep_reading, read
 from processors.http.access import hashed
 from tests.headroom.commands import headroom
 
@@ -219,3 +220,62 @@ def test_the_command_prints_the_token_once(tmp_path: Path) -> None:
     headroom("token", "risk", "--file", str(path)).is_one_line("risk", "already")
     headroom("token", "two", "--user", "", "--file", str(path)).is_one_line("1 to 1,024 bytes")
     assert len(read(path)) == 1
+
+
+class Looking:
+    """`keep_reading` of a file, step by step."""
+
+    def __init__(self, path: Path) -> None:
+        access = access_of(settings(path))
+        assert access is not None
+        self.access = access
+        self._step, self._done = asyncio.Event(), asyncio.Event()
+        self.task = asyncio.create_task(keep_reading(path, access, sleep=self._sleep))
+
+    async def _sleep(self, _: float) -> None:
+        self._done.set()
+        await self._step.wait()
+        self._step.clear()
+
+    async def look(self) -> None:
+        """Let it look once."""
+        await self._done.wait()
+        self._done.clear()
+        self._step.set()
+        await self._done.wait()
+
+    @property
+    def names(self) -> list[str]:
+        return [grant.name for grant in self.access._grants[:-1]]
+
+
+async def test_a_file_that_has_changed_is_read_again_and_a_wrong_one_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = file(tmp_path, ENTRY)
+    looking = Looking(path)
+    try:
+        await looking.look()
+        assert looking.names == ["risk"]
+        add(path, "portal", ["sfox:a"])
+        await looking.look()
+        assert looking.names == ["risk", "portal"]
+        path.write_text("[[token]]\nname = ")
+        await looking.look()
+        assert looking.names == ["risk", "portal"]
+        assert "the tokens of before stay" in caplog.text
+        path.unlink()
+        await looking.look()
+        own = ENTRY.replace(DIGEST, hashed(WORKER_TOKEN).hex())
+        file(tmp_path, own)
+        await looking.look()
+        assert looking.names == ["risk", "portal"]
+        assert "it is the workers' own" in caplog.text
+        # As a mounted secret is changed: the link leads to another file.
+        file(tmp_path, ENTRY.replace("risk", "desk") + "questions_per_minute = 5\n")
+        await looking.look()
+        assert looking.names == ["desk"]
+        assert looking.access._grants[0].questions_per_minute == 5
+        assert DIGEST not in caplog.text
+    finally:
+        looking.task.cancel()

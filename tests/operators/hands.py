@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from confluent_kafka import (
@@ -21,6 +22,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from processors.engine.librdkafka import patiently
 from tests.operators import wire
 
 GROUP = "headroom"
@@ -129,9 +131,12 @@ class Hands:
     def _bounds(self, topic: str) -> dict[int, tuple[int, int]]:
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "operators", **QUIET})
         try:
+            places = [TopicPartition(topic, one) for one in range(PARTITIONS)]
+            asking = [partial(consumer.get_watermark_offsets, one, _SECONDS) for one in places]
+            # A node that has just come back leads nothing yet.
             return {
-                one: consumer.get_watermark_offsets(TopicPartition(topic, one), _SECONDS)
-                for one in range(PARTITIONS)
+                one.partition: patiently(ask, seconds=_SECONDS)
+                for one, ask in zip(places, asking, strict=True)
             }
         finally:
             consumer.close()
