@@ -8,8 +8,10 @@ import click
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from headroom.asking import get, session
+from headroom.figures import aligned, percent
 from headroom.past import look_back
 from headroom.printable import plain, printable
 from headroom.settings import Settings
@@ -108,53 +110,48 @@ def _freshness(freshness: dict[str, Any]) -> list[Table]:
 
 
 def _holdings(title: str, balances: dict[str, Any], exposure: dict[str, Any]) -> list[Table]:
-    held = _table(title, ("asset", "venue", "total", "available", "held"))
+    held = _Rows(title, ("asset", "venue", "total", "available", "held"))
     for account in balances["accounts"]:
         for asset, balance in account["assets"].items():
-            held.add_row(
-                plain(asset),
-                account["venue"],
-                balance["total"],
-                balance["available"],
-                balance["held"],
-            )
+            held.add(asset, account["venue"], *map(balance.get, ("total", "available", "held")))
         for asset in account.get("unknown", ()):
-            held.add_row(plain(asset), account["venue"], "(more, unknown)", "", "")
+            held.add(asset, account["venue"], "(more, unknown)", "", "")
     if not exposure["limits"]:
-        return [held]
-    limits = _table("limits", ("venue", "asset", "current", "max", "headroom", "utilisation", "in"))
+        return [held.table()]
+    columns = ("venue", "asset", "current", "max", "headroom", "utilisation", "in")
+    limits = _Rows("limits", columns)
     for limit in exposure["limits"]:
-        limits.add_row(
-            limit["venue"],
-            plain(limit["asset"] or "(account)"),
-            *(_or_unknown(limit[name]) for name in ("current", "max", "headroom", "utilisation")),
-            plain(limit["base_currency"] or ""),
-        )
-    return [held, limits]
+        name, unit = limit["asset"] or "(account)", limit["base_currency"] or ""
+        limits.add(limit["venue"], name, *_used(limit), unit)
+    return [held.table(), limits.table()]
 
 
 def _asset_tables(answer: dict[str, Any]) -> list[Table]:
-    table = _table(
+    rows = _Rows(
         f"{answer['asset']}  version {answer['version']}",
         ("venue", "total", "available", "held", "users"),
     )
     for venue, held in answer["by_venue"].items():
-        table.add_row(venue, held["total"], held["available"], held["held"], str(held["users"]))
-    table.add_section()
-    table.add_row("all", answer["total"], answer["available"], answer["held"], str(answer["users"]))
-    return [table]
+        rows.add(venue, held["total"], held["available"], held["held"], str(held["users"]))
+    rows.end_section()
+    total = (answer[name] for name in ("total", "available", "held"))
+    rows.add("all", *total, str(answer["users"]))
+    return [rows.table()]
 
 
 def _base_tables(answer: dict[str, Any]) -> list[Table]:
-    table = _table(
+    rows = _Rows(
         f"{answer['base_currency']}  version {answer['version']}",
         ("accounts", "current", "max", "headroom", "utilisation"),
     )
-    table.add_row(
-        str(answer["accounts"]),
-        *(_or_unknown(answer[name]) for name in ("current", "max", "headroom", "utilisation")),
-    )
-    return [table]
+    rows.add(str(answer["accounts"]), *_used(answer))
+    return [rows.table()]
+
+
+def _used(limit: dict[str, Any]) -> tuple[str, str, str, str]:
+    used = limit["utilisation"]
+    current, maximum, left = (_or_unknown(limit[name]) for name in ("current", "max", "headroom"))
+    return current, maximum, left, _or_unknown(None if used is None else percent(used))
 
 
 _TABLES: Final = {"user": _user_tables, "asset": _asset_tables, "base": _base_tables}
@@ -166,6 +163,37 @@ def _table(title: str, columns: tuple[str, ...]) -> Table:
     for column in columns:
         table.add_column(column, justify="left" if column in _TEXT_COLUMNS else "right")
     return table
+
+
+class _Rows:
+    """The rows of a table, whose amounts can be aligned once all of them are there."""
+
+    def __init__(self, title: str, columns: tuple[str, ...]) -> None:
+        self._title = title
+        self._columns = columns
+        self._rows: list[tuple[str, ...]] = []
+        self._sections: set[int] = set()
+
+    def add(self, *cells: str) -> None:
+        """Add a row of names and amounts, as they came."""
+        self._rows.append(cells)
+
+    def end_section(self) -> None:
+        """Draw a line below the last row."""
+        self._sections.add(len(self._rows) - 1)
+
+    def table(self) -> Table:
+        """The table; amounts stand under each other at their points."""
+        table = Table(title=plain(self._title), title_justify="left", title_style="bold")
+        cells = []
+        for name, *column in zip(self._columns, *self._rows, strict=True):
+            is_text = name in _TEXT_COLUMNS
+            # rich takes the spaces off the end of what it justifies to the right.
+            table.add_column(plain(name) if is_text else Text(name, justify="right"))
+            cells.append(column if is_text else [f"{one:>{len(name)}}" for one in aligned(column)])
+        for number, row in enumerate(zip(*cells, strict=True)):
+            table.add_row(*map(plain, row), end_section=number in self._sections)
+        return table
 
 
 def _to_the_second(time: str | None) -> str:

@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from headroom.figures import aligned, percent
 from headroom.live.scene import DOUBTS_SHOWN, LIMITS_SHOWN, NotLive, Scene, Used, Venue
 from headroom.printable import plain, printable
 from processors.freshness import STATES, State
@@ -131,22 +132,27 @@ def _limits(limits: list[Used]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("limits used most", no_wrap=True, overflow="ellipsis")
     table.add_column("asset")
-    table.add_column("current", justify="right")
-    table.add_column("max", justify="right")
+    for name in ("current", "max"):
+        table.add_column(Text(name, justify="right"))
     table.add_column("")
     table.add_column("used", justify="right")
     table.add_column("", width=_BAR_WIDTH)
-    for used in limits:
+    amounts = zip(
+        aligned([used.current or UNKNOWN for used in limits]),
+        aligned([used.max or UNKNOWN for used in limits]),
+        strict=True,
+    )
+    for used, (current, maximum) in zip(limits, amounts, strict=True):
         share = used.utilisation
         style = "red" if share >= 1 else "yellow" if share >= _NEAR else "green"
         filled = int(min(max(share, Decimal(0)), Decimal(1)) * _BAR_STEPS)
         table.add_row(
             plain(used.user),
             plain(used.asset or "(account)"),
-            used.current or UNKNOWN,
-            used.max or UNKNOWN,
+            current,
+            maximum,
             plain(used.base_currency or ""),
-            Text(f"{share}", style=style),
+            Text(percent(share), style=style),
             Bar(size=_BAR_STEPS, begin=0, end=filled, width=_BAR_WIDTH, color=style),
         )
     return table

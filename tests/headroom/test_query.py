@@ -110,7 +110,13 @@ async def test_a_user_is_shown_with_digits_as_they_are(
     shown = capsys.readouterr().out
     assert "0.50000000" in shown
     assert "STALE" in shown
-    assert "0.953333" in shown
+    assert "95.3 %" in shown
+    assert "0.953333" not in shown
+    # The points stand under each other.
+    btc, eur = (re.search(rf"│ {name} .*", shown) for name in ("BTC", "EUR"))
+    assert btc is not None
+    assert eur is not None
+    assert eur[0].index("1430") + len("1430") == btc[0].index(".50000000")
     assert "unknown" in shown
     assert "(account)" in shown
     assert re.search(r"SOL +hercle +\(more, unknown\)", shown.replace("│", " "))

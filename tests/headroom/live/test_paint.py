@@ -61,7 +61,7 @@ def test_every_figure_is_there_with_its_digits() -> None:
         *("19 of 20 connected, 1 refused", "0.0 s ago", "disconnected", "never"),
         *("1,012 live, 3 unconfirmed, 1 refused", "ann", "the venue refuses the key"),
         *("sfox:[b]x", "connected again at 22:00:25"),
-        *("hercle:user-0001", "40486.14", "28000", "1.445934", "(account)", "0.851000"),
+        *("hercle:user-0001", "40486.14", "28000", "144.5 %", "(account)", "85.1 %"),
         *("127.0.0.1:9092", "tables are being moved"),
     ):
         assert figure in text, figure

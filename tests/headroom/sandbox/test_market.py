@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -152,21 +153,52 @@ def test_ids_are_plain_and_from_twenty_on_a_few_are_odd():
     assert not {" ", "/", "🙂"} & set("".join(account_ids(19)))
 
 
-def test_utilisation_crosses_the_warning_and_the_limit():
-    """The venue's own totals go above 0.8 and above 1.0 of the limit, and come back."""
-    market = Market(account_ids(10), Random(5), kinds=HERCLE_ASSETS, margin=False)
-    exposures = [Exposures(account, market, Random(5)) for account in market.accounts]
-    crossed = dict.fromkeys((80, 100), 0)
-    for _ in range(3_000):
-        each = exposures[market.step().index]
-        before = each.current_total * 100 // each.max_total
+@pytest.mark.parametrize("seed", [1, 5, 12])
+def test_limits_are_those_of_an_ordinary_day(seed):
+    """Most totals stay between a tenth and 80 % of the limit, a few are near, one crosses it."""
+    rng = Random(seed)
+    market = Market(account_ids(20), rng, kinds=HERCLE_ASSETS, margin=False)
+    exposures = [Exposures(account, market, rng) for account in market.accounts]
+    shares = {index: [] for index, each in enumerate(exposures) if each.limited}
+    of_assets = []
+    for _ in range(6_000):
+        each = exposures[(account := market.step()).index]
         each.move()
-        after = each.current_total * 100 // each.max_total
-        for level in crossed:
-            crossed[level] += (before < level) != (after < level)
-    assert min(crossed.values()) >= 4
+        if each.limited:
+            shares[account.index].append(Decimal(each.current_total) / each.max_total)
+            of_assets += [
+                Decimal(each.current_by_asset[code]) / limit
+                for code, limit in each.max_by_asset.items()
+            ]
+    tenth, near = Decimal("0.1"), Decimal("0.8")
+    ordinary = [one for one in shares.values() if tenth <= min(one) and max(one) <= near]
+    reached = [one for one in shares.values() if max(one) >= 1]
+    assert len(shares) == 18
+    assert len(ordinary) == 14
+    assert sum(near < max(one) < 1 for one in shares.values()) == 3
+    assert len(reached) == 1
+    crossings = sum((one < 1) != (after < 1) for one, after in pairwise(reached[0]))
+    assert crossings >= 2
+    assert sum(one >= 1 for one in reached[0]) < len(reached[0]) // 2
+    assert max(of_assets) < 1
+    assert sum(one <= near for one in of_assets) > len(of_assets) * 95 // 100
     assert {each.base_currency for each in exposures} == {"EUR", "USD"}
-    assert sum(not each.limited for each in exposures) == 1
+
+
+def test_the_same_seed_gives_the_same_limits():
+    def run(seed):
+        rng = Random(seed)
+        market = Market(account_ids(7), rng, kinds=HERCLE_ASSETS, margin=False)
+        each = [Exposures(account, market, rng) for account in market.accounts]
+        told = []
+        for _ in range(300):
+            one = each[market.step().index]
+            one.move()
+            told.append((one.current_total, one.max_total, *one.max_by_asset.values()))
+        return told
+
+    assert run(3) == run(3)
+    assert run(3) != run(4)
 
 
 @pytest.mark.parametrize("kinds", [SFOX_ASSETS, HERCLE_ASSETS])
