@@ -1,16 +1,16 @@
 """Where in a frame's text the fault is that a dead letter's message names."""
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from json import JSONDecodeError
 from typing import Final
+
+from headroom.spans import Span, fields, items, value
 
 _CHARACTER: Final = re.compile(r" at character ([0-9]+)$")
 _BYTE: Final = re.compile(r"^byte ([0-9]+)$")
 _STEP: Final = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
-_SPACE: Final = re.compile(r"[ \t\r\n]*")
-_DECODER: Final = json.JSONDecoder()
 
 
 def locate(frame: bytes, detail: str) -> tuple[int, int] | None:
@@ -42,49 +42,16 @@ def locate(frame: bytes, detail: str) -> tuple[int, int] | None:
     return None
 
 
-def _member(text: str, steps: Sequence[str | int]) -> tuple[int, int] | None:
-    """The value that a path leads to."""
-    at: int | None = _after_space(text, 0)
+def _member(text: str, steps: Sequence[str | int]) -> Span | None:
+    """The value that a path leads to; of a key that stands twice the first."""
+    span: Span | None = value(text)
     for step in steps:
-        if at is None:
+        if span is None:
             return None
-        at = _field(text, at, step) if isinstance(step, str) else _item(text, at, step)
-    return None if at is None else (at, _DECODER.raw_decode(text, at)[1])
-
-
-def _field(text: str, at: int, name: str) -> int | None:
-    """Where the value of an object's field begins; `at` is where the object does."""
-    if text[at] != "{":
-        return None
-    at = _after_space(text, at + 1)
-    while text[at] == '"':
-        found, at = _DECODER.raw_decode(text, at)
-        at = _after_space(text, at)
-        if text[at] != ":":
-            return None
-        at = _after_space(text, at + 1)
-        if found == name:
-            return at
-        at = _next(text, at)
-    return None
-
-
-def _item(text: str, at: int, number: int) -> int | None:
-    """Where an item of a list begins; `at` is where the list does."""
-    if text[at] != "[":
-        return None
-    at = _after_space(text, at + 1)
-    for _ in range(number):
-        at = _next(text, at)
-    return None if text[at] == "]" else at
-
-
-def _next(text: str, at: int) -> int:
-    """Behind a value and the comma after it; at the bracket where there is none."""
-    at = _after_space(text, _DECODER.raw_decode(text, at)[1])
-    return _after_space(text, at + 1) if text[at] == "," else at
-
-
-def _after_space(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return at if found is None else found.end()
+        found: Iterator[Span]
+        if isinstance(step, str):
+            found = (one for name, one in fields(text, span[0]) if name == step)
+        else:
+            found = islice(items(text, span[0]), step, None)
+        span = next(found, None)
+    return span

@@ -15,6 +15,7 @@ import msgspec
 
 from processors.http import answers
 from processors.http.described import FILE
+from processors.http.explained import ExplainedNow
 from processors.http.overview import LIMITS_MAX
 from processors.http.questions import (
     BATCH_PATH,
@@ -27,7 +28,7 @@ from processors.http.terms import AGE_SECONDS_MAX
 from schemas.documents import AssetExposure, BaseExposure
 from schemas.export.asyncapi import CONTRACT_VERSION
 from schemas.export.examples import examples
-from schemas.topics import BALANCES_LATEST, EXPOSURE_ASSET, EXPOSURE_BASE, EXPOSURE_USER
+from schemas.topics import BALANCES, BALANCES_LATEST, EXPOSURE_ASSET, EXPOSURE_BASE, EXPOSURE_USER
 
 _REF: Final = "#/components/schemas/{name}"
 _WHY: Final = {
@@ -62,6 +63,15 @@ _FRESHNESS: Final = {
             "age_seconds": 0.412,
         }
     ],
+}
+
+
+_ASSET: Final = {
+    "name": "asset",
+    "in": "query",
+    "required": True,
+    "description": "The asset's name, in any case.",
+    "schema": {"type": "string", "minLength": 1},
 }
 
 
@@ -162,6 +172,14 @@ def _questions() -> list[_Question]:
             {**shown[EXPOSURE_USER].document, "freshness": _FRESHNESS},
         ),
         _Question(
+            "/v1/users/{user}/explain",
+            "What a user's number of an asset is made of, back to the raw records.",
+            ExplainedNow,
+            of_user,
+            (user, _ASSET, *_terms()),
+            _explained(shown[BALANCES_LATEST].document),
+        ),
+        _Question(
             "/v1/assets",
             "The names of all assets that were ever held.",
             answers.Assets,
@@ -199,6 +217,28 @@ def _questions() -> list[_Question]:
             (_limit(LIMITS_DEFAULT, LIMITS_MAX),),
         ),
     ]
+
+
+def _explained(balances: dict[str, Any]) -> dict[str, Any]:
+    """The example of an answer, of the balances that are another one's."""
+    account = balances["accounts"][0]
+    asset, balance = next(iter(account["assets"].items()))
+    source = account["source"]
+    place = f"{source['topic']}/{source['partition']}/{source['offset']}"
+    names = ("venue", "account", "source", "epoch", "sequence", "receipt", "venue_time")
+    part = {name: account[name] for name in (*names, "received_time")}
+    part |= {"balance": balance, "unknown": False, "confirmed": None}
+    part |= {"snapshot": {"topic": BALANCES, "id": place}, "freshness": _FRESHNESS["accounts"][0]}
+    version, user = balances["version"], balances["user"]
+    return {
+        "user": user,
+        "asset": asset,
+        "version": version,
+        "document": f"{BALANCES_LATEST}/{user}/{version}",
+        **balances["totals"][asset],
+        "parts": [part],
+        "freshness": _FRESHNESS,
+    }
 
 
 def _operation(one: _Question) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from aiohttp import web
 from processors.agents import Agents
 from processors.freshness import Freshness
 from processors.http.access import Grant, grant_of, note_asked, passed_on, require_all
+from processors.http.explained import explained
 from processors.http.feeds import Feeds
 from processors.http.overview import LIMITS_MAX, Overview, merged
 from processors.http.ownership import Ownership, answered
@@ -21,6 +23,7 @@ from processors.http.rows import readable, state_of
 from processors.http.terms import is_known, tag_of, terms_of
 from processors.ledger.assets import published
 from processors.ledger.contributions import sum_key
+from processors.ledger.users import UserState
 from processors.ledger.views import user_balances, user_exposure
 from schemas.codec import NotADocument
 
@@ -56,6 +59,7 @@ class Questions:
             web.post(BATCH_PATH, self.batch),
             web.get("/v1/users/{user:[^/]+}/balances", self.balances),
             web.get("/v1/users/{user:[^/]+}/exposure", self.exposure),
+            web.get("/v1/users/{user:[^/]+}/explain", self.explain),
             web.get("/v1/assets", self.assets),
             web.get("/v1/assets/{asset:[^/]*}/exposure", self.asset),
             web.get("/v1/bases/{base_currency:[^/]*}/exposure", self.base),
@@ -65,11 +69,26 @@ class Questions:
 
     async def balances(self, request: web.Request) -> web.Response:
         """UserBalances, and how fresh they are."""
-        return await self._user(request, user_balances)
+        return await self._user(request, _beside(user_balances))
 
     async def exposure(self, request: web.Request) -> web.Response:
         """UserExposure, and how fresh it is."""
-        return await self._user(request, partial(user_exposure, in_assets=self._agents.in_assets))
+        view = partial(user_exposure, in_assets=self._agents.in_assets)
+        return await self._user(request, _beside(view))
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """What a user's number of an asset is made of, back to the raw records."""
+        asset = request.query.get("asset", "").upper()
+        if not asset:
+            raise bad_request("which asset: ?asset=BTC")
+
+        def view(state: UserState, freshness: Freshness) -> msgspec.Struct:
+            found = explained(state, asset, freshness)
+            if found is None:
+                raise not_found(f"{state.user[:100]!r} never held {asset[:100]!r}")
+            return found
+
+        return await self._user(request, view)
 
     async def asset(self, request: web.Request) -> web.Response:
         """AssetExposure."""
@@ -127,7 +146,12 @@ class Questions:
                 found.update(answer["assets"])
         return _json({"assets": sorted(found)})
 
-    async def _user(self, request: web.Request, view: Any) -> web.Response:  # noqa: ANN401 - either view
+    async def _user(
+        self,
+        request: web.Request,
+        view: Callable[[UserState, Freshness], Any],
+    ) -> web.Response:
+        """An answer about one user, on its terms, from who holds the row."""
         user = request.match_info["user"]
         note_asked(request, [user])
         if not grant_of(request).covers(user):
@@ -147,7 +171,7 @@ class Questions:
         tag = tag_of(state.version, freshness)
         if is_known(request, tag):
             return answered(None, status=web.HTTPNotModified.status_code, tag=tag)
-        return _json(_with_freshness(view(state), freshness), tag)
+        return _json(view(state, freshness), tag)
 
     async def batch(self, request: web.Request) -> web.Response:
         """Balances of many users at once; null for who is not there."""
@@ -253,6 +277,11 @@ def _limit(request: web.Request, default: int, maximum: int) -> int:
     if not 1 <= int(text) <= maximum:
         raise bad_request(f"limit is a whole number from 1 to {maximum}")
     return int(text)
+
+
+def _beside(view: Callable[[UserState], Any]) -> Callable[[UserState, Freshness], Any]:
+    """A view of a row with its freshness beside its fields."""
+    return lambda state, freshness: _with_freshness(view(state), freshness)
 
 
 def _with_freshness(document: msgspec.Struct, freshness: Freshness) -> dict[str, Any]:
