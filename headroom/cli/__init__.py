@@ -10,6 +10,7 @@ import click
 
 from headroom.cli.accounts import accounts
 from headroom.cli.deadletters import deadletters
+from headroom.cli.explain import explain
 from headroom.cli.local import broker, demo
 from headroom.cli.query import query
 from headroom.cli.replay import replay, seek
@@ -62,6 +63,7 @@ for command in (
     watch,
     token,
     query,
+    explain,
     replay,
     resume,
     seek,

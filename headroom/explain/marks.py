@@ -1,6 +1,5 @@
 """Which bytes of a frame became which amounts of a snapshot. Pure."""
 
-from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -53,7 +52,7 @@ def marks(venue: str, frame: bytes, account: str, asset: str) -> list[Mark] | No
         return None
     try:
         letters = frame.decode()
-        found: Iterable[Found] = import_module(name).amounts(whole(letters), account, asset)
+        found = import_module(name).amounts(whole(letters), account, asset)
         told = [_mark(letters, one) for one in found]
     except (ValueError, IndexError, RecursionError):
         return None

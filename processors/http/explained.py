@@ -10,7 +10,8 @@ import msgspec
 from processors.freshness import AccountFreshness, Freshness
 from processors.ledger.users import Confirmed, UserState
 from processors.ledger.views import user_balances
-from schemas.documents import Amount, AssetBalance, Balance, BalanceSnapshot, Source, Time
+from schemas.amounts import Amount
+from schemas.documents import AssetBalance, Balance, BalanceSnapshot, Source, Time
 from schemas.identity import user_for
 from schemas.topics import BALANCES, BALANCES_LATEST
 

@@ -43,6 +43,15 @@ _WHY: Final = {
     "does not answer, too many are connected, or the number is not as live or as new as is "
     "asked for. An empty answer never stands for it.",
 }
+_ACCOUNT_FRESHNESS: Final = {
+    "venue": "hercle",
+    "account": "user-123",
+    "state": "live",
+    "cause": None,
+    "reason": None,
+    "since": None,
+    "age_seconds": 0.412,
+}
 _FRESHNESS: Final = {
     "source": {"topic": "raw.hercle.balances.v1", "partition": 1, "offset": 7},
     "source_time": "2024-03-13T22:00:25.310000000Z",
@@ -52,17 +61,7 @@ _FRESHNESS: Final = {
     "cause": None,
     "reason": None,
     "since": None,
-    "accounts": [
-        {
-            "venue": "hercle",
-            "account": "user-123",
-            "state": "live",
-            "cause": None,
-            "reason": None,
-            "since": None,
-            "age_seconds": 0.412,
-        }
-    ],
+    "accounts": [_ACCOUNT_FRESHNESS],
 }
 
 
@@ -228,7 +227,7 @@ def _explained(balances: dict[str, Any]) -> dict[str, Any]:
     names = ("venue", "account", "source", "epoch", "sequence", "receipt", "venue_time")
     part = {name: account[name] for name in (*names, "received_time")}
     part |= {"balance": balance, "unknown": False, "confirmed": None}
-    part |= {"snapshot": {"topic": BALANCES, "id": place}, "freshness": _FRESHNESS["accounts"][0]}
+    part |= {"snapshot": {"topic": BALANCES, "id": place}, "freshness": _ACCOUNT_FRESHNESS}
     version, user = balances["version"], balances["user"]
     return {
         "user": user,

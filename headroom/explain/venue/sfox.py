@@ -10,11 +10,14 @@ _WALLET = "_wallet"
 
 
 def amounts(frame: Wrapped, account: str, asset: str) -> Iterator[Found]:
-    """The amounts of the entry that tells of the asset; `account` is the frame's only one."""
+    """The amounts of the entry that tells of the asset; a frame is of one account."""
     payload = field(frame.letters, value(frame.letters)[0], "payload")
     if payload is None:
         return
     text, payload = unwrapped(frame, payload)
+    user = field(text.letters, payload[0], "user_id")
+    if user is None or text.inner(user).letters != account:
+        return
     updates = field(text.letters, payload[0], "updates")
     for update in [] if updates is None else items(text.letters, updates[0]):
         yield from _of_update(text, update, asset)
