@@ -155,6 +155,8 @@ async def test_any_worker_answers_whoever_may_ask(
                 assert (await settled(url, path, RISK))[0] == 200
                 status, problem = await settled(url, path, PORTAL)
                 assert status == (200 if f"sfox:{user}" in MINE else 404)
+                explain = path.replace("balances", "explain?asset=btc")
+                assert (await settled(url, explain, PORTAL))[0] == status
                 # In the very words in which one is told of who does not exist.
                 nobody = await settled(url, path.replace(user, "nobody"), RISK)
                 if status == 404:
