@@ -9,6 +9,7 @@ import sys
 import click
 
 from headroom.cli.accounts import accounts
+from headroom.cli.alerts import alerts
 from headroom.cli.deadletters import deadletters
 from headroom.cli.local import broker, demo
 from headroom.cli.query import query
@@ -67,5 +68,6 @@ for command in (
     seek,
     deadletters,
     accounts,
+    alerts,
 ):
     headroom.add_command(command)
