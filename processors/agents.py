@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final, TypeVar
 
+from processors.alerts.ledger import AlertChanges, AlertLedger
+from processors.alerts.ledger import check_row as check_alerts
+from processors.alerts.rules import Rule
 from processors.compiled import cloud_event
 from processors.engine.app import EngineApp
 from processors.engine.batch import Batch, Record
@@ -23,7 +26,14 @@ from processors.ledger.users import Unread
 from processors.ledger.views import NOWHERE, Venues
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
-from processors.names import ASSETS_TABLE, EVERYTHING, USERS_TABLE, Accounts, Names
+from processors.names import (
+    ALERTS_TABLE,
+    ASSETS_TABLE,
+    EVERYTHING,
+    USERS_TABLE,
+    Accounts,
+    Names,
+)
 from processors.normalise import NORMALISERS, OF_SEVERAL, Part, of_accounts, raw_frame, tell
 from schemas import topics
 from schemas.codec import NotADocument, Told, encode
@@ -47,7 +57,7 @@ class Agents:
     nothing is normalised, and what was before is folded. `owners` names the users of accounts that
     are not their own; it may change while they work. `in_assets` are the venues whose limits of
     assets are amounts of the assets. `incarnations` has, by its name, those of each raw topic that
-    is not the one that it was, the newest first.
+    is not the one that it was, the newest first. `rules` are what is told of on `alerts.v1`.
     """
 
     def __init__(
@@ -63,6 +73,7 @@ class Agents:
         schema_ids: Mapping[str, bytes] = {},
         version: str = "",
         incarnations: Mapping[str, Sequence[Incarnation]] = {},
+        rules: tuple[Rule, ...] = (),
     ) -> None:
         replicas = app.conf.topic_replication_factor
         changelogs = topics.CHANGELOG.settings(replication_factor=replicas)
@@ -78,6 +89,13 @@ class Agents:
             check=partial(_why_not, check_sum),
             extra_topic_configs=changelogs,
         )
+        # Most users have no row here, so an empty changelog is none that was lost.
+        self.alerts: Table = app.Table(
+            ALERTS_TABLE,
+            check=partial(_why_not, check_alerts),
+            extra_topic_configs=changelogs,
+        )
+        self._alerts = AlertLedger(rules, in_assets=in_assets) if rules else None
         self.sums = SumLedger()
         self._snapshots = WrittenSnapshots()
         self.in_assets = in_assets
@@ -152,11 +170,20 @@ class Agents:
                 orders = self._ours(batch, read_order)
                 with self._rows(self.users, batch):
                     changes = self._user_ledger.move(orders, self.users.get)
+                if self._alerts is not None:
+                    with self._rows(self.alerts, batch):
+                        found = self._alerts.move(orders, self.alerts.get, self.users.get)
+                    self._tell_alerts(batch, found)
                 self._tell_changes(batch, changes)
                 continue
             snapshots = self._read_snapshots(batch)
             with self._rows(self.users, batch):
                 changes = self._user_ledger.fold(snapshots, self.users.get)
+            # Before the users' rows change: they say which of the snapshots are new.
+            if self._alerts is not None:
+                with self._rows(self.alerts, batch):
+                    found = self._alerts.fold(snapshots, self.alerts.get, self.users.get)
+                self._tell_alerts(batch, found)
             self._tell_changes(batch, changes)
             if snapshots:
                 batch.when_done(partial(self._observe_age, snapshots[-1].received_time))
@@ -174,6 +201,25 @@ class Agents:
         for doubtful in changes.doubtful:
             self._send_doubtful(batch, doubtful)
         self._metrics.count(changes)
+
+    def _tell_alerts(self, batch: Batch, changes: AlertChanges) -> None:
+        """Rows and alerts go with the users' rows: all of them, or none."""
+        for key, row in changes.rows.items():
+            self.alerts[key] = row
+        for told in changes.told:
+            alert = told.alert
+            headers = cloud_event(
+                topic=topics.ALERTS,
+                subject=alert.user,
+                event_id=self._names.sources + told.event,
+                time=alert.time,
+            )
+            batch.send(
+                self._names.output(topics.ALERTS),
+                key=alert.user.encode(),
+                value=encode(alert),
+                headers=headers + self._schema_id[topics.ALERTS],
+            )
 
     def _observe_age(self, received_time: str) -> None:
         age_ns = self._clock_ns() - time_ns_of(received_time)
