@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final, TypeVar
 
-from processors.alerts.ledger import AlertChanges, AlertLedger
-from processors.alerts.ledger import check_row as check_alerts
+from processors.alerting import Alerting
 from processors.alerts.rules import Rule
 from processors.compiled import cloud_event
 from processors.engine.app import EngineApp
@@ -19,21 +18,14 @@ from processors.ledger.assets import check_row as check_sum
 from processors.ledger.contributions import shares_of, unbundle
 from processors.ledger.doubts import Doubtful
 from processors.ledger.moves import read_order
-from processors.ledger.rows import RowNotRead
+from processors.ledger.rows import RowNotRead, why_not
 from processors.ledger.user_ledger import Snapshot, UserChange, UserChanges, UserLedger
 from processors.ledger.user_ledger import check_row as check_user
 from processors.ledger.users import Unread
 from processors.ledger.views import NOWHERE, Venues
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
-from processors.names import (
-    ALERTS_TABLE,
-    ASSETS_TABLE,
-    EVERYTHING,
-    USERS_TABLE,
-    Accounts,
-    Names,
-)
+from processors.names import ASSETS_TABLE, EVERYTHING, USERS_TABLE, Accounts, Names
 from processors.normalise import NORMALISERS, OF_SEVERAL, Part, of_accounts, raw_frame, tell
 from schemas import topics
 from schemas.codec import NotADocument, Told, encode
@@ -80,22 +72,15 @@ class Agents:
         self.users: Table = app.Table(
             USERS_TABLE,
             source=names.output(topics.BALANCES),
-            check=partial(_why_not, check_user),
+            check=partial(why_not, check_user),
             extra_topic_configs=changelogs,
         )
         self.assets: Table = app.Table(
             ASSETS_TABLE,
             source=names.contributions,
-            check=partial(_why_not, check_sum),
+            check=partial(why_not, check_sum),
             extra_topic_configs=changelogs,
         )
-        # Most users have no row here, so an empty changelog is none that was lost.
-        self.alerts: Table = app.Table(
-            ALERTS_TABLE,
-            check=partial(_why_not, check_alerts),
-            extra_topic_configs=changelogs,
-        )
-        self._alerts = AlertLedger(rules, in_assets=in_assets) if rules else None
         self.sums = SumLedger()
         self._snapshots = WrittenSnapshots()
         self.in_assets = in_assets
@@ -112,6 +97,15 @@ class Agents:
             topic: [(VALUE_SCHEMA_ID, schema_ids[topic])] if topic in schema_ids else []
             for topic in topics.TOPICS
         }
+        self._alerting = Alerting(
+            app,
+            self.users,
+            rules,
+            names=names,
+            in_assets=in_assets,
+            schema_id=self._schema_id[topics.ALERTS],
+            changelogs=changelogs,
+        )
         self._frames_of = frames_of
         self._venues = {names.source(VENUES[venue].raw_topic): venue for venue in frames_of}
         if self._venues:
@@ -170,20 +164,15 @@ class Agents:
                 orders = self._ours(batch, read_order)
                 with self._rows(self.users, batch):
                     changes = self._user_ledger.move(orders, self.users.get)
-                if self._alerts is not None:
-                    with self._rows(self.alerts, batch):
-                        found = self._alerts.move(orders, self.alerts.get, self.users.get)
-                    self._tell_alerts(batch, found)
+                with self._rows(self._alerting.table, batch):
+                    self._alerting.move(batch, orders)
                 self._tell_changes(batch, changes)
                 continue
             snapshots = self._read_snapshots(batch)
             with self._rows(self.users, batch):
                 changes = self._user_ledger.fold(snapshots, self.users.get)
-            # Before the users' rows change: they say which of the snapshots are new.
-            if self._alerts is not None:
-                with self._rows(self.alerts, batch):
-                    found = self._alerts.fold(snapshots, self.alerts.get, self.users.get)
-                self._tell_alerts(batch, found)
+            with self._rows(self._alerting.table, batch):
+                self._alerting.fold(batch, snapshots)
             self._tell_changes(batch, changes)
             if snapshots:
                 batch.when_done(partial(self._observe_age, snapshots[-1].received_time))
@@ -201,25 +190,6 @@ class Agents:
         for doubtful in changes.doubtful:
             self._send_doubtful(batch, doubtful)
         self._metrics.count(changes)
-
-    def _tell_alerts(self, batch: Batch, changes: AlertChanges) -> None:
-        """Rows and alerts go with the users' rows: all of them, or none."""
-        for key, row in changes.rows.items():
-            self.alerts[key] = row
-        for told in changes.told:
-            alert = told.alert
-            headers = cloud_event(
-                topic=topics.ALERTS,
-                subject=alert.user,
-                event_id=self._names.sources + told.event,
-                time=alert.time,
-            )
-            batch.send(
-                self._names.output(topics.ALERTS),
-                key=alert.user.encode(),
-                value=encode(alert),
-                headers=headers + self._schema_id[topics.ALERTS],
-            )
 
     def _observe_age(self, received_time: str) -> None:
         age_ns = self._clock_ns() - time_ns_of(received_time)
@@ -386,14 +356,6 @@ class Agents:
         headers = cloud_event(topic=topic, subject=key, event_id=event_id, time=time)
         headers += self._schema_id[topic]
         return headers
-
-
-def _why_not(check: Callable[[bytes, bytes], None], key: bytes, row: bytes) -> str | None:
-    try:
-        check(key, row)
-    except RowNotRead as error:
-        return str(error)
-    return None
 
 
 def _foreign_row(table: Table, partition: int, error: RowNotRead) -> ForeignRow:

@@ -1,4 +1,4 @@
-"""Rules of alerts: looked over, and tried."""
+"""Rules of alerts, looked over and tried; and what was told by them."""
 
 import os
 import time
@@ -61,3 +61,25 @@ def test(path: Path, url: str | None, documents: Path | None, as_json: bool) -> 
         answers = run(lambda _: ask_all(worker, token))
     for alert in would_tell(answers, found, now_ns=time.time_ns(), in_assets=in_assets):
         click.echo(encode(alert) if as_json else printable(line_of(alert)))
+
+
+@alerts.command("list")
+@click.option("--user", metavar="USER", help="Only this user's.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Each as a JSON object.")
+def list_them(user: str | None, limit: int, as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """The newest alerts that were told, each with its identity."""
+    from headroom.alerts.told import run_list
+
+    settings = load_settings()
+    run(lambda _: run_list(settings, user, limit=limit, as_json=as_json))
+
+
+@alerts.command("show")
+@click.argument("event", metavar="ID")
+def show(event: str) -> None:
+    """All of an alert, by its identity (`ce_id`)."""
+    from headroom.alerts.told import run_show
+
+    settings = load_settings()
+    run(lambda _: run_show(settings, event))

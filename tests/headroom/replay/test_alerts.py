@@ -7,6 +7,7 @@ import pytest
 
 from headroom.generations import names_of
 from schemas.topics import ALERTS
+from tests.headroom.commands import headroom
 from tests.headroom.replay.scene import Scene, scene
 
 RULES = """
@@ -51,3 +52,10 @@ def test_a_replay_tells_only_itself_and_a_promotion_tells_nothing_again(tmp_path
         its.wait("new")
         assert levels(its) == sorted([*told, ("ann", "cleared"), ("bob", "cleared")])
         assert its.audit().findings == []
+        said = headroom("alerts", "list", "--user", "hercle:ann", "--json", **its.house.settings)
+        listed = [json.loads(line) for line in said.out.splitlines()]
+        assert [one["alert"]["level"] for one in listed] == ["cleared", "warning"]
+        shown = headroom("alerts", "show", listed[0]["event"], **its.house.settings)
+        assert json.loads(shown.out) == listed[0]
+        words = ("alerts", "test", str(stricter), "--url", its.house.url)
+        assert headroom(*words, **its.house.settings).out == ""
