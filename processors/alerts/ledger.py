@@ -82,6 +82,8 @@ class AlertLedger:
 
     def __init__(self, rules: tuple[Rule, ...], *, in_assets: Venues = NOWHERE) -> None:
         self._rules = rules
+        self._names_users = any(rule.users is not None for rule in rules)
+        self._of_venue: dict[str, tuple[Rule, ...]] = {}
         self._in_assets = in_assets
 
     def fold(
@@ -97,11 +99,19 @@ class AlertLedger:
         batch = _Batch(read, read_user)
         for told in snapshots:
             # An alert of a rule that is gone is cleared all the same.
-            if not self._takes(told.user) and batch.state(told.user) is None:
+            if self._names_users and not self._takes(told.user) and batch.state(told.user) is None:
                 continue
             snapshot = told if isinstance(told, BalanceSnapshot) else _read(told)
             self._judge(batch, snapshot)
         return batch.changes()
+
+    def _rules_for(self, snapshot: BalanceSnapshot) -> tuple[Rule, ...]:
+        user, venue = snapshot.user, snapshot.venue
+        if self._names_users:
+            return rules_for(self._rules, user, venue)
+        if venue not in self._of_venue:
+            self._of_venue[venue] = rules_for(self._rules, user, venue)
+        return self._of_venue[venue]
 
     def _takes(self, user: str) -> bool:
         return any(one.users is None or user in one.users for one in self._rules)
@@ -110,7 +120,7 @@ class AlertLedger:
         account = user_for(snapshot.venue, snapshot.account)
         state = batch.state(snapshot.user)
         before = {} if state is None else state.accounts.get(account, {})
-        rules = rules_for(self._rules, snapshot.user, snapshot.venue)
+        rules = self._rules_for(snapshot)
         after, alerts = judge(before, snapshot, rules, in_assets=self._in_assets)
         if after is not before and not batch.counts(snapshot, account):
             return
@@ -163,8 +173,7 @@ class _Batch:
         if user not in self._states:
             key = user.encode()
             row = self._read(key)
-            with reading(key):
-                self._states[user] = None if row is None else decode_by(row, _STATES)
+            self._states[user] = None if row is None else _state(key, row)
         return self._states[user]
 
     def put(self, user: str, account: str, stands: dict[str, dict[str, Standing]]) -> None:
@@ -211,10 +220,14 @@ class _Batch:
         return AlertChanges(rows, self.told)
 
 
+def _state(key: bytes, row: bytes) -> AlertState:
+    with reading(key):
+        return decode_by(row, _STATES)
+
+
 def check_row(key: bytes, row: bytes) -> None:
     """That a row of the table is one of ours; raises `RowNotRead`."""
-    with reading(key):
-        user = decode_by(row, _STATES).user
+    user = _state(key, row).user
     if user.encode() != key:
         raise RowNotRead(key, "it is another user's")
 
