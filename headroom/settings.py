@@ -143,6 +143,7 @@ class Settings(msgspec.Struct, frozen=True):
     log_format: str = LOG_FORMATS[0]
     probes_host: str = "127.0.0.1"
     probes_port: int = 0
+    alerts_file: Path | None = None
 
     @property
     def spool_dir(self) -> Path:
@@ -238,7 +239,7 @@ def load(variables: Mapping[str, str]) -> Settings:
     """The settings in `variables`; raises `SettingsError` for one that cannot be right."""
     environment = Environment(variables)
     tokens, accounts = environment.text("API_TOKENS_FILE"), environment.text("ACCOUNTS_FILE")
-    spool = environment.text("SPOOL_DIR")
+    spool, alerts = environment.text("SPOOL_DIR"), environment.text("ALERTS_FILE")
     return Settings(
         kafka=_kafka(environment),
         partitions=environment.number("PARTITIONS", PARTITIONS_DEFAULT, int, 1, _PARTITIONS_MAX),
@@ -275,6 +276,7 @@ def load(variables: Mapping[str, str]) -> Settings:
         log_format=environment.choice("LOG_FORMAT", LOG_FORMATS[0], LOG_FORMATS),
         probes_host=environment.text("PROBES_HOST") or "127.0.0.1",
         probes_port=environment.number("PROBES_PORT", 0, int, 0, _PORT_MAX),
+        alerts_file=None if alerts is None else Path(alerts),
     )
 
 

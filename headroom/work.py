@@ -13,6 +13,7 @@ import click
 from confluent_kafka import KafkaException
 
 from headroom.accounts import Bindings, claim
+from headroom.alerts.file import load_rules
 from headroom.errors import OperatorError
 from headroom.folder import give_up_name, name_in, own_folder
 from headroom.following import Reader
@@ -51,7 +52,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
 
     It works for the generation that is live; when another one is promoted, for that.
     """
-    access = access_of(settings)
+    access, rules = access_of(settings), load_rules(settings.alerts_file)
     kafka = settings.kafka.arguments()
     async with contextlib.AsyncExitStack() as stack:
         listener = stack.enter_context(listening(settings.http_host, port, way=_OTHER_PORT))
@@ -98,6 +99,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                         schema_ids=schema_ids,
                         version=metadata.version("headroom"),
                         incarnations=following.incarnations,
+                        rules=rules,
                     ),
                     listener.dup(),
                     follow=follow,

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final, TypeVar
 
+from processors.alerting import Alerting
+from processors.alerts.rules import Rule
 from processors.compiled import cloud_event
 from processors.engine.app import EngineApp
 from processors.engine.batch import Batch, Record
@@ -16,7 +18,7 @@ from processors.ledger.assets import check_row as check_sum
 from processors.ledger.contributions import shares_of, unbundle
 from processors.ledger.doubts import Doubtful
 from processors.ledger.moves import read_order
-from processors.ledger.rows import RowNotRead
+from processors.ledger.rows import RowNotRead, why_not
 from processors.ledger.user_ledger import Snapshot, UserChange, UserChanges, UserLedger
 from processors.ledger.user_ledger import check_row as check_user
 from processors.ledger.users import Unread
@@ -47,7 +49,7 @@ class Agents:
     nothing is normalised, and what was before is folded. `owners` names the users of accounts that
     are not their own; it may change while they work. `in_assets` are the venues whose limits of
     assets are amounts of the assets. `incarnations` has, by its name, those of each raw topic that
-    is not the one that it was, the newest first.
+    is not the one that it was, the newest first. `rules` are what is told of on `alerts.v1`.
     """
 
     def __init__(
@@ -63,19 +65,20 @@ class Agents:
         schema_ids: Mapping[str, bytes] = {},
         version: str = "",
         incarnations: Mapping[str, Sequence[Incarnation]] = {},
+        rules: tuple[Rule, ...] = (),
     ) -> None:
         replicas = app.conf.topic_replication_factor
         changelogs = topics.CHANGELOG.settings(replication_factor=replicas)
         self.users: Table = app.Table(
             USERS_TABLE,
             source=names.output(topics.BALANCES),
-            check=partial(_why_not, check_user),
+            check=partial(why_not, check_user),
             extra_topic_configs=changelogs,
         )
         self.assets: Table = app.Table(
             ASSETS_TABLE,
             source=names.contributions,
-            check=partial(_why_not, check_sum),
+            check=partial(why_not, check_sum),
             extra_topic_configs=changelogs,
         )
         self.sums = SumLedger()
@@ -94,6 +97,15 @@ class Agents:
             topic: [(VALUE_SCHEMA_ID, schema_ids[topic])] if topic in schema_ids else []
             for topic in topics.TOPICS
         }
+        self._alerting = Alerting(
+            app,
+            self.users,
+            rules,
+            names=names,
+            in_assets=in_assets,
+            schema_id=self._schema_id[topics.ALERTS],
+            changelogs=changelogs,
+        )
         self._frames_of = frames_of
         self._venues = {names.source(VENUES[venue].raw_topic): venue for venue in frames_of}
         if self._venues:
@@ -152,11 +164,15 @@ class Agents:
                 orders = self._ours(batch, read_order)
                 with self._rows(self.users, batch):
                     changes = self._user_ledger.move(orders, self.users.get)
+                with self._rows(self._alerting.table, batch):
+                    self._alerting.move(batch, orders)
                 self._tell_changes(batch, changes)
                 continue
             snapshots = self._read_snapshots(batch)
             with self._rows(self.users, batch):
                 changes = self._user_ledger.fold(snapshots, self.users.get)
+            with self._rows(self._alerting.table, batch):
+                self._alerting.fold(batch, snapshots)
             self._tell_changes(batch, changes)
             if snapshots:
                 batch.when_done(partial(self._observe_age, snapshots[-1].received_time))
@@ -340,14 +356,6 @@ class Agents:
         headers = cloud_event(topic=topic, subject=key, event_id=event_id, time=time)
         headers += self._schema_id[topic]
         return headers
-
-
-def _why_not(check: Callable[[bytes, bytes], None], key: bytes, row: bytes) -> str | None:
-    try:
-        check(key, row)
-    except RowNotRead as error:
-        return str(error)
-    return None
 
 
 def _foreign_row(table: Table, partition: int, error: RowNotRead) -> ForeignRow:

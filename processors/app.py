@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from processors.agents import Agents
+from processors.alerts.rules import Rule
 from processors.engine.app import EngineApp, EngineSettings
 from processors.engine.errors import StopTimedOut
 from processors.http.access import Access
@@ -39,7 +40,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     `access` says who may ask; None: whoever reaches the listener. `bounds` are how many may be
     connected, and for how long each may take. `schema_ids` are the values of the header that tells
     a registry's id of a public topic's schema, by topic.
-    `version` is that of the code, for whoever looks at a dead letter. `incarnations`: see `Agents`.
+    `version` is that of the code, for whoever looks at a dead letter. `incarnations` and `rules`:
+    see `Agents`.
     """
 
     engine: EngineSettings
@@ -54,6 +56,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     schema_ids: Mapping[str, bytes] = {}
     version: str = ""
     incarnations: Mapping[str, Sequence[Incarnation]] = {}
+    rules: tuple[Rule, ...] = ()
 
 
 class Pipeline:
@@ -75,6 +78,7 @@ class Pipeline:
             schema_ids=settings.schema_ids,
             version=settings.version,
             incarnations=settings.incarnations,
+            rules=settings.rules,
         )
 
     async def run(self, until: Callable[[], Coroutine[Any, Any, object]]) -> None:

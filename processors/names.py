@@ -11,6 +11,7 @@ from schemas.venues import VENUES
 
 USERS_TABLE: Final = "users"
 ASSETS_TABLE: Final = "assets"
+ALERTS_TABLE: Final = "alerts"
 """What a worker's tables are called."""
 
 Accounts = frozenset[bytes] | None

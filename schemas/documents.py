@@ -186,8 +186,17 @@ class BaseExposure(msgspec.Struct, frozen=True, gc=False):
     version: Version
 
 
+Condition = Literal[
+    "utilisation_above", "headroom_below", "balance_below", "held_above", "not_live_for"
+]
+
+
 class LimitAlert(msgspec.Struct, frozen=True, gc=False):
-    """A limit was approached, crossed or left behind: the value of `alerts.v1`."""
+    """A limit was approached, crossed or left behind: the value of `alerts.v1`.
+
+    `rule` is the one that says so. `value` is what it looked at, `threshold` what of its level was
+    crossed; null where there is none any more. `source` is the raw record that it was told by.
+    """
 
     user: str
     venue: str
@@ -199,3 +208,8 @@ class LimitAlert(msgspec.Struct, frozen=True, gc=False):
     max: Amount | None
     utilisation: Quotient | None
     time: Time
+    rule: str = ""
+    condition: Condition | None = None
+    value: Amount | None = None
+    threshold: Amount | None = None
+    source: Source | None = None

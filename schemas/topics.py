@@ -158,7 +158,7 @@ _ALL: Final = (
         "user",
         documents.LimitAlert,
         "delete",
-        about="A limit was approached, crossed or left behind. Nothing writes here yet.",
+        about="A rule of the workers was crossed or left behind: one record for each crossing.",
     ),
     Topic(
         PUBLIC_FEEDS,

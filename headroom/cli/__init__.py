@@ -9,6 +9,7 @@ import sys
 import click
 
 from headroom.cli.accounts import accounts
+from headroom.cli.alerts import alerts
 from headroom.cli.deadletters import deadletters
 from headroom.cli.explain import explain
 from headroom.cli.local import broker, demo
@@ -69,5 +70,6 @@ for command in (
     seek,
     deadletters,
     accounts,
+    alerts,
 ):
     headroom.add_command(command)

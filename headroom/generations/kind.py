@@ -6,7 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from headroom.errors import OperatorError
-from processors.names import ASSETS_TABLE, USERS_TABLE, Accounts, Names
+from processors.names import ALERTS_TABLE, ASSETS_TABLE, USERS_TABLE, Accounts, Names
 from schemas import topics
 from schemas.incarnations import Incarnation, number_at, parted
 from schemas.topics import Topic
@@ -22,6 +22,7 @@ _OUTPUTS: Final = (
     topics.EXPOSURE_USER,
     topics.EXPOSURE_ASSET,
     topics.EXPOSURE_BASE,
+    topics.ALERTS,
     topics.UNCONFIRMED,
     topics.DEAD_LETTERS,
 )
@@ -149,7 +150,8 @@ def kept_of(name: str, names: Names) -> list[str]:
 
 def tables_of(name: str) -> dict[str, Topic]:
     """The changelogs of a generation's tables."""
-    return {changelog(name, table): topics.CHANGELOG for table in (USERS_TABLE, ASSETS_TABLE)}
+    tables = (USERS_TABLE, ASSETS_TABLE, ALERTS_TABLE)
+    return {changelog(name, table): topics.CHANGELOG for table in tables}
 
 
 def read_by(name: str) -> dict[str, Topic]:

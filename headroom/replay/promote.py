@@ -23,6 +23,7 @@ from headroom.generations import (
     check_name,
     names_of,
     read_by,
+    tables_of,
     topics_of,
     write,
 )
@@ -197,7 +198,8 @@ class _Promotion:
         )
         await create(
             self._settings.kafka,
-            topics_of(name),
+            # An earlier version kept no alerts.
+            topics_of(name) | tables_of(self._old),
             partitions=self._partitions,
             replication_factor=self._settings.replication_factor,
         )

@@ -21,11 +21,11 @@ from headroom.replay.carry import Out, put
 from headroom.replay.compare import Comparison, compare
 from headroom.replay.plan import sum_records, user_records
 from headroom.replay.records import RECORD_TOPICS, Telling
-from headroom.replay.rows import Tables
+from headroom.replay.rows import Tables, last_rows
 from processors.engine.headers import headers_of
 from processors.engine.marks import mark
 from processors.ledger.views import Venues
-from processors.names import USERS_TABLE
+from processors.names import ALERTS_TABLE, USERS_TABLE
 from schemas.headers import GENERATION
 from schemas.times import rfc3339
 from schemas.topics import BALANCES, GENERATIONS
@@ -61,6 +61,8 @@ def publish(
     producer.begin_transaction()
     tables = Tables(clients, generation.name, old, partitions=partitions, in_assets=in_assets)
     for out in _differing(tables, generation.name, partitions):
+        put(producer, out)
+    for out in _alerted(clients, generation.name, old, partitions):
         put(producer, out)
     for written in (*map(known_topics.entry, new), *map(entry, _said(book, generation))):
         put(producer, (GENERATIONS, None, *written, []))
@@ -118,6 +120,22 @@ def _differing(tables: Tables, name: str, partitions: int) -> Iterator[Out]:
                 yield from user_records(pair, name, now)
     for sums in tables.sums():
         yield from sum_records(sums, name, now)
+
+
+def _alerted(clients: Clients, name: str, old: str, partitions: int) -> Iterator[Out]:
+    """Rows that say what others were told by alerts: that is what was sent until now.
+
+    What this generation would have told went nowhere. The next frame of an account is judged by
+    what is known of it outside: nothing is told twice, and what differs is told then.
+    """
+    ours, theirs = (changelog(one, ALERTS_TABLE) for one in (name, old))
+    ends, numbers = clients.ends([ours, theirs], partitions), range(partitions)
+    here = last_rows(clients, ours, ends, numbers)
+    there = last_rows(clients, theirs, ends, numbers)
+    for place in sorted(here.keys() | there.keys()):
+        if here.get(place) != there.get(place):
+            partition, key = place
+            yield ours, partition, key, there.get(place), []
 
 
 def _said(book: Book, generation: Generation) -> list[Generation | Live]:

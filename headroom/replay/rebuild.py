@@ -11,6 +11,7 @@ import msgspec
 from faust.types import TP
 
 from headroom.accounts.bindings import Bindings
+from headroom.alerts.file import load_rules
 from headroom.clients import Clients, Place
 from headroom.following import Reader
 from headroom.generations import Generation, app_name, kept_of, names_of
@@ -133,6 +134,7 @@ class _Run:
             in_assets=settings.in_assets,
             version=job.version,
             incarnations=job.incarnations,
+            rules=load_rules(settings.alerts_file),
         )
         self._pipeline = Pipeline(worker)
         self._pipeline.app.leaves = True

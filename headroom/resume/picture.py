@@ -17,7 +17,7 @@ from headroom.topics.differences import partitions_of
 from headroom.topics.known import beside
 from processors.engine.librdkafka import patiently
 from processors.engine.marks import Commit
-from processors.names import ASSETS_TABLE, USERS_TABLE
+from processors.names import ALERTS_TABLE, ASSETS_TABLE, USERS_TABLE
 from schemas.incarnations import named_at
 from schemas.topics import ACCOUNTS, BALANCES, MOVES, RETRIES
 from schemas.venues import VENUES
@@ -119,6 +119,7 @@ def kinds_of(live: str) -> dict[str, Kind]:
         names.contributions: Kind.CONTRIBUTIONS,
         changelog(live, USERS_TABLE): Kind.TABLE,
         changelog(live, ASSETS_TABLE): Kind.TABLE,
+        changelog(live, ALERTS_TABLE): Kind.TABLE,
     }
 
 

@@ -1,6 +1,6 @@
 """Rows of the private tables that cannot be read: what they were is not to be guessed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from schemas.codec import NotADocument
@@ -21,3 +21,12 @@ def reading(key: bytes) -> Iterator[None]:
         yield
     except NotADocument as error:
         raise RowNotRead(key, str(error)) from error
+
+
+def why_not(check: Callable[[bytes, bytes], None], key: bytes, row: bytes) -> str | None:
+    """Why a row is none of a table's, by its check, which raises `RowNotRead`; None: it is one."""
+    try:
+        check(key, row)
+    except RowNotRead as error:
+        return str(error)
+    return None

@@ -104,6 +104,15 @@ ALERT: Final = LimitAlert(
     max="1500",
     utilisation="0.953333",
     time=TIME,
+    rule="near-the-limit",
+    condition="utilisation_above",
+    value="0.953333",
+    threshold="0.80",
+    source=SOURCE,
+)
+_ALERTED: Final = (
+    f"{topics.ALERTS}/{_USER}/near-the-limit/hercle/user-123//"
+    f"{SOURCE.topic}/{SOURCE.partition}/{SOURCE.offset}"
 )
 FEED: Final = FeedStatus(
     venue="hercle",
@@ -169,7 +178,7 @@ def examples() -> dict[str, Example]:
     found = {
         SOURCE.topic: Example("user-123", _texts(RAW.encode()), _FRAME),
         topics.BALANCES: _event(topics.BALANCES, _USER, place, SNAPSHOT),
-        topics.ALERTS: _event(topics.ALERTS, _USER, f"{topics.ALERTS}/{_USER}/1", ALERT),
+        topics.ALERTS: _event(topics.ALERTS, _USER, _ALERTED, ALERT),
         topics.DEAD_LETTERS: Example("user-123", _texts(cut), CUT),
         topics.PUBLIC_FEEDS: _event(
             topics.PUBLIC_FEEDS,

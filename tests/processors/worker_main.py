@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from headroom.following import Reader
+from processors.alerts.rules import read_rules, rules_of
 from processors.app import Worker, WorkerSettings
 from processors.engine.app import EngineSettings
 from processors.engine.librdkafka import properties
@@ -42,6 +43,7 @@ async def main(options: dict[str, Any]) -> None:
         frames_of=frames_of(options),
         in_assets=frozenset(options.get("in_assets", ())),
         access=access_of(options),
+        rules=rules_of(read_rules(str(options.get("rules", "")).encode())),
         stale_after_seconds=float(options.get("stale_after_seconds", 60.0)),
     )
     ahead_ns = int(options.get("clock_ahead_seconds", 0)) * 1_000_000_000

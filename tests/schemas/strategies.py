@@ -139,6 +139,11 @@ LIMIT_ALERTS = st.builds(
     max=UNKNOWN_OR_AMOUNT,
     utilisation=st.none() | QUOTIENTS,
     time=TIMES,
+    rule=NAMES,
+    condition=st.none() | st.sampled_from(get_args(d.Condition)),
+    value=UNKNOWN_OR_AMOUNT,
+    threshold=UNKNOWN_OR_AMOUNT,
+    source=st.none() | SOURCES,
 )
 
 DOUBTS = st.builds(f.Doubt, cause=st.sampled_from(get_args(f.Cause)), reason=NAMES, since=TIMES)

@@ -52,6 +52,15 @@ class Scene:
             data |= {"userId": account, "sequence": self._receipts["hercle"] + 1}
             self.send("hercle", [(account, json.dumps(frame).encode())])
 
+    def limits(self, used: int, *accounts: str) -> None:
+        """The documented frame of Hercle, with so much of a limit of 100 used."""
+        for account in accounts:
+            frame = json.loads(documented_frame("hercle"))
+            data = frame["arguments"][0]["data"]
+            data |= {"userId": account, "sequence": self._receipts["hercle"] + 1}
+            data |= {"totalCurrentExposure": used, "totalMaxExposure": 100}
+            self.send("hercle", [(account, json.dumps(frame).encode())])
+
     def hercle_at_once(self, *accounts: str) -> None:
         """One message that tells of these accounts; the last one of them cannot be read."""
         frame = json.loads(documented_frame("hercle"))
@@ -172,9 +181,11 @@ class Scene:
 
 
 @contextmanager
-def scene(folder: Path, *, program: tuple[str, ...] = commands.HEADROOM) -> Iterator[Scene]:
+def scene(
+    folder: Path, *, program: tuple[str, ...] = commands.HEADROOM, **settings: object
+) -> Iterator[Scene]:
     """A house whose worker is ready."""
-    with house(folder, program=program) as its:
+    with house(folder, program=program, **settings) as its:
         yield Scene(its)
 
 

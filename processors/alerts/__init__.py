@@ -1,0 +1,1 @@
+"""Alerts: which rules there are, and which of them a frame crosses; pure."""

@@ -1,0 +1,248 @@
+"""A batch of snapshots judged, each for itself: which rows change, and what is to be told.
+
+Which snapshots count is what the users' rows say; they are looked at only where something would
+change, which is seldom. The row of a user in whom nothing is out of the ordinary does not exist.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from processors.alerts.judge import Standing, cleared, judge, rules_for
+from processors.alerts.rules import Rule
+from processors.compiled import Account
+from processors.ledger.moves import Order, Withdrawal
+from processors.ledger.rows import RowNotRead, reading
+from processors.ledger.users import UserState
+from processors.ledger.views import NOWHERE, Venues
+from schemas.codec import decode, decode_by, encode
+from schemas.documents import BalanceSnapshot, LimitAlert
+from schemas.identity import user_for
+from schemas.topics import ALERTS
+
+ReadRow = Callable[[bytes], bytes | None]
+Place = tuple[int, int, int]
+
+
+class AlertState(msgspec.Struct, frozen=True, gc=False):
+    """A user's row: where the rules stand, by `venue:account`, rule and subject."""
+
+    user: str
+    accounts: dict[str, dict[str, dict[str, Standing]]]
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """An alert, and the identity of its event."""
+
+    event: str
+    alert: LimitAlert
+
+
+class AlertChanges(msgspec.Struct, gc=False):
+    """The rows that change, by their keys (None: it goes), and what is to be told, in order."""
+
+    rows: dict[bytes, bytes | None] = {}
+    told: list[Told] = []
+
+
+class _At(msgspec.Struct, frozen=True, gc=False):
+    epoch: int
+    receipt: int
+    sequence: int = -1
+
+
+class _Users(msgspec.Struct, frozen=True, gc=False):
+    """What of a user's row says which snapshots count."""
+
+    accounts: dict[str, _At]
+    moved: dict[str, msgspec.Raw] = {}
+    confirmed: dict[str, _At] = {}
+
+    def place(self, key: str) -> Place | None:
+        """The newest snapshot of an account, and the last receipt that told it."""
+        stored, again = self.accounts.get(key), self.confirmed.get(key)
+        if stored is None:
+            return None
+        receipt = stored.receipt
+        if again is not None and again.epoch == stored.epoch:
+            receipt = max(receipt, again.receipt)
+        return stored.epoch, stored.sequence, receipt
+
+
+_STATES: Final = msgspec.json.Decoder(AlertState)
+_USERS: Final = msgspec.json.Decoder(_Users)
+_SNAPSHOTS: Final = msgspec.json.Decoder(BalanceSnapshot)
+_NOBODY: Final = _Users({})
+
+
+class AlertLedger:
+    """Judges snapshots by rules; `in_assets`: see `View`."""
+
+    def __init__(self, rules: tuple[Rule, ...], *, in_assets: Venues = NOWHERE) -> None:
+        self._rules = rules
+        self._names_users = any(rule.users is not None for rule in rules)
+        self._of_venue: dict[str, tuple[Rule, ...]] = {}
+        self._in_assets = in_assets
+
+    def fold(
+        self,
+        snapshots: Iterable[BalanceSnapshot | Account],
+        read: ReadRow,
+        read_user: ReadRow,
+    ) -> AlertChanges:
+        """Judge snapshots in their order; `read_user` reads users' rows as before the batch.
+
+        Raises `RowNotRead` for a row of this table that is none.
+        """
+        batch = _Batch(read, read_user)
+        for told in snapshots:
+            # An alert of a rule that is gone is cleared all the same.
+            if self._names_users and not self._takes(told.user) and batch.state(told.user) is None:
+                continue
+            snapshot = told if isinstance(told, BalanceSnapshot) else _read(told)
+            self._judge(batch, snapshot)
+        return batch.changes()
+
+    def _rules_for(self, snapshot: BalanceSnapshot) -> tuple[Rule, ...]:
+        user, venue = snapshot.user, snapshot.venue
+        if self._names_users:
+            return rules_for(self._rules, user, venue)
+        if venue not in self._of_venue:
+            self._of_venue[venue] = rules_for(self._rules, user, venue)
+        return self._of_venue[venue]
+
+    def _takes(self, user: str) -> bool:
+        return any(one.users is None or user in one.users for one in self._rules)
+
+    def _judge(self, batch: "_Batch", snapshot: BalanceSnapshot) -> None:
+        account = user_for(snapshot.venue, snapshot.account)
+        state = batch.state(snapshot.user)
+        before = {} if state is None else state.accounts.get(account, {})
+        rules = self._rules_for(snapshot)
+        after, alerts = judge(before, snapshot, rules, in_assets=self._in_assets)
+        if after is not before and not batch.counts(snapshot, account):
+            return
+        batch.saw(snapshot, account)
+        if after is before:
+            return
+        batch.put(snapshot.user, account, {name: dict(of) for name, of in after.items()})
+        source = snapshot.source
+        place = f"{source.topic}/{source.partition}/{source.offset}"
+        for alert in alerts:
+            batch.told.append(Told(_event(alert, place), alert))
+
+    def move(self, orders: Iterable[Order], read: ReadRow, read_user: ReadRow) -> AlertChanges:
+        """Clear what was told of accounts that their users give away.
+
+        Their new users are told with the next frame of the account.
+        """
+        batch = _Batch(read, read_user)
+        for order in orders:
+            if not isinstance(order, Withdrawal):
+                continue
+            account = user_for(order.venue, order.account)
+            state = batch.state(order.user)
+            if state is None or account not in state.accounts:
+                continue
+            snapshot = batch.snapshot(order.user, account)
+            for rule, subjects in state.accounts[account].items():
+                for subject, standing in subjects.items():
+                    if standing.level != "cleared" and snapshot is not None:
+                        alert = cleared(rule, subject, snapshot, snapshot.received_time)
+                        batch.told.append(Told(_event(alert, f"moved/{order.number}"), alert))
+            batch.put(order.user, account, {})
+        return batch.changes()
+
+
+class _Batch:
+    """The rows that a batch is judged by, and what has become of them."""
+
+    def __init__(self, read: ReadRow, read_user: ReadRow) -> None:
+        self._read = read
+        self._read_user = read_user
+        self._states: dict[str, AlertState | None] = {}
+        self._users: dict[str, _Users] = {}
+        self._seen: dict[tuple[str, str], Place] = {}
+        self._changed: set[str] = set()
+        self.told: list[Told] = []
+
+    def state(self, user: str) -> AlertState | None:
+        """Where the rules stand with a user; None where all is in order."""
+        if user not in self._states:
+            key = user.encode()
+            row = self._read(key)
+            self._states[user] = None if row is None else _state(key, row)
+        return self._states[user]
+
+    def put(self, user: str, account: str, stands: dict[str, dict[str, Standing]]) -> None:
+        state = self.state(user)
+        accounts = {} if state is None else dict(state.accounts)
+        accounts.pop(account, None)
+        if stands:
+            accounts[account] = stands
+        self._states[user] = AlertState(user, accounts) if accounts else None
+        self._changed.add(user)
+
+    def counts(self, snapshot: BalanceSnapshot, account: str) -> bool:
+        """Whether a snapshot is not older than what is known, and the user has the account."""
+        users = self._user(snapshot.user)
+        if account in users.moved:
+            return False
+        known = (users.place(account), self._seen.get((snapshot.user, account)))
+        place = _place(snapshot)
+        return all(one is None or place >= one for one in known)
+
+    def saw(self, snapshot: BalanceSnapshot, account: str) -> None:
+        """Remember how far an account is within the batch."""
+        key, place = (snapshot.user, account), _place(snapshot)
+        self._seen[key] = max(self._seen.get(key, place), place)
+
+    def snapshot(self, user: str, account: str) -> BalanceSnapshot | None:
+        """The newest snapshot of an account before the batch."""
+        key = user.encode()
+        row = self._read_user(key)
+        return None if row is None else decode(row, UserState).accounts.get(account)
+
+    def _user(self, user: str) -> _Users:
+        if user not in self._users:
+            row = self._read_user(user.encode())
+            self._users[user] = _NOBODY if row is None else decode_by(row, _USERS)
+        return self._users[user]
+
+    def changes(self) -> AlertChanges:
+        """What has become of the rows."""
+        rows = {}
+        for user in self._changed:
+            state = self._states[user]
+            rows[user.encode()] = None if state is None else encode(state)
+        return AlertChanges(rows, self.told)
+
+
+def _state(key: bytes, row: bytes) -> AlertState:
+    with reading(key):
+        return decode_by(row, _STATES)
+
+
+def check_row(key: bytes, row: bytes) -> None:
+    """That a row of the table is one of ours; raises `RowNotRead`."""
+    user = _state(key, row).user
+    if user.encode() != key:
+        raise RowNotRead(key, "it is another user's")
+
+
+def _read(account: Account) -> BalanceSnapshot:
+    # Whoever made an `Account` of it has seen that every amount has its form.
+    return decode_by(account.document, _SNAPSHOTS)
+
+
+def _place(snapshot: BalanceSnapshot) -> Place:
+    return snapshot.epoch, snapshot.sequence, snapshot.receipt
+
+
+def _event(alert: LimitAlert, place: str) -> str:
+    """The identity: whoever judges the same record by the same rule says the same."""
+    asset = "" if alert.asset is None else f"={alert.asset}"
+    parts = (alert.user, alert.rule, alert.venue, alert.account, asset)
+    return "/".join([ALERTS, *(quote(part, safe=":") for part in parts), place])
