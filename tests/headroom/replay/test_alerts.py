@@ -24,6 +24,7 @@ def levels(its: Scene, topic: str = ALERTS) -> list[tuple[str, str]]:
     return sorted((alert["account"], alert["level"]) for alert in found)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_replay_tells_only_itself_and_a_promotion_tells_nothing_again(tmp_path: Path) -> None:
     rules = tmp_path / "alerts.toml"
