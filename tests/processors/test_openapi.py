@@ -76,7 +76,7 @@ async def test_a_tester_finds_no_difference(pipeline: Pipeline, tokens: tuple[st
         await pipeline.drained()
         asking = [_tested(url, token, pipeline.folder) for token in tokens or (None,)]
         for said in await asyncio.gather(*asking):
-            assert "Tested: 12" in said, said  # its own document aside
+            assert "Tested: 13" in said, said  # its own document, and events, aside
         assert worker.running
         assert "rror" not in worker.log.read_text()
 
