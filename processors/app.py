@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -14,7 +15,11 @@ from processors.alerts.rules import Rule
 from processors.engine.app import EngineApp, EngineSettings
 from processors.engine.errors import StopTimedOut
 from processors.http.access import Access
-from processors.http.crowd import BOUNDS, Bounds
+from processors.http.crowd import BOUNDS, Bounds, descriptors
+from processors.http.events.handler import READERS_SHARE, Events
+from processors.http.events.hub import Hub
+from processors.http.events.relay import Relays
+from processors.http.events.users import UserEvents
 from processors.http.feeds import Feeds
 from processors.http.overview import Overview
 from processors.http.ownership import Ownership
@@ -145,7 +150,8 @@ class Worker:
             foreign=self.metrics.foreign_records.labels(FEEDS).inc,
         )
         access = settings.access
-        self._ownership = Ownership(self.app, engine.url, None if access is None else access.worker)
+        credential = None if access is None else access.worker
+        self._ownership = Ownership(self.app, engine.url, credential)
         self._overview = Overview(
             self.agents.users,
             clock_ns=clock_ns,
@@ -153,10 +159,29 @@ class Worker:
             in_assets=settings.in_assets,
         )
         self.metrics.registry.register(AccountCollector(self._overview.counted))
+        user_events = UserEvents(
+            self.agents.users, now=self._feeds.now, in_assets=settings.in_assets
+        )
+        self._hub = Hub(
+            self.app,
+            engine.url,
+            [user_events],
+            life=lambda: secrets.token_hex(5),
+            monotonic=time.monotonic,
+        )
+        self._relays = Relays(credential)
+        events = Events(
+            self._hub,
+            self._relays,
+            self.metrics,
+            partitions=engine.partitions,
+            places_max=settings.bounds.within(descriptors()).connections_max // READERS_SHARE,
+        )
         questions = Questions(self.agents, self._ownership, self._feeds, self._overview)
         self._server = Server(
             self.app,
             questions,
+            events,
             self.metrics,
             listener,
             access,
@@ -180,7 +205,13 @@ class Worker:
                         on_serving()
 
                 self.app.tables.when_serving(serving)
-                await self._pipeline.run(stop.wait)
+                telling = asyncio.create_task(self._hub.run())
+                try:
+                    await self._pipeline.run(stop.wait)
+                finally:
+                    telling.cancel()
+                    await asyncio.gather(telling, return_exceptions=True)
         finally:
+            await self._relays.close()
             await self._overview.close()
             await self._ownership.close()

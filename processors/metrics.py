@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -58,6 +58,23 @@ class Metrics:
         self.connections_dropped = Counter(
             "headroom_http_connections_dropped",
             "Connections that took too long, or were too many.",
+            ["why"],
+            registry=self.registry,
+        )
+        self.event_readers = Gauge(
+            "headroom_http_event_readers",
+            "Readers of events, other workers that pass them on among them.",
+            registry=self.registry,
+        )
+        self.event_readers_cut = Counter(
+            "headroom_http_event_readers_cut",
+            "Readers of events that took too long, or were too many.",
+            ["why"],
+            registry=self.registry,
+        )
+        self.event_resets = Counter(
+            "headroom_http_event_resets",
+            "How often a reader of events was told all anew.",
             ["why"],
             registry=self.registry,
         )

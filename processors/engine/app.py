@@ -183,6 +183,17 @@ class EngineApp(faust.App):  # type: ignore[misc]
         partition: int = self.producer.key_partition(topic, key).partition
         return partition, self.assignor._tps_url.get(TP(topic, partition))  # noqa: SLF001 - Faust's own router reads it
 
+    def partition_of(self, key: bytes) -> int:
+        """The partition of a key, in any topic of ours."""
+        partition: int = self.producer.key_partition("", key).partition
+        return partition
+
+    def owners(self, table: Table) -> dict[int, str | None]:
+        """The URL of the worker that holds each partition of a table (None: nobody yet)."""
+        topic, urls = table.changelog_topic_name, self.assignor._tps_url  # noqa: SLF001 - as above
+        numbers = range(self.conf.topic_partitions)
+        return {number: urls.get(TP(topic, number)) for number in numbers}
+
     def workers(self) -> list[str]:
         """The URLs of all workers of the group."""
         return sorted(str(URL(url)) for url in self.assignor.tables_metadata())

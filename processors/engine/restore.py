@@ -65,6 +65,9 @@ class Restorer:
         self._client: Any = None
         self.restored_records = 0
         self._moved: set[TP] = set()
+        # Those of which `run` has read rows, and not control markers alone.
+        self.written: set[TP] = set()
+        self._written: set[TP] = set()
         self.checks: dict[str, Check] = {}
         self._aside = Aside(self.checks)
 
@@ -79,6 +82,7 @@ class Restorer:
         if stores:
             await self._thread.call(self._run, stores, must_hold)
         moved, self._moved = self._moved, set()
+        self.written, self._written = self._written, set()
         return moved
 
     async def follow(self, stores: Stores) -> None:
@@ -222,6 +226,7 @@ class Restorer:
             rows = {message.key(): message.value() for message in messages}
             stands = self._aside.take(tp, rows, messages, last)
             write[tp](rows, Position(stands, self._clock_ms()))
+            self._written.add(tp)
             positions[tp] = max(positions[tp], last + 1)
         for tp, end in ends.items():
             positions[tp] = max(positions[tp], end)

@@ -6,7 +6,7 @@ partition of the batch that wrote it, whatever its key.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from faust.types import TP
@@ -18,6 +18,7 @@ from processors.engine.store import PartitionStore, Position
 from processors.engine.unused import NoDictionary
 
 PartitionHook = Callable[[int], None]
+SettledHook = Callable[[int, Iterable[bytes]], None]
 
 
 class _Partition:
@@ -82,6 +83,8 @@ class Table(NoDictionary):
         self._incomplete: set[int] = set()
         self._on_restored: PartitionHook | None = None
         self._on_revoked: PartitionHook | None = None
+        self._on_settled: SettledHook | None = None
+        self._on_unseen: PartitionHook | None = None
 
     # -- what an agent uses
 
@@ -133,6 +136,13 @@ class Table(NoDictionary):
     def on_partition(self, *, restored: PartitionHook, revoked: PartitionHook) -> None:
         """Call `restored` when a partition's rows are complete, `revoked` when it is taken away."""
         self._on_restored, self._on_revoked = restored, revoked
+
+    def on_settled(self, call: SettledHook, *, unseen: PartitionHook) -> None:
+        """Call with a partition and the keys of its rows that `committed` tells from now on.
+
+        `unseen` is called with a partition whose rows another worker may write, or has written.
+        """
+        self._on_settled, self._on_unseen = call, unseen
 
     # -- what the questions use
 
@@ -187,18 +197,26 @@ class Table(NoDictionary):
         topic = self.changelog_topic_name
         return {TP(topic, number): store for number, store in self._standbys.items()}
 
-    async def restored(self, moved: set[int]) -> None:
+    async def restored(self, moved: set[int], written: set[int]) -> None:
         """All partitions are complete; tells of those that were not before, or `moved` since.
 
+        `written` are those of which rows came from elsewhere than from this worker's agents.
         In a thread: what an agent derives from millions of rows must not stop the heartbeats.
         """
+        for partition in written & self._partitions.keys():
+            self._tell_unseen(partition)
         for partition in sorted((self._incomplete | moved) & self._partitions.keys()):
             if self._on_restored is not None:
                 await asyncio.to_thread(self._on_restored, partition)
         self._incomplete.clear()
 
+    def _tell_unseen(self, partition: int) -> None:
+        if self._on_unseen is not None:
+            self._on_unseen(partition)
+
     def _close(self, partition: int) -> None:
         self._partitions.pop(partition).store.close()
+        self._tell_unseen(partition)
         if self._on_revoked is not None:
             self._on_revoked(partition)
 
@@ -206,6 +224,8 @@ class Table(NoDictionary):
         """Kafka has a batch's rows for good, up to this offset of the changelog."""
         position = Position(last_offset, self.app.clock_ms())
         self._partitions[batch.partition].settle(batch, batch.rows[self], position)
+        if self._on_settled is not None:
+            self._on_settled(batch.partition, batch.rows[self])
 
     def check_alone(self, batch: Batch, offsets: Sequence[int]) -> None:
         """That a batch's rows follow right on what the store holds.

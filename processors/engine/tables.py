@@ -120,7 +120,8 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
             }
             moved = await self._restorer.run(stores, must_hold=frozenset(must_hold))
             for table in tables:
-                await table.restored(_partitions(moved, table))
+                written = _partitions(self._restorer.written, table)
+                await table.restored(_partitions(moved, table), written)
             await self._resume(sources, left_rows, generation_id)
             standbys = {tp: store for table in tables for tp, store in table.standbys().items()}
             await self._restorer.follow(standbys)

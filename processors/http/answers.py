@@ -3,7 +3,7 @@
 Where an answer is a public topic's document with something beside it, it has that one's fields.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -23,6 +23,22 @@ class UserExposureNow(UserExposure, frozen=True, kw_only=True):
     """A user's exposure by asset and against every limit, and how fresh that is."""
 
     freshness: Freshness
+
+
+class UserFreshnessNow(msgspec.Struct, frozen=True):
+    """How fresh a user's number of this version is."""
+
+    user: str
+    version: int
+    freshness: Freshness
+
+
+class UserDeleted(msgspec.Struct, frozen=True):
+    """In an event: all accounts of a user are deleted, and a question about it is 404."""
+
+    user: str
+    version: int
+    deleted: Literal[True]
 
 
 class BatchNow(msgspec.Struct, frozen=True):

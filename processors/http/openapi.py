@@ -15,6 +15,9 @@ import msgspec
 
 from processors.http import answers
 from processors.http.described import FILE
+from processors.http.events.described import described_events
+from processors.http.events.relay import PATH as EVENTS_PATH
+from processors.http.events.text import Control
 from processors.http.explained import ExplainedNow
 from processors.http.overview import LIMITS_MAX
 from processors.http.questions import (
@@ -91,6 +94,9 @@ def openapi() -> dict[str, Any]:
     structs = [
         *(one.answer for one in questions),
         answers.BatchNow,
+        answers.UserFreshnessNow,
+        answers.UserDeleted,
+        Control,
         Batch,
         answers.ProblemDocument,
     ]
@@ -116,6 +122,7 @@ def openapi() -> dict[str, Any]:
         "paths": {
             **{one.path: {"get": _operation(one)} for one in questions},
             BATCH_PATH: {"post": _batch()},
+            EVENTS_PATH: {"get": described_events()},
             **_probes(),
         },
         "components": {

@@ -1,5 +1,6 @@
 """The HTTP interface of one worker: the questions, its health, its metrics."""
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from processors.engine.app import EngineApp
 from processors.http.access import Access, guarded
 from processors.http.crowd import BOUNDS, Bounds
 from processors.http.described import described
+from processors.http.events.handler import Events
 from processors.http.problems import not_yet
 from processors.http.questions import Questions
 from processors.http.runner import Runner
@@ -26,6 +28,7 @@ class Server:
         self,
         app: EngineApp,
         questions: Questions,
+        events: Events,
         metrics: Metrics,
         listener: socket.socket,
         access: Access | None,
@@ -38,6 +41,7 @@ class Server:
         self._described = described()
         self._app = app
         self._questions = questions
+        self._events = events
         self._metrics = metrics
         self._listener = listener
         self._access = access
@@ -51,23 +55,36 @@ class Server:
         site_app.add_routes(
             [
                 *self._questions.routes(),
+                *self._events.routes(),
                 web.get("/livez", self.livez),
                 web.get("/readyz", self.readyz),
                 web.get("/metrics", self.metrics),
                 web.get("/openapi.json", self.openapi),
             ]
         )
+
+        async def end_events(_: web.Application) -> None:
+            await self._events.close()
+
+        site_app.on_shutdown.append(end_events)
         runner = Runner(
             site_app,
             shutdown_seconds=2.0,
             bounds=self._bounds,
             dropped=lambda why: self._metrics.connections_dropped.labels(why).inc(),
         )
+        minding = asyncio.create_task(self._mind())
         try:
             await runner.start(self._listener)
             yield
         finally:
+            minding.cancel()
+            await asyncio.gather(minding, return_exceptions=True)
             await runner.cleanup()
+
+    async def _mind(self) -> None:
+        if self._access is not None:
+            await self._events.mind(self._access)
 
     async def livez(self, _request: web.Request) -> web.Response:
         """200 while this process works.

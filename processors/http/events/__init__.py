@@ -1,0 +1,1 @@
+"""Server-sent events: what changed, as it changes; each reader gets the newest of what it reads."""

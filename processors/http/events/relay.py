@@ -1,0 +1,131 @@
+"""What another worker tells of its partitions, passed on."""
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from processors.http.access import FORWARDED
+from processors.http.events import text
+from processors.http.events.log import places_of, told
+from processors.http.events.reader import HEARTBEAT_SECONDS, EventReader, Part
+from schemas.secrets import Secret
+from schemas.words import Words
+
+log = logging.getLogger("headroom.http")
+
+PATH: Final = "/v1/events"
+_TIMEOUT: Final = aiohttp.ClientTimeout(
+    total=None, sock_connect=5.0, sock_read=3 * HEARTBEAT_SECONDS
+)
+# A stretch, and one event of somebody who holds as much as a record of Kafka can say.
+_STRETCH_BYTES_MAX: Final = 8 * 1024 * 1024
+_READ_BYTES: Final = 32 * 1024
+_NAMES_BYTES_MAX: Final = 2_000
+
+
+class Relays:
+    """Connections to other workers, one for each reader and worker that it reads from.
+
+    `credential` is what the others know this one by, where they answer only to who has one.
+    """
+
+    def __init__(self, credential: Secret | None) -> None:
+        self._credential = credential
+        self._session: aiohttp.ClientSession | None = None
+        self._words = Words()
+
+    async def close(self) -> None:
+        """Let go of all."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def __call__(self, part: Part, reader: EventReader) -> None:
+        """Pass on what a worker tells of a part, until it ends or does not answer."""
+        try:
+            await self._pass_on(part, reader)
+        except (aiohttp.ClientConnectionResetError, ConnectionError) as error:
+            if reader.is_gone():
+                raise
+            self._say(part, error)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            self._say(part, error)
+
+    async def _pass_on(self, part: Part, reader: EventReader) -> None:
+        if self._session is None:
+            # Readers are counted, and no reader has more than one for each worker.
+            connector = aiohttp.TCPConnector(limit=0)
+            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, connector=connector)
+        headers = {FORWARDED: "1", "Accept-Encoding": "identity"}
+        if self._credential is not None:
+            headers["Authorization"] = f"Bearer {self._credential.reveal()}"
+        url = URL(part.owner + PATH).with_query(list(_asked(part, reader)))
+        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+            if response.status != web.HTTPOk.status_code:
+                raise ValueError(f"status {response.status}")
+            reading = text.Reading(_STRETCH_BYTES_MAX)
+            async for some in response.content.iter_chunked(_READ_BYTES):
+                for stretch in reading.take(some):
+                    await _tell(stretch, part, reader)
+
+    def _say(self, part: Part, error: Exception) -> None:
+        said = f"no events of {part.owner}: {type(error).__name__}"
+        if isinstance(error, ValueError) and str(error).startswith("status "):
+            said = f"no events of {part.owner}: {error}"
+        line = self._words.say(said, int(time.monotonic()))
+        if line is not None:
+            log.warning("%s", line)
+
+
+def _asked(part: Part, reader: EventReader) -> Iterator[tuple[str, str]]:
+    yield "partitions", ",".join(map(str, sorted(part.partitions)))
+    wanted = reader.wanted
+    for kind in sorted(wanted.kinds):
+        yield "kind", kind
+    for name, values in (("asset", wanted.assets), ("venue", wanted.venues)):
+        for value in sorted(values or ()):
+            yield name, value
+    keys = sorted(wanted.keys or ())
+    # Of more than fit into a request it is told all, and passes on those that it wants.
+    if sum(map(len, keys)) <= _NAMES_BYTES_MAX:
+        for key in keys:
+            yield "user", key.decode()
+    if part.is_asked:
+        yield "snapshot", "true"
+    elif not part.begins_now:
+        yield (
+            "last_event_id",
+            told(
+                {one: place for one, place in reader.out.places.items() if one in part.partitions}
+            ),
+        )
+
+
+async def _tell(stretch: text.Stretch, part: Part, reader: EventReader) -> None:
+    """Pass on a stretch; raises ValueError where it is none of ours."""
+    places = {one: place for one, place in places_of(stretch.id).items() if one in part.partitions}
+    if not stretch.text:
+        reader.out.places.update(places)
+        return
+    control = text.control_of(stretch.text)
+    if control is None:
+        keys = reader.wanted.keys
+        events = stretch.text if keys is None else text.only_of(stretch.text, keys)
+        if events:
+            await reader.out.send(events, places)
+        return
+    kind, said = control
+    about = part.partitions.intersection(said.partitions)
+    if kind == "moved":
+        part.partitions -= about
+        await reader.lost(about)
+        return
+    if kind == "current":
+        reader.current(about)
+    less = frozenset(about if kind == "reset" else ())
+    again = text.control(kind, partitions=sorted(about), why=said.why)
+    await reader.out.send(again, {} if less else places, less=less)

@@ -1,0 +1,99 @@
+"""Events of rows that a test writes: all of a worker's events, without Kafka and its agents."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from processors.http.access import Access, guarded
+from processors.http.events.handler import Events
+from processors.http.events.hub import Hub
+from processors.http.events.relay import Relays
+from processors.http.events.users import UserEvents
+from processors.metrics import Metrics
+from schemas.codec import encode
+from tests.processors.connections import connections
+from tests.processors.ledger.snapshots import last, snapshot
+
+
+class Rows:
+    """Committed rows of a table; who is told of them is told as the engine tells."""
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, bytes] = {}
+        self.open_partitions = frozenset({0})
+        self._settled: Any = None
+        self.unseen: Any = None
+
+    def on_settled(self, call: Callable[..., None], *, unseen: Callable[[int], None]) -> None:
+        self._settled, self.unseen = call, unseen
+
+    def committed(self, _: int, key: bytes) -> bytes | None:
+        return self.rows.get(key)
+
+    def committed_items(self, _: int, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        return iter([(key, row) for key, row in sorted(self.rows.items()) if key >= start])
+
+    def put(self, account: str, version: int, **fields: Any) -> None:
+        seen = [snapshot(1, n, n, account=account, **fields) for n in range(1, version + 1)]
+        state = last(seen).state
+        assert state.version == version
+        self.rows[state.user.encode()] = encode(state)
+        self._settled(0, [state.user.encode()])
+
+
+class Site:
+    """One worker's events over HTTP."""
+
+    def __init__(self, *, places_max: int = 100) -> None:
+        self.rows, self.metrics = Rows(), Metrics()
+        self.app = SimpleNamespace(
+            serving=True,
+            owners=lambda _: {0: "here"},
+            workers=lambda: ["here"],
+            partition_of=lambda _: 0,
+        )
+        lives, known = itertools.count(), connections()
+        source = UserEvents(self.rows, now=lambda: known)  # type: ignore[arg-type]
+        self.hub = Hub(
+            self.app,  # type: ignore[arg-type]
+            "here",
+            [source],
+            life=lambda: f"life{next(lives)}",
+            monotonic=time.monotonic,
+        )
+        self.events = Events(
+            self.hub, Relays(None), self.metrics, partitions=1, places_max=places_max
+        )
+
+    def cut(self) -> None:
+        """Break the connections of all readers."""
+        for reader in self.events._readers:
+            reader.out._response._req.transport.abort()  # type: ignore[union-attr]
+
+    def counted(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+@asynccontextmanager
+async def serving(site: Site, access: Access | None = None) -> AsyncIterator[str]:
+    """Its address, while the block runs."""
+    app = web.Application(middlewares=[guarded(access)])
+    app.add_routes(site.events.routes())
+    tasks = [asyncio.create_task(site.hub.run())]
+    if access is not None:
+        tasks.append(asyncio.create_task(site.events.mind(access)))
+    try:
+        async with TestServer(app) as server:
+            yield str(server.make_url("")).rstrip("/")
+            await site.events.close()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
