@@ -23,7 +23,7 @@ def test_a_smoke_run_compares_and_reports(tmp_path):
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=100,
+        timeout=250,
         check=False,
     )
     assert done.returncode == 0, done.stderr

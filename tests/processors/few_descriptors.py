@@ -12,6 +12,7 @@ from aiohttp import web
 from processors.http.crowd import BOUNDS
 from processors.http.server import Server
 from processors.metrics import Metrics
+from tests.processors.events.site import Site
 
 
 class Questions:
@@ -50,7 +51,15 @@ async def main(descriptors: int) -> None:
     app: Any = SimpleNamespace(serving=True, consumer=consumer, not_serving_seconds=lambda: 0.0)
     questions: Any = Questions(BOUNDS.within(descriptors).connections_max)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Server(app, questions, Metrics(), listener.dup(), None, not_serving_seconds=300.0)
+        server = Server(
+            app,
+            questions,
+            Site().events,
+            Metrics(),
+            listener.dup(),
+            None,
+            not_serving_seconds=300.0,
+        )
         async with server.serving():
             print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
             await asyncio.Event().wait()

@@ -18,6 +18,7 @@ from processors.http.access import Access, Grant, hashed
 from processors.http.server import Server
 from processors.http.waiting import waiting
 from schemas.secrets import Secret
+from tests.processors.events.site import Site
 
 TOKEN = "canary-token-0123456789-0123456789"
 WORKER = "canary-worker-0123456789-0123456789"
@@ -41,7 +42,7 @@ async def a_worker(listener: socket.socket) -> AsyncIterator[None]:
     questions: Any = Questions()
     access = Access([Grant("risk", hashed(TOKEN), None)], Secret(WORKER))
     async with Server(
-        app, questions, metrics, listener.dup(), access, not_serving_seconds=300.0
+        app, questions, Site().events, metrics, listener.dup(), access, not_serving_seconds=300.0
     ).serving():
         yield
 
