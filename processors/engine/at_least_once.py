@@ -6,6 +6,7 @@ finds foreign records between its own in a changelog stops.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +45,22 @@ class AtLeastOnce(Flight):
         self._assigned = assigned
         self._commit = commit
         self._lock = asyncio.Lock()
+        # On each way the batches that were sent and are not settled, in the order of sending.
+        self._sent: dict[TP, deque[Batch]] = {}
+        # Those of them that Kafka has acknowledged as a whole.
+        self._whole: set[Batch] = set()
+
+    def stop(self) -> None:
+        """Nothing that was sent before is settled any more."""
+        super().stop()
+        self._sent.clear()
+        self._whole.clear()
 
     async def finish(self, batch: "Batch") -> None:
         """Send what follows from a batch; the last acknowledgement settles it."""
         landing = _Landing(batch, self)
+        for way in _ways(batch):
+            self._sent.setdefault(way, deque()).append(batch)
         try:
             await self._send(batch, rows=landing.rows, send=landing.delivered)
         except SendFailed as failure:
@@ -76,13 +89,38 @@ class AtLeastOnce(Flight):
         """Everything is on its way already."""
 
     def settle(self, batch: "Batch") -> None:
-        """Kafka acknowledged every record of a batch."""
-        self._settle([batch])
+        """Kafka acknowledged every record of a batch.
+
+        Two agents may write to one partition of a table. Their batches are settled in the order of
+        their rows in the changelog, whichever is acknowledged as a whole first: else the older
+        row would stay in the store, and the newer one would look like another worker's.
+        """
+        if batch.era != self.era:
+            return
+        self._whole.add(batch)
+        ready = [batch]
+        while ready:
+            one = ready.pop()
+            ways = [self._sent.get(way) for way in _ways(one)]
+            if not (one in self._whole and all(way and way[0] is one for way in ways)):
+                continue
+            self._whole.discard(one)
+            for way in ways:
+                if way is not None:
+                    way.popleft()
+                    ready += [way[0]] if way else []
+            self._settle([one])
 
     def check(self, batch: "Batch") -> None:
         """Raise `ChangelogShared` where another worker has written in between."""
         for table, offsets in batch.row_offsets.items():
             table.check_alone(batch, offsets)
+
+
+def _ways(batch: "Batch") -> list[TP]:
+    """Where a batch comes behind others: its source, and the changelogs that it writes to."""
+    rows = [TP(table.changelog_topic_name, batch.partition) for table in batch.rows]
+    return [batch.tp, *rows]
 
 
 class _Landing:
