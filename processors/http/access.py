@@ -4,8 +4,8 @@ Without an `Access` everybody may ask everything, and then the worker listens on
 alone (`headroom.settings` sees to that). A user that a token does not cover is answered as one who
 does not exist: that there is such a user is something to know, too.
 
-Who asks about users is written down, also where the answer is no: one line of JSON on the logger
-`headroom.questions`, with the token's name.
+Who asks about users by name is written down, also where the answer is no: one line of JSON on the
+logger `headroom.questions`, with the token's name.
 """
 
 import hashlib

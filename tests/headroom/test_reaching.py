@@ -1,20 +1,17 @@
 """Brokers that come back elsewhere, and passwords that are changed under running programs."""
 
 import asyncio
-import json
 import re
 import threading
-import urllib.request
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from aiokafka.client import AIOKafkaClient
 
 from headroom.reaching import keep_reaching
 from headroom.sandbox.config import SFOX_DEFAULT_KEY
-from tests.headroom.commands import headroom, started, until
+from tests.headroom.commands import answered, balances, headroom, started, until
 from tests.headroom.moving import SASL, USER, moving
 from tests.producers import topics
 from tests.producers.publishing import publisher
@@ -25,13 +22,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 def version(url: str) -> int:
     """How often the sandbox's user was told of, as a worker says; 0 where it does not say."""
-    try:
-        with urllib.request.urlopen(f"{url}/v1/users", timeout=5) as users:  # noqa: S310 - our own
-            user = quote(json.load(users)["users"][0], safe="")
-        with urllib.request.urlopen(f"{url}/v1/users/{user}/balances", timeout=5) as found:  # noqa: S310 - our own
-            return int(json.load(found)["version"])
-    except (OSError, IndexError):
-        return 0
+    there = answered(url, "/v1/users")
+    found = balances(url, there["users"][0]) if there and there["users"] else None
+    return 0 if found is None else int(found["version"])
 
 
 @pytest.mark.parametrize(
