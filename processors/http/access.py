@@ -4,13 +4,11 @@ Without an `Access` everybody may ask everything, and then the worker listens on
 alone (`headroom.settings` sees to that). A user that a token does not cover is answered as one who
 does not exist: that there is such a user is something to know, too.
 
-Who asks about users by name is written down, also where the answer is no: one line of JSON on the
-logger `headroom.questions`, with the token's name.
+Who asks about users by name is written down (`asked`), also where the answer is no.
 """
 
 import hashlib
 import hmac
-import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,12 +17,10 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from processors.http.asked import write_down
 from processors.http.problems import Problem
 from processors.http.rates import Rates
 from schemas.secrets import Secret
-from schemas.times import rfc3339
-
-log = logging.getLogger("headroom.questions")
 
 FORWARDED: Final = "X-Headroom-Forwarded"
 _SCHEME: Final = "bearer "
@@ -51,17 +47,6 @@ class Grant(msgspec.Struct, frozen=True):
 EVERYTHING: Final = Grant("", b"", None)
 _GRANT: Final = web.RequestKey("grant", Grant)
 _PASSED_ON: Final = web.RequestKey("passed_on", bool)
-_ASKED: Final = web.RequestKey("asked", list[str])
-
-
-class Question(msgspec.Struct, frozen=True):
-    """Who asked what about whom, when (UTC), and how it was answered (None: not to an end)."""
-
-    at: str
-    by: str
-    users: list[str]
-    path: str
-    status: int | None
 
 
 class Access:
@@ -141,25 +126,12 @@ def guarded(access: Access | None) -> Callable[..., Awaitable[web.StreamResponse
             status = problem.status
             raise
         finally:
-            _write_down(request, status)
+            # What a fellow asks is for somebody whom it has checked, and written down.
+            if not passed_on(request):
+                write_down(request, grant_of(request).name, status)
         return response
 
     return guard
-
-
-def note_asked(request: web.Request, users: Sequence[str]) -> None:
-    """Whom a request is about; nobody who is asked about goes unnoted."""
-    request[_ASKED] = list(users)
-
-
-def _write_down(request: web.Request, status: int | None) -> None:
-    users = request.get(_ASKED)
-    # Who passed it on has written it down.
-    if not users or passed_on(request):
-        return
-    at = rfc3339(time.time_ns())
-    question = Question(at, grant_of(request).name, users, request.path, status)
-    log.info("%s", msgspec.json.encode(question).decode())
 
 
 def grant_of(request: web.Request) -> Grant:

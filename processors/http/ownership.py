@@ -12,7 +12,8 @@ from yarl import URL
 
 from processors.engine.app import EngineApp
 from processors.engine.table import Table
-from processors.http.access import FORWARDED, passed_on
+from processors.http.access import passed_on
+from processors.http.fellows import Fellows
 from processors.http.problems import RETRY_AFTER_SECONDS, not_yet
 from schemas.secrets import Secret
 from schemas.words import Words
@@ -60,14 +61,12 @@ class Ownership:
     def __init__(self, app: EngineApp, url: str, credential: Secret | None) -> None:
         self._app = app
         self._url = url
-        self._credential = credential
-        self._session: aiohttp.ClientSession | None = None
+        self._fellows = Fellows(credential, timeout=_TIMEOUT)
         self._words = Words()
 
     async def close(self) -> None:
         """Let go of the connections to other workers."""
-        if self._session is not None:
-            await self._session.close()
+        await self._fellows.close()
 
     def require_serving(self) -> None:
         """Raises 503 while tables are restored or moved."""
@@ -127,19 +126,10 @@ class Ownership:
     async def _ask(
         self, url: str, *, known: str | None = None, body: bytes | None = None
     ) -> "Answer":
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
-        headers = self._headers()
-        if known is not None:
-            headers["If-None-Match"] = known
+        headers = {} if known is None else {"If-None-Match": known}
         try:
-            async with self._session.request(
-                "GET" if body is None else "POST",
-                URL(url, encoded=True),
-                headers=headers,
-                data=body,
-                allow_redirects=False,
-            ) as response:
+            place = URL(url, encoded=True)
+            async with self._fellows.ask(place, body=body, headers=headers) as response:
                 status, said = response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise not_yet("the worker that holds this key does not answer") from error
@@ -150,10 +140,3 @@ class Ownership:
                 log.error("%s", line)
             raise not_yet("the worker that holds this key does not know this one")
         return Answer(status, response.content_type, said, response.headers.get("ETag"))
-
-    def _headers(self) -> dict[str, str]:
-        # What is passed on is compressed once, by who passes it on.
-        headers = {FORWARDED: "1", "Accept-Encoding": "identity"}
-        if self._credential is not None:
-            headers["Authorization"] = f"Bearer {self._credential.reveal()}"
-        return headers

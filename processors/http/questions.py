@@ -13,7 +13,8 @@ from aiohttp import web
 
 from processors.agents import Agents
 from processors.freshness import Freshness
-from processors.http.access import Grant, grant_of, note_asked, passed_on, require_all
+from processors.http.access import Grant, grant_of, passed_on, require_all
+from processors.http.asked import note_asked
 from processors.http.explained import explained
 from processors.http.feeds import Feeds
 from processors.http.overview import LIMITS_MAX, Overview, merged

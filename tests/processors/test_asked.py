@@ -19,8 +19,8 @@ from processors.http.access import (
     grant_of,
     guarded,
     hashed,
-    note_asked,
 )
+from processors.http.asked import note_asked
 from processors.http.problems import not_found
 from processors.http.rates import Rates
 from schemas.secrets import Secret

@@ -8,7 +8,8 @@ from typing import Final
 
 from aiohttp import web
 
-from processors.http.access import Access, Grant, grant_of, note_asked, passed_on
+from processors.http.access import Access, Grant, grant_of, passed_on
+from processors.http.asked import note_asked
 from processors.http.events import text
 from processors.http.events.hub import Hub
 from processors.http.events.log import Place, places_of

@@ -9,10 +9,10 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from processors.http.access import FORWARDED
 from processors.http.events import text
 from processors.http.events.log import places_of, told
 from processors.http.events.reader import HEARTBEAT_SECONDS, EventReader, Part
+from processors.http.fellows import Fellows
 from schemas.secrets import Secret
 from schemas.words import Words
 
@@ -35,14 +35,13 @@ class Relays:
     """
 
     def __init__(self, credential: Secret | None) -> None:
-        self._credential = credential
-        self._session: aiohttp.ClientSession | None = None
+        # Readers are counted, and no reader has more than one for each worker.
+        self._fellows = Fellows(credential, timeout=_TIMEOUT, at_once_max=0)
         self._words = Words()
 
     async def close(self) -> None:
         """Let go of all."""
-        if self._session is not None:
-            await self._session.close()
+        await self._fellows.close()
 
     async def __call__(self, part: Part, reader: EventReader) -> None:
         """Pass on what a worker tells of a part, until it ends or does not answer."""
@@ -56,15 +55,8 @@ class Relays:
             self._say(part, error)
 
     async def _pass_on(self, part: Part, reader: EventReader) -> None:
-        if self._session is None:
-            # Readers are counted, and no reader has more than one for each worker.
-            connector = aiohttp.TCPConnector(limit=0)
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, connector=connector)
-        headers = {FORWARDED: "1", "Accept-Encoding": "identity"}
-        if self._credential is not None:
-            headers["Authorization"] = f"Bearer {self._credential.reveal()}"
         url = URL(part.owner + PATH).with_query(list(_asked(part, reader)))
-        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+        async with self._fellows.ask(url) as response:
             if response.status != web.HTTPOk.status_code:
                 raise ValueError(f"status {response.status}")
             reading = text.Reading(_STRETCH_BYTES_MAX)
