@@ -107,7 +107,7 @@ FIRST ?= 1
 PART ?= engine
 .PHONY: chaos
 chaos: $(VENV)/.trained-stamp
-	@if [ "$(PART)" = replay ]; then exec $(BIN)/python -m tests.headroom.replay.million $(ARGS); fi; \
+	@if [ "$(PART)" = replay ]; then exec $(BIN)/python -m tests.headroom.operate.replay.million $(ARGS); fi; \
 	if [ "$(PART)" = producers ]; then exec $(BIN)/python -m tests.producers_chaos --seeds $(SEEDS) --first $(FIRST) $(ARGS); fi; \
 	if [ "$(PART)" = operators ]; then exec $(BIN)/python -m tests.operators $(ARGS); fi; \
 	if [ "$(PART)" = long ]; then \
@@ -124,10 +124,10 @@ lock-bench: $(VENV)/.uv-stamp $(VENV)/.dev-stamp
 	  || { echo 'lock-bench: an address in a lock file' >&2; exit 1; }
 	$(BIN)/python -m benchmarks.streams.lock
 
-# lock-kafka: make headroom/kafka/jgo.lock.toml (the jars' sums) anew from headroom/kafka/jgo.toml
+# lock-kafka: make headroom/local/kafka/jgo.lock.toml (the jars' sums) anew from headroom/local/kafka/jgo.toml
 .PHONY: lock-kafka
 lock-kafka: $(VENV)/.runtime-stamp
-	$(BIN)/python -m headroom.kafka.lock
+	$(BIN)/python -m headroom.local.kafka.lock
 
 # lock-interop: make the locks of tests/interop (other people's clients) anew; needs npm
 INTEROP := tests/interop/peers
@@ -184,8 +184,8 @@ $(VENV)/.dev-stamp: requirements-dev.lock requirements.lock pyproject.toml $(COM
 
 # Brokers that are started by the dozen start sooner with what one of them has learned; where that
 # does not work they start as always.
-$(VENV)/.trained-stamp: headroom/kafka/jgo.lock.toml $(VENV)/.dev-stamp
-	@$(BIN)/python -m headroom.kafka.training || echo 'Kafka starts as always' >&2
+$(VENV)/.trained-stamp: headroom/local/kafka/jgo.lock.toml $(VENV)/.dev-stamp
+	@$(BIN)/python -m headroom.local.kafka.training || echo 'Kafka starts as always' >&2
 	@touch $@
 
 $(BENCH_VENV)/.stamp: requirements-bench.lock | $(BIN)/python

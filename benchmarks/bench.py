@@ -15,7 +15,7 @@ from benchmarks.cluster import Cluster
 from benchmarks.job import Options
 from benchmarks.kinds import ROOT, Kind
 from benchmarks.process import Contender
-from headroom.kafka import KafkaNode
+from headroom.local.kafka import KafkaNode
 
 BROKER_HEAP_BYTES: Final = 1024 * 1024 * 1024
 PARTITIONS: Final = 8

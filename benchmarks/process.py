@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from headroom.kafka.process import spawn
+from headroom.local.kafka.process import spawn
 
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _STOP_SECONDS: Final = 20.0

@@ -51,7 +51,7 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[KafkaHandle]:
 
 @contextlib.contextmanager
 def _node() -> Iterator[str]:
-    from headroom.kafka import KafkaNode
+    from headroom.local.kafka import KafkaNode
 
     node = KafkaNode()
     asyncio.run(node.start())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from headroom.venue import module_of
+from headroom.run.venue import module_of
 from schemas.venues import VENUES
 from tests.headroom.commands import environment
 

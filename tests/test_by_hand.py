@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from headroom.audit import audit, check_answers, read_world
-from headroom.sandbox import hercle_keys
+from headroom.local.sandbox import hercle_keys
 from tests.headroom.commands import (
     Started,
     answered,
@@ -170,7 +170,7 @@ def _console_reads(system: System, topic: str, expected: str) -> None:
     """Kafka's own console consumer, in Java, reads a topic's keys and values."""
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "headroom.kafka.console"),
+            *(sys.executable, "-m", "headroom.local.kafka.console"),
             *("--bootstrap-server", str(system.settings["KAFKA_BOOTSTRAP"])),
             *("--topic", topic, "--from-beginning", "--max-messages", "1"),
             *("--timeout-ms", "20000", "--property", "print.key=true"),

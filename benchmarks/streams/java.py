@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.job import Options
-from headroom.kafka.jars import cache_directory, ensure
-from headroom.kafka.java import find_java
+from headroom.local.kafka.jars import cache_directory, ensure
+from headroom.local.kafka.java import find_java
 
 HERE: Final = Path(__file__).parent
 JARS_LOCK: Final = HERE / "jgo.lock.toml"

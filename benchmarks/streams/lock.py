@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from headroom.kafka.lock import write_lock
+from headroom.local.kafka.lock import write_lock
 
 HERE = Path(__file__).parent
 

@@ -12,10 +12,10 @@ from typing import Final
 
 from rich.console import Console
 
-from headroom.live import Worker
-from headroom.live.paint import picture
-from headroom.live.scene import with_pace
-from headroom.query import ask
+from headroom.look.live import Worker
+from headroom.look.live.paint import picture
+from headroom.look.live.scene import with_pace
+from headroom.look.query import ask
 
 HERE: Final = Path(__file__).parent
 SECONDS: Final = 8

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from headroom.audit.incarnations import read_book
 from headroom.audit.world import READ, Record, Sent, World
-from headroom.reading import STALLED_SECONDS, batches, reader, written_ends
+from headroom.base.reading import STALLED_SECONDS, batches, reader, written_ends
 from schemas.topics import GENERATIONS
 
 

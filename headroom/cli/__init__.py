@@ -8,6 +8,9 @@ import sys
 
 import click
 
+from headroom.base.errors import OperatorError
+from headroom.base.logs import hide_secrets_in_tracebacks
+from headroom.base.running import one_clear_line
 from headroom.cli.accounts import accounts
 from headroom.cli.alerts import alerts
 from headroom.cli.deadletters import deadletters
@@ -19,9 +22,6 @@ from headroom.cli.resume import resume
 from headroom.cli.topics import topics
 from headroom.cli.venues import produce, sandbox
 from headroom.cli.worker import token, watch, work
-from headroom.errors import OperatorError
-from headroom.logs import hide_secrets_in_tracebacks
-from headroom.running import one_clear_line
 
 
 def main() -> None:

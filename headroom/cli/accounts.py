@@ -2,8 +2,8 @@
 
 import click
 
-from headroom.cli.options import load_settings
-from headroom.running import run
+from headroom.base.options import load_settings
+from headroom.base.running import run
 
 
 @click.group(no_args_is_help=False)
@@ -14,7 +14,7 @@ def accounts() -> None:
 @accounts.command("list")
 def list_them() -> None:
     """Every account that belongs to a user of another name: account and user."""
-    from headroom.accounts.move import run_list
+    from headroom.operate.accounts.move import run_list
 
     settings = load_settings()
     run(lambda _: run_list(settings))
@@ -25,7 +25,7 @@ def list_them() -> None:
 @click.argument("user")
 def move(account: str, user: str) -> None:
     """Give an account to another user, with all it holds; its own name gives it back to itself."""
-    from headroom.accounts import run_move
+    from headroom.operate.accounts import run_move
 
     settings = load_settings()
     run(lambda _: run_move(settings, account, user))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from headroom.cli.options import load_settings, worker_url
-from headroom.running import run
-from headroom.settings import Environment
+from headroom.base.options import load_settings, worker_url
+from headroom.base.running import run
+from headroom.base.settings import Environment
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -22,7 +22,7 @@ def alerts() -> None:
 @click.argument("path", metavar="FILE", type=_FILE)
 def check(path: Path) -> None:
     """Say all that is wrong with a rules file, a line each, or what its rules are."""
-    from headroom.alerts.file import RulesWrong, read_file, summary
+    from headroom.operate.alerts.file import RulesWrong, read_file, summary
 
     found = read_file(path)
     if isinstance(found, list):
@@ -44,9 +44,9 @@ def check(path: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Each alert as a JSON object.")
 def test(path: Path, url: str | None, documents: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Print what a rules file would tell of now; nothing is sent, and no time is waited for."""
-    from headroom.alerts.file import RulesWrong, read_file
-    from headroom.alerts.trial import ask_all, line_of, read_documents, would_tell
-    from headroom.printable import printable
+    from headroom.base.printable import printable
+    from headroom.operate.alerts.file import RulesWrong, read_file
+    from headroom.operate.alerts.trial import ask_all, line_of, read_documents, would_tell
     from schemas.codec import encode
 
     found = read_file(path)
@@ -69,7 +69,7 @@ def test(path: Path, url: str | None, documents: Path | None, as_json: bool) -> 
 @click.option("--json", "as_json", is_flag=True, help="Each as a JSON object.")
 def list_them(user: str | None, limit: int, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """The newest alerts that were told, each with its identity."""
-    from headroom.alerts.told import run_list
+    from headroom.operate.alerts.told import run_list
 
     settings = load_settings()
     run(lambda _: run_list(settings, user, limit=limit, as_json=as_json))
@@ -79,7 +79,7 @@ def list_them(user: str | None, limit: int, as_json: bool) -> None:  # noqa: FBT
 @click.argument("event", metavar="ID")
 def show(event: str) -> None:
     """All of an alert, by its identity (`ce_id`)."""
-    from headroom.alerts.told import run_show
+    from headroom.operate.alerts.told import run_show
 
     settings = load_settings()
     run(lambda _: run_show(settings, event))

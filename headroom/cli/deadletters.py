@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headroom.cli.options import Moment, load_settings
-from headroom.errors import OperatorError
-from headroom.running import run
+from headroom.base.errors import OperatorError
+from headroom.base.options import Moment, load_settings
+from headroom.base.running import run
 from schemas.rejections import Reason
 from schemas.venues import VENUES
 
 if TYPE_CHECKING:
-    from headroom.deadletters import Wanted
+    from headroom.operate.deadletters import Wanted
 
 
 def _wanted_options(command: Any) -> Any:  # noqa: ANN401 - a decorator
@@ -41,7 +41,7 @@ def deadletters() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def list_them(limit: int, as_json: bool, **meant: Any) -> None:  # noqa: ANN401, FBT001 - options
     """How many there are, by venue and reason; then the newest."""
-    from headroom.deadletters import run_list
+    from headroom.operate.deadletters import run_list
 
     settings, wanted = load_settings(), _wanted(**meant)
     run(lambda _: run_list(settings, wanted, limit=limit, as_json=as_json))
@@ -55,7 +55,7 @@ def show(place: str) -> None:
     The place is that of its raw record, with the number of the account behind it where the record
     tells of several.
     """
-    from headroom.deadletters import place_of, run_show
+    from headroom.operate.deadletters import place_of, run_show
 
     settings, found = load_settings(), place_of(place)
     run(lambda _: run_show(settings, found))
@@ -72,7 +72,7 @@ def show(place: str) -> None:
 )
 def export(path: Path, **meant: Any) -> None:  # noqa: ANN401 - options
     """All of them, for other tools."""
-    from headroom.deadletters import run_export
+    from headroom.operate.deadletters import run_export
 
     settings, wanted = load_settings(), _wanted(**meant)
     run(lambda _: run_export(settings, wanted, path))
@@ -92,7 +92,7 @@ def retry(
     **meant: Any,  # noqa: ANN401 - options
 ) -> None:
     """Send them to their raw topic again, each frame once: after a new version can read them."""
-    from headroom.deadletters import run_retry
+    from headroom.operate.deadletters import run_retry
 
     settings, wanted = load_settings(), _wanted(places, **meant)
     if wanted.is_everything and not all_of_them:
@@ -108,8 +108,8 @@ def _wanted(
     since: int | None,
     until: int | None,
 ) -> "Wanted":
-    from headroom.deadletters import Wanted, place_of
-    from headroom.reading import Span
+    from headroom.base.reading import Span
+    from headroom.operate.deadletters import Wanted, place_of
 
     if since is not None and until is not None and since >= until:
         raise OperatorError("--since must be before --until")

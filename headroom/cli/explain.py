@@ -2,8 +2,8 @@
 
 import click
 
-from headroom.cli.options import load_settings
-from headroom.running import run
+from headroom.base.options import load_settings
+from headroom.base.running import run
 
 
 @click.command()
@@ -17,7 +17,7 @@ def explain(user: str | None, asset: str | None, of_all: str | None, as_json: bo
     Each hop with its place and time, the frame with the amount marked, and what the freshness rests
     on. It asks Kafka, not a worker.
     """
-    from headroom.explain import explain_asset, explain_user
+    from headroom.look.explain import explain_asset, explain_user
 
     if of_all is not None and user is None:
         settings = load_settings()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from headroom.cli.options import Rate, Seconds, load_settings
-from headroom.running import run
+from headroom.base.options import Rate, Seconds, load_settings
+from headroom.base.running import run
 
 
 @click.command()
@@ -43,7 +43,7 @@ def demo(
     faults: tuple[str, ...],
 ) -> None:
     """Everything on this machine: Kafka, both venues, producers, a worker."""
-    from headroom.demo import DemoOptions, Wanted, run_demo
+    from headroom.local.demo import DemoOptions, Wanted, run_demo
 
     try:
         wanted = tuple(map(Wanted.read, faults))
@@ -64,7 +64,7 @@ def demo(
 )
 def broker(port: int, data: Path | None) -> None:
     """One real Apache Kafka node without Docker."""
-    from headroom.broker import run_broker
+    from headroom.local.broker import run_broker
 
     settings = load_settings()
     run(lambda stop: run_broker(data or settings.data_dir / "kafka", port or None, stop))

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from headroom.cli.options import Moment, load_settings, worker_url
-from headroom.running import run
-from headroom.settings import Environment
+from headroom.base.options import Moment, load_settings, worker_url
+from headroom.base.running import run
+from headroom.base.settings import Environment
 
 
 @click.group(no_args_is_help=False)
@@ -27,7 +27,7 @@ def _query_options(command: Any) -> Any:  # noqa: ANN401 - a decorator
 
 
 def _ask(subject: str, name: str | None, url: str | None, *, as_json: bool) -> None:
-    from headroom.query import ask
+    from headroom.look.query import ask
 
     worker = worker_url(url)
     token = Environment(os.environ).bearer("API_TOKEN")
@@ -49,7 +49,7 @@ def query_user(name: str, at_ms: int | None, url: str | None, as_json: bool) -> 
     if at_ms is None:
         _ask("user", name, url, as_json=as_json)
         return
-    from headroom.query import ask_at
+    from headroom.look.query import ask_at
 
     if url is not None:
         message = "--at asks Kafka, so there is no --url"

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import click
 
-from headroom.cli.options import Moment, load_settings
-from headroom.running import run
+from headroom.base.options import Moment, load_settings
+from headroom.base.running import run
 from schemas.venues import VENUES
 
 _PLACE: Final = re.compile(r"([^/]+)/([0-9]{1,9})/([0-9]{1,18})")
@@ -19,7 +19,7 @@ class Bound(click.ParamType):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ANN401 - click's own signature
         """The moment, or the `Offset`."""
-        from headroom.replay.asked import Offset
+        from headroom.operate.replay.asked import Offset
 
         found = _PLACE.fullmatch(value)
         if found is not None:
@@ -71,8 +71,8 @@ def replay(
     """
     if context.invoked_subcommand is not None:
         return
-    from headroom.replay.asked import Asked
-    from headroom.replay.run import run_dry, run_replay
+    from headroom.operate.replay.asked import Asked
+    from headroom.operate.replay.run import run_dry, run_replay
 
     if name is None:
         message = "--generation is missing: what to call it"
@@ -90,7 +90,7 @@ def replay(
 @click.option("--allow-missing", is_flag=True, help="Users may vanish whom the live one has.")
 def promote(name: str, allow_missing: bool) -> None:  # noqa: FBT001 - a flag
     """Make a generation the live one; promoting the other undoes it."""
-    from headroom.replay.promote import run_promote
+    from headroom.operate.replay.promote import run_promote
 
     settings = load_settings()
     run(lambda stop: run_promote(settings, name, stop, allow_missing=allow_missing))
@@ -100,7 +100,7 @@ def promote(name: str, allow_missing: bool) -> None:  # noqa: FBT001 - a flag
 @click.argument("name")
 def drop(name: str) -> None:
     """Delete a generation with everything that it made, and nothing else."""
-    from headroom.replay.drop import run_drop
+    from headroom.operate.replay.drop import run_drop
 
     settings = load_settings()
     run(lambda _: run_drop(settings, name))
@@ -113,7 +113,7 @@ def drop(name: str) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say where it would stand.")
 def seek(group: str, to_ms: int, topics: tuple[str, ...], dry_run: bool) -> None:  # noqa: FBT001 - a flag
     """Let a stopped consumer group stand at another time."""
-    from headroom.seek import run_seek
+    from headroom.operate.seek import run_seek
 
     settings = load_settings()
     run(lambda _: run_seek(settings, group, topics, to_ms, dry_run=dry_run))

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from headroom.cli.options import load_settings
-from headroom.running import run
+from headroom.base.options import load_settings
+from headroom.base.running import run
 
 if TYPE_CHECKING:
-    from headroom.resume.plan import Choice
+    from headroom.operate.resume.plan import Choice
 
 
 @click.command()
@@ -39,7 +39,7 @@ def resume(
     have to be stopped. Accounts whose frames were lost are in doubt until their next frame; nothing
     is told twice under one identity. Killed and called again, it ends the same.
     """
-    from headroom.resume.run import run_report, run_resume
+    from headroom.operate.resume.run import run_report, run_resume
 
     if topics and choice is None:
         message = "--topic says what --from is for: say both"
@@ -49,7 +49,7 @@ def resume(
         raise click.UsageError(message)
     settings = load_settings()
     if generation is not None:
-        from headroom.resume.book import run_restore
+        from headroom.operate.resume.book import run_restore
 
         run(lambda stop: run_restore(settings, generation, stop))
         return

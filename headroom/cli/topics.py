@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headroom.cli.options import load_settings
-from headroom.running import run
+from headroom.base.options import load_settings
+from headroom.base.running import run
 
 if TYPE_CHECKING:
-    from headroom.topics import Difference
+    from headroom.operate.topics import Difference
 
 
 @click.group(no_args_is_help=False)
@@ -21,8 +21,8 @@ def topics() -> None:
 @topics.command("apply")
 def topics_apply() -> None:
     """Create what is missing, set what differs; exit status 2 where something is left."""
-    from headroom.topics import Difference
-    from headroom.topics.survey import apply
+    from headroom.operate.topics import Difference
+    from headroom.operate.topics.survey import apply
 
     def told(difference: Difference) -> None:
         created = difference.setting is None
@@ -46,7 +46,7 @@ def topics_check() -> None:
 
     What of the brokers themselves may break a promise is named too, and changes no status.
     """
-    from headroom.topics.survey import brokers, check
+    from headroom.operate.topics.survey import brokers, check
 
     settings = load_settings()
 

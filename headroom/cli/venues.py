@@ -31,13 +31,13 @@ class _ByVenue(click.Group):
 
 
 def _sandbox(venue: str) -> click.Command | None:
-    from headroom.venue import module_of
+    from headroom.run.venue import module_of
 
     return module_of(venue).sandbox
 
 
 def _producer(venue: str) -> click.Command:
-    from headroom.venue import module_of, producer
+    from headroom.run.venue import module_of, producer
 
     return producer(module_of(venue))
 

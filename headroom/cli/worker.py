@@ -5,16 +5,16 @@ from pathlib import Path
 
 import click
 
-from headroom.cli.options import load_settings, worker_url
-from headroom.running import run
-from headroom.settings import Environment
+from headroom.base.options import load_settings, worker_url
+from headroom.base.running import run
+from headroom.base.settings import Environment
 
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65_535), help="Instead of HEADROOM_HTTP_PORT.")
 def work(port: int | None) -> None:
     """One worker with the HTTP interface; start more for more."""
-    from headroom.work import run_worker
+    from headroom.run.work import run_worker
 
     settings = load_settings()
     run(lambda stop: run_worker(settings, settings.http_port if port is None else port, stop))
@@ -26,7 +26,7 @@ def watch(url: str | None) -> None:
     """Watch a running worker; Ctrl-C ends it."""
     from rich.console import Console
 
-    from headroom.live import watch as watch_worker
+    from headroom.look.live import watch as watch_worker
 
     worker, secret = worker_url(url), Environment(os.environ).bearer("API_TOKEN")
     run(lambda stop: watch_worker(worker, stop, console=Console(), token=secret))
@@ -47,6 +47,6 @@ def watch(url: str | None) -> None:
 )
 def token(name: str, users: tuple[str, ...], path: Path) -> None:
     """Make a token to ask workers with; its hash goes into the tokens file, itself nowhere."""
-    from headroom.tokens import add
+    from headroom.operate.tokens import add
 
     click.echo(add(path, name, list(users)).reveal())

@@ -1,8 +1,8 @@
 """Who may ask what: bearer tokens, known by their hashes only, for all users or for some.
 
 Without an `Access` everybody may ask everything, and then the worker listens on its own machine
-alone (`headroom.settings` sees to that). A user that a token does not cover is answered as one who
-does not exist: that there is such a user is something to know, too.
+alone (`headroom.base.settings` sees to that). A user that a token does not cover is answered as one
+who does not exist: that there is such a user is something to know, too.
 
 Who asks about users by name is written down (`asked`), also where the answer is no.
 """

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from headroom.settings import load
+from headroom.base.settings import load
 from tests.chart.tools import CHART, TOOLS, VALUES, objects, render, run, write_schemas
 
 pytestmark = pytest.mark.skipif(

@@ -4,13 +4,13 @@ import subprocess
 import sys
 
 LOOKING = (
-    "headroom.accounts.move",
-    "headroom.deadletters.run",
-    "headroom.live.show",
-    "headroom.query",
-    "headroom.seek",
-    "headroom.topics.survey",
-    "headroom.venue.commands",
+    "headroom.operate.accounts.move",
+    "headroom.operate.deadletters.run",
+    "headroom.look.live.show",
+    "headroom.look.query",
+    "headroom.operate.seek",
+    "headroom.operate.topics.survey",
+    "headroom.run.venue.commands",
 )
 
 

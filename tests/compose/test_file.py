@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 import yaml
 
-from headroom.kafka.config import MESSAGE_BYTES_MAX
-from headroom.kafka.jars import BROKER_LOCK
-from headroom.settings import load
-from headroom.tokens import add
+from headroom.base.settings import load
+from headroom.local.kafka.config import MESSAGE_BYTES_MAX
+from headroom.local.kafka.jars import BROKER_LOCK
+from headroom.operate.tokens import add
 from tests.compose.file import COMPOSE, ROOT, SERVICES, health, image
 
 SCHEMA = json.loads((ROOT / "tests/data/compose-spec.json").read_text(encoding="utf-8"))

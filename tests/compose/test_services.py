@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from headroom.kafka import KafkaNode
-from headroom.kafka.jars import CONSOLE_LOCK, ensure
-from headroom.kafka.java import find_java
-from headroom.kafka.probe import free_port
-from headroom.kafka.storage import Storage
+from headroom.local.kafka import KafkaNode
+from headroom.local.kafka.jars import CONSOLE_LOCK, ensure
+from headroom.local.kafka.java import find_java
+from headroom.local.kafka.probe import free_port
+from headroom.local.kafka.storage import Storage
 from tests.compose.file import SERVICES, health, image, seconds
 from tests.headroom.commands import headroom, until
 

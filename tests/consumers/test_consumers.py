@@ -17,8 +17,8 @@ import pytest
 from confluent_kafka import Producer
 
 from benchmarks.streams.java import COMPILER_LOCK
-from headroom.kafka.jars import CONSOLE_LOCK, ensure
-from headroom.kafka.java import find_java
+from headroom.local.kafka.jars import CONSOLE_LOCK, ensure
+from headroom.local.kafka.java import find_java
 from schemas.headers import RawHeaders, cloud_event
 from schemas.topics import BALANCES
 from schemas.venues import VENUES

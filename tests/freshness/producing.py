@@ -12,8 +12,8 @@ from typing import Any, Self
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from headroom.following import Reader
-from headroom.sandbox import HercleConfig, HercleSandbox, SfoxConfig, SfoxSandbox
+from headroom.base.following import Reader
+from headroom.local.sandbox import HercleConfig, HercleSandbox, SfoxConfig, SfoxSandbox
 from processors.engine.librdkafka import properties
 from producers.hercle import HercleLine, HercleSettings
 from producers.line import Line, Lines

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headroom.sandbox import Order
+from headroom.local.sandbox import Order
 from producers import neighbours
 from producers.errors import WrongKey
 from tests.freshness.producing import Producer, Sfox, others, producing

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from headroom.sandbox.exposures import CENTS
-from headroom.settings import load
+from headroom.base.settings import load
+from headroom.local.sandbox.exposures import CENTS
 from tests.conftest import KafkaHandle
 from tests.freshness.hercle import Scene, hercle
 from tests.freshness.system import DEADLINE_SECONDS, System, running

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 
-from headroom.kafka import KafkaNode
+from headroom.local.kafka import KafkaNode
 from schemas.topics import TOPICS
 
 HEADROOM = (sys.executable, "-m", "headroom")

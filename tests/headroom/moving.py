@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from headroom.kafka import KafkaNode
-from headroom.kafka.probe import free_port
-from headroom.kafka.storage import Storage
+from headroom.local.kafka import KafkaNode
+from headroom.local.kafka.probe import free_port
+from headroom.local.kafka.storage import Storage
 
 SASL = "SASL_PLAINTEXT"
 USER = "headroom"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from headroom.tokens import add
+from headroom.operate.tokens import add
 from schemas.topics import TOPICS
 from tests.headroom.commands import started, until
 from tests.headroom.house import house

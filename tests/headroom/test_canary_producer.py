@@ -15,11 +15,11 @@ from typing import Self
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from headroom.kafka import KafkaNode
+from headroom.local.kafka import KafkaNode
 from schemas.topics import TOPICS
 from tests.headroom.commands import headroom, started, until
+from tests.headroom.run.test_probes import asked, url, value
 from tests.headroom.test_canary import records
-from tests.headroom.test_probes import asked, url, value
 from tests.producers import frames
 from tests.producers.certificates import Authority
 

@@ -18,7 +18,7 @@ from headroom.audit import audit
 from schemas.topics import FEEDS
 from tests.headroom.commands import headroom, started, until
 from tests.headroom.house import house
-from tests.headroom.replay.scene import Scene
+from tests.headroom.operate.replay.scene import Scene
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.streams.java import COMPILER_LOCK
-from headroom.kafka.errors import LocalKafkaError
-from headroom.kafka.jars import cache_directory, ensure
-from headroom.kafka.java import find_java
+from headroom.local.kafka.errors import LocalKafkaError
+from headroom.local.kafka.jars import cache_directory, ensure
+from headroom.local.kafka.java import find_java
 
 HERE = Path(__file__).parent / "peers"
 JARS = HERE / "signalr.lock.toml"
@@ -70,7 +70,7 @@ def bring() -> list[str]:
 
 def lock_jars() -> int:
     """Make the Java client's lock anew; the number of its jars."""
-    from headroom.kafka.lock import write_lock
+    from headroom.local.kafka.lock import write_lock
 
     return write_lock(HERE / "signalr.toml", JARS)
 

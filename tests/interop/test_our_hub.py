@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from headroom.sandbox import HercleConfig, HercleSandbox
-from tests.headroom.sandbox.clients import journal_lines
+from headroom.local.sandbox import HercleConfig, HercleSandbox
+from tests.headroom.local.sandbox.clients import journal_lines
 from tests.interop import peers
 from tests.interop.stranger import Stranger, running
 from tests.producers.worlds import until

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from headroom.sandbox import SfoxConfig, SfoxSandbox
-from tests.headroom.sandbox.clients import journal_lines
+from headroom.local.sandbox import SfoxConfig, SfoxSandbox
+from tests.headroom.local.sandbox.clients import journal_lines
 from tests.interop import peers
 from tests.interop.stranger import running
 

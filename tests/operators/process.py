@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from headroom.kafka.process import spawn
+from headroom.local.kafka.process import spawn
 
 _HEADROOM = (sys.executable, "-m", "headroom")
 _STOP_SECONDS = 40.0

@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
 
-from headroom.reading import written_ends
+from headroom.base.reading import written_ends
 from schemas.codec import encode
 from schemas.feeds import FeedStatus
 from schemas.headers import RawHeaders

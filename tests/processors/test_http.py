@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from faust.types import TP
 
-from headroom.following import Reader
+from headroom.base.following import Reader
 from processors.app import NOT_SERVING_SECONDS, Worker, WorkerSettings
 from processors.engine.app import EngineSettings
 from processors.engine.librdkafka import properties

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headroom.following import Reader
+from headroom.base.following import Reader
 from processors.alerts.rules import read_rules, rules_of
 from processors.app import Worker, WorkerSettings
 from processors.engine.app import EngineSettings

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from headroom.sandbox import SfoxConfig, SfoxSandbox
+from headroom.local.sandbox import SfoxConfig, SfoxSandbox
 from schemas.codec import decode
 from schemas.feeds import FeedStatus
 from schemas.headers import read_receipt

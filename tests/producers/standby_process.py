@@ -12,7 +12,7 @@ from random import SystemRandom
 
 from prometheus_client import CollectorRegistry
 
-from headroom.following import Reader
+from headroom.base.following import Reader
 from processors.engine.librdkafka import properties
 from producers.line import Lines
 from producers.pace import RateBound

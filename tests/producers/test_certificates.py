@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from headroom.sandbox import HercleConfig, HercleSandbox, SfoxConfig, SfoxSandbox
-from headroom.sandbox.door import Papers
+from headroom.local.sandbox import HercleConfig, HercleSandbox, SfoxConfig, SfoxSandbox
+from headroom.local.sandbox.door import Papers
 from producers.hercle import HercleLine, HercleSettings
 from producers.outcomes import ReconnectReason
 from producers.sfox import SfoxLine, SfoxSettings

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from headroom.settings import Environment
-from headroom.venue.keys import keys_again
+from headroom.base.settings import Environment
+from headroom.run.venue.keys import keys_again
 from producers.errors import ConfigurationError
 from producers.feed import Feed
 from producers.hercle import HercleSettings
@@ -255,7 +255,7 @@ async def test_the_line_of_a_key_that_was_given_up_comes_back_with_another_one(
 
 
 async def carried(kafka: Any, at: Any, lines: Lines, given: dict[str, Any]) -> Any:
-    from headroom.following import Reader
+    from headroom.base.following import Reader
     from processors.engine.librdkafka import properties
     from producers.statuses import StatusSettings
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from headroom.sandbox import HercleConfig, HercleSandbox, SfoxConfig, SfoxSandbox
-from headroom.sandbox.faults import HERCLE, SFOX
+from headroom.local.sandbox import HercleConfig, HercleSandbox, SfoxConfig, SfoxSandbox
+from headroom.local.sandbox.faults import HERCLE, SFOX
 from producers.hercle import HercleLine, HercleSettings
 from producers.settings import Deadlines
 from producers.sfox import SfoxLine, SfoxSettings
 from schemas.secrets import Secret
-from tests.headroom.sandbox.clients import journal_lines
+from tests.headroom.local.sandbox.clients import journal_lines
 from tests.producers.line_faults import CASES, Case, befall
 from tests.producers.worlds import CANARY, Given, running
 

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from websockets.asyncio.server import ServerConnection
 
-from headroom.following import Reader
+from headroom.base.following import Reader
 from processors.engine.librdkafka import properties
 from producers import sfox
 from producers.errors import KafkaUnreachable, TopicMissing, WrongKey

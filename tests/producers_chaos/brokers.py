@@ -11,10 +11,10 @@ from typing import Any
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from headroom.kafka import KafkaNode, storage
-from headroom.kafka.probe import free_port
-from headroom.kafka.process import spawn
-from headroom.kafka.storage import Storage
+from headroom.local.kafka import KafkaNode, storage
+from headroom.local.kafka.probe import free_port
+from headroom.local.kafka.process import spawn
+from headroom.local.kafka.storage import Storage
 from tests.operators.process import Place, until
 from tests.producers_chaos.relay import Relay
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from headroom.cli import main
-from headroom.venue import commands
+from headroom.run.venue import commands
 from producers import hercle, sfox
 from producers.settings import Deadlines
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 
-from headroom.sandbox.wire import framed
+from headroom.local.sandbox.wire import framed
 from tests.producers_chaos.counting import Counts, tally
 from tests.producers_chaos.relay import Relay, messages
 

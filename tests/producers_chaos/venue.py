@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from headroom.sandbox import (
+from headroom.local.sandbox import (
     HercleConfig,
     HercleSandbox,
     Sandbox,
@@ -20,7 +20,7 @@ from headroom.sandbox import (
     SfoxSandbox,
     announced,
 )
-from headroom.sandbox.door import Papers
+from headroom.local.sandbox.door import Papers
 
 KEYS = {"sfox": "sandbox-sfox-key", "hercle": "sandbox-hercle-key-0001"}
 

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headroom.kafka.jars import Jar, _maven, cache_directory
-from headroom.kafka.java import find_java
-from headroom.kafka.process import spawn
+from headroom.local.kafka.jars import Jar, _maven, cache_directory
+from headroom.local.kafka.java import find_java
+from headroom.local.kafka.process import spawn
 
 if TYPE_CHECKING:
     import subprocess

@@ -80,8 +80,8 @@ def newest(its: House) -> dict[str, Any]:
 def test_a_worker_that_starts_again_registers_nothing_new(
     registry: str, client: SchemaRegistryClient
 ) -> None:
-    from headroom.registry import registered
-    from tests.headroom.test_registry import settings
+    from headroom.operate.registry import registered
+    from tests.headroom.operate.test_registry import settings
 
     first = asyncio.run(registered(settings(registry)))
     assert asyncio.run(registered(settings(registry))) == first

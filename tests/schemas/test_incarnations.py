@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from headroom.known_topics import KnownTopic, entry
+from headroom.base.known_topics import KnownTopic, entry
 from schemas.incarnations import Incarnation, named, named_at, number_at, parted
 
 TOPIC = "raw.sfox.balances.v1"

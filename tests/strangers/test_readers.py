@@ -7,11 +7,11 @@ import pytest
 from faust.types import TP
 from prometheus_client import CollectorRegistry, Counter
 
-from headroom.accounts.bindings import Binding, Bindings
-from headroom.generations.book import Book, entry
-from headroom.generations.kind import Generation, Live
-from headroom.replay.records import _letter, _snapshot
-from headroom.replay.rows import user_of
+from headroom.operate.accounts.bindings import Binding, Bindings
+from headroom.operate.generations.book import Book, entry
+from headroom.operate.generations.kind import Generation, Live
+from headroom.operate.replay.records import _letter, _snapshot
+from headroom.operate.replay.rows import user_of
 from processors.engine.aside import Aside
 from processors.engine.errors import ForeignRow
 from processors.foreign import Foreign

@@ -19,13 +19,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from headroom.accounts.bindings import read_bindings
 from headroom.audit import audit
-from headroom.deadletters.wanted import Wanted, letters, retried
-from headroom.generations import FIRST, read_book
-from headroom.generations.kind import changelog
-from headroom.past import look_back
-from headroom.settings import Settings, load
+from headroom.base.settings import Settings, load
+from headroom.operate.accounts.bindings import read_bindings
+from headroom.operate.deadletters.wanted import Wanted, letters, retried
+from headroom.operate.generations import FIRST, read_book
+from headroom.operate.generations.kind import changelog
+from headroom.operate.past import look_back
 from processors.names import ASSETS_TABLE, USERS_TABLE
 from producers.epochs import greatest_epoch
 from schemas import topics
@@ -33,7 +33,7 @@ from schemas.rejections import Reason
 from schemas.topics import TOPICS
 from tests.headroom.commands import Started, headroom, started, until
 from tests.headroom.house import house
-from tests.headroom.replay.scene import EPOCH, PARTITIONS, RAW, Scene
+from tests.headroom.operate.replay.scene import EPOCH, PARTITIONS, RAW, Scene
 from tests.strangers.records import KINDS, Odd, take_any_time, write
 
 pytestmark = pytest.mark.slow

@@ -3,8 +3,8 @@
 import os
 import signal
 
-from headroom.kafka import KafkaNode
-from headroom.kafka.storage import Storage
+from headroom.local.kafka import KafkaNode
+from headroom.local.kafka.storage import Storage
 
 # A transaction that a dead worker left open is ended within this time after its time-out; Kafka
 # looks every ten seconds by itself.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from headroom.kafka.process import spawn
+from headroom.local.kafka.process import spawn
 
 if TYPE_CHECKING:
     import subprocess

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from headroom.kafka import KafkaNode
+from headroom.local.kafka import KafkaNode
 from tests.engine.stock.all import ROWS, Played
 from tests.engine.stock.observer import Seen
 

@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
-from headroom.reading import written_ends
+from headroom.base.reading import written_ends
 from tests.engine.stock.jobs import PARTITIONS
 
 Verdict = Literal["right", "lost", "wrong", "stuck"]

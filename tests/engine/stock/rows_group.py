@@ -4,7 +4,7 @@ import contextlib
 
 import aiohttp
 
-from headroom.kafka.probe import free_port
+from headroom.local.kafka.probe import free_port
 from tests.engine.proxy import Kind
 from tests.engine.stock.bench import Bench
 from tests.engine.stock.jobs import TROUBLE

@@ -5,7 +5,7 @@ from zlib import crc32
 
 from headroom.audit import Record, Sent, World
 from headroom.audit.incarnations import read_book
-from headroom.known_topics import KnownTopic, entry
+from headroom.base.known_topics import KnownTopic, entry
 from processors.ledger.assets import SumLedger
 from processors.ledger.contributions import decode as decode_contribution
 from processors.ledger.contributions import encode as encode_contribution

@@ -5,10 +5,10 @@ import copy
 import pytest
 from aiokafka import ConsumerRecord
 
-from headroom import reading
 from headroom.audit import audit, read_journals, read_world
 from headroom.audit import reading as audits
-from headroom.sandbox.journal import Journal, Sent
+from headroom.base import reading
+from headroom.local.sandbox.journal import Journal, Sent
 from tests.headroom.audit.frames import sfox
 from tests.headroom.audit.pipeline import PARTITIONS, Pipeline
 

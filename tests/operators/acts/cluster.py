@@ -6,7 +6,7 @@ import socket
 import time
 from http import HTTPStatus
 
-from headroom.sandbox import hercle_keys
+from headroom.local.sandbox import hercle_keys
 from tests.operators.oracle import ask
 from tests.operators.process import Process, until
 from tests.operators.scene import Scene

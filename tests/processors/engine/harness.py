@@ -15,7 +15,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from headroom.reading import written_ends
+from headroom.base.reading import written_ends
 from processors.engine.app import EngineApp, EngineSettings
 from processors.engine.batch import Batch
 from processors.engine.table import Table

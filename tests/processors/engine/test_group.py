@@ -9,7 +9,7 @@ import pytest
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from headroom.kafka.probe import free_port
+from headroom.local.kafka.probe import free_port
 from processors.engine.errors import GroupRefused, NameTaken
 from processors.engine.member import Member
 from tests.conftest import KafkaHandle

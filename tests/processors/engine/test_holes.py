@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from faust.types import TP
 
-from headroom.kafka import KafkaNode
+from headroom.local.kafka import KafkaNode
 from tests.processors.engine.harness import Bench, counting, until
 
 _SEGMENT_BYTES = 1024 * 1024  # Kafka takes no less

@@ -1,7 +1,0 @@
-"""Accounts of users with other names: said in a file, recorded in Kafka, moved by order."""
-
-from headroom.accounts.bindings import Bindings, read_bindings
-from headroom.accounts.claim import claim
-from headroom.accounts.move import run_move
-
-__all__ = ["Bindings", "claim", "read_bindings", "run_move"]

@@ -1,0 +1,1 @@
+"""What all commands stand on: settings, errors, logs, running, and the ways to read Kafka."""

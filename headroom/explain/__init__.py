@@ -1,5 +1,0 @@
-"""From a number back to the venue's own bytes."""
-
-from headroom.explain.run import explain_asset, explain_user
-
-__all__ = ["explain_asset", "explain_user"]

@@ -1,7 +1,0 @@
-"""What a person watches: a worker's figures, painted on a terminal or told line by line."""
-
-from headroom.live.ask import Worker
-from headroom.live.scene import Scene
-from headroom.live.show import Screen, keeping, scenes, watch
-
-__all__ = ["Scene", "Screen", "Worker", "keeping", "scenes", "watch"]

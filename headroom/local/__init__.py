@@ -1,0 +1,1 @@
+"""What is for one machine: Kafka, the simulated venues, the demo."""

@@ -1,0 +1,34 @@
+"""`headroom broker`: one Kafka node until it is told to stop."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from headroom.base.errors import OperatorError
+from headroom.local.kafka import KafkaNode
+
+
+class BrokerEnded(OperatorError):
+    """The JVM ended by itself."""
+
+    def __init__(self, status: int, log_path: Path) -> None:
+        super().__init__(f"Kafka ended by itself with status {status}; its log is {log_path}")
+
+
+async def run_broker(data: Path, port: int | None, stop: asyncio.Event) -> None:
+    """Run a broker; its address is the one line on standard output."""
+    async with KafkaNode(data_dir=data, port=port) as node:
+        click.echo(node.bootstrap)
+        click.echo(
+            f"Kafka is up; for the other commands: "
+            f"export HEADROOM_KAFKA_BOOTSTRAP={node.bootstrap}  (log: {node.log_path})",
+            err=True,
+        )
+        ended = asyncio.create_task(node.wait())
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not stop.is_set():
+            raise BrokerEnded(ended.result(), node.log_path)
+        ended.cancel()

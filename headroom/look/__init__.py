@@ -1,0 +1,1 @@
+"""What a person looks at: live balances, a question, where a number comes from."""

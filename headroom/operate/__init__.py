@@ -1,0 +1,1 @@
+"""What an operator does: topics, tokens, rules, accounts, replays, dead letters, going on."""

@@ -1,0 +1,1 @@
+"""What runs and stays: workers, and the producers of the venues."""

@@ -1,0 +1,94 @@
+"""A venue's producer as a command: settings from the environment, the world from this machine."""
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import os
+import time
+from collections.abc import AsyncIterator
+from random import SystemRandom
+from typing import Final
+
+import click
+from prometheus_client import CollectorRegistry
+
+from headroom.base.following import Reader
+from headroom.base.listening import listening, url_of
+from headroom.base.options import load_settings
+from headroom.base.reaching import check_credentials, keep_reaching
+from headroom.base.running import run
+from headroom.base.settings import Environment, Settings
+from headroom.run.probes import probed
+from headroom.run.venue.module import Module
+from producers.bounds import FileStore
+from producers.health import Health
+from producers.publisher import SpoolSettings
+from producers.service import produce
+from producers.turns import StandbySettings, Surroundings
+
+log = logging.getLogger("headroom.producer")
+_OTHER_PORT: Final = "give another one in HEADROOM_PROBES_PORT (0: any free one)"
+
+
+def producer(module: Module) -> click.Command:
+    """The command that runs a venue's producer; its help is what the venue says of its lines."""
+
+    def command() -> None:
+        settings = load_settings()
+        kafka = settings.kafka
+        arguments, follow = kafka.arguments(), Reader.of(kafka)
+        lease = settings.producer_lease
+        lines = module.lines(Environment(os.environ))
+        read_keys = asyncio.Event()
+        # A terminal that is closed ends a producer whose keys cannot be read again.
+        can_change = lines.key_ring is not None and lines.key_ring.can_change
+
+        async def carry(stop: asyncio.Event) -> None:
+            around = _surroundings(stop, read_keys)
+            # Beside the spool: on the volume that stays.
+            around["bounds"] = FileStore(settings.spool_dir / lines.venue.name / "bounds.json")
+            async with _probed(settings, around):
+                await check_credentials(arguments)
+                report = await produce(
+                    lines,
+                    arguments,
+                    follow=follow,
+                    access=follow.access,
+                    spool=SpoolSettings(settings.spool_dir, settings.spool_bytes_max),
+                    standby=None if lease is None else StandbySettings(lease),
+                    **around,
+                )
+            log.info("%s", report)
+
+        run(carry, hung_up=read_keys if can_change else None)
+
+    name = module.__name__.rpartition(".")[2]
+    return click.Command(name, callback=command, help=inspect.getdoc(module.lines))
+
+
+@contextlib.asynccontextmanager
+async def _probed(settings: Settings, around: Surroundings) -> AsyncIterator[None]:
+    """Answer `/livez`, `/readyz` and `/metrics` while the block runs."""
+    health, registry = around["health"], around["registry"]
+    host, port = settings.probes_host, settings.probes_port
+    with listening(host, port, way=_OTHER_PORT) as listener:
+        # Not before it has begun: a start that fails is one line.
+        health.begun = lambda: log.info("probes and metrics at %s", url_of(listener))
+        async with probed(listener, health, registry):
+            yield
+
+
+def _surroundings(stop: asyncio.Event, read_keys: asyncio.Event) -> Surroundings:
+    return {
+        "stop": stop,
+        "clock_ns": time.time_ns,
+        "monotonic": time.monotonic,
+        "rng": SystemRandom(),
+        "sleep": asyncio.sleep,
+        "registry": CollectorRegistry(),
+        "log": log,
+        "reaching": keep_reaching,
+        "health": Health(time.monotonic),
+        "read_keys": read_keys,
+    }
