@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +13,7 @@ import click
 import pytest
 
 from headroom.cli import headroom as root
+from headroom.cli import main
 from schemas.topics import FEEDS, TOPICS
 from tests.headroom import commands
 from tests.headroom.commands import headroom, started
@@ -51,6 +54,25 @@ def silent() -> Iterator[str]:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
+@pytest.fixture
+def inside(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., commands.Ended]:
+    """A command that ends before it does anything, without a process of its own."""
+
+    def run(*words: str) -> commands.Ended:
+        monkeypatch.setattr("sys.argv", ["headroom", *words])
+        for module in (sys, threading):  # `main` sets others
+            monkeypatch.setattr(module, "excepthook", module.excepthook)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return commands.Ended(ended.value.code, out, err)
+
+    return run
+
+
 def all_commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
     yield path
     context = click.Context(group)
@@ -63,10 +85,20 @@ def all_commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("words", list(all_commands(root)), ids=" ".join)
-def test_every_command_has_help(words: tuple[str, ...]) -> None:
-    found = headroom(*words, "--help")
+def test_every_command_has_help(
+    words: tuple[str, ...], inside: Callable[..., commands.Ended]
+) -> None:
+    found = inside(*words, "--help")
     assert (found.status, found.err) == (0, "")
-    assert found.out.startswith(f"Usage: python -m headroom {' '.join(words)}".rstrip())
+    usage, *_ = found.out.splitlines()
+    assert usage.startswith("Usage: ")
+    assert " ".join(words) in usage
+
+
+def test_the_program_itself_has_help() -> None:
+    found = headroom("topics", "--help")
+    assert (found.status, found.err) == (0, "")
+    assert found.out.startswith("Usage: python -m headroom topics")
 
 
 def test_the_commands_are_those_of_the_contract() -> None:
@@ -102,8 +134,10 @@ def test_the_commands_are_those_of_the_contract() -> None:
     ],
     ids=" ".join,
 )
-def test_what_is_not_a_command_is_one_line_that_leads_to_the_help(words: tuple[str, ...]) -> None:
-    headroom(*words).is_one_line("--help")
+def test_what_is_not_a_command_is_one_line_that_leads_to_the_help(
+    words: tuple[str, ...], inside: Callable[..., commands.Ended]
+) -> None:
+    inside(*words).is_one_line("--help")
 
 
 def test_the_command_alone_shows_what_there_is() -> None:
@@ -113,8 +147,10 @@ def test_the_command_alone_shows_what_there_is() -> None:
 
 
 @pytest.mark.parametrize("word", ["topics", "sandbox", "produce", "query"])
-def test_a_command_without_its_part_is_one_line_that_leads_to_the_help(word: str) -> None:
-    headroom(word).is_one_line("Missing command", "--help")
+def test_a_command_without_its_part_is_one_line_that_leads_to_the_help(
+    word: str, inside: Callable[..., commands.Ended]
+) -> None:
+    inside(word).is_one_line("Missing command", "--help")
 
 
 @pytest.mark.parametrize(
@@ -125,8 +161,10 @@ def test_a_command_without_its_part_is_one_line_that_leads_to_the_help(word: str
     ],
     ids=" ".join,
 )
-def test_a_number_that_is_none_is_one_line_before_anything_starts(words: tuple[str, ...]) -> None:
-    headroom(*words).is_one_line(words[1])
+def test_a_number_that_is_none_is_one_line_before_anything_starts(
+    words: tuple[str, ...], inside: Callable[..., commands.Ended]
+) -> None:
+    inside(*words).is_one_line(words[1])
 
 
 def test_a_bad_setting_is_one_line() -> None:
