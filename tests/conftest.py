@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from schemas import secrets
 
-settings.register_profile("short", max_examples=50)
+settings.register_profile("short", max_examples=30)
 settings.register_profile("long", max_examples=1_000, deadline=None)
 settings.load_profile("short")
 

@@ -5,6 +5,7 @@ Source: Kafka's protocol guide; KIP-98 (record batch v2); KIP-496 (OffsetDelete)
 
 import socket
 import struct
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -13,6 +14,8 @@ from aiokafka.record.util import calc_crc32c
 _PRODUCE, _OFFSET_DELETE = 0, 47
 _PRODUCE_VERSION = 3
 _SECONDS = 10.0
+_INVALID_TIMESTAMP = 32
+_SETTING_SECONDS_MAX = 10.0
 
 
 class Stranger(msgspec.Struct, frozen=True):
@@ -25,14 +28,20 @@ class Stranger(msgspec.Struct, frozen=True):
 
 
 def write(bootstrap: str, topic: str, partition: int, strangers: Sequence[Stranger]) -> int:
-    """Write records as one batch; the offset of the first. Raises AssertionError where refused."""
+    """Write records as one batch; the offset of the first. Raises AssertionError where refused.
+
+    A broker takes a topic's settings over a moment after it was told: a time that it refuses is
+    told again.
+    """
     records = _batch(strangers)
     body = struct.pack(">hhi", -1, -1, 10_000) + _array(
         [_string(topic) + _array([struct.pack(">ii", partition, len(records)) + records])]
     )
-    answer = _ask(bootstrap, _PRODUCE, _PRODUCE_VERSION, body)
     at = 4 + 2 + len(topic.encode()) + 4 + 4
-    code, offset = struct.unpack_from(">hq", answer, at)
+    code, offset, deadline = _INVALID_TIMESTAMP, -1, time.monotonic() + _SETTING_SECONDS_MAX
+    while code == _INVALID_TIMESTAMP and time.monotonic() < deadline:
+        answer = _ask(bootstrap, _PRODUCE, _PRODUCE_VERSION, body)
+        code, offset = struct.unpack_from(">hq", answer, at)
     assert code == 0, f"Kafka refused a stranger's record in {topic}: error {code}"
     return int(offset)
 
