@@ -68,7 +68,7 @@ _READING: Final[Mapping[str, Any]] = {
     # Partitions that were added, and leaders that changed, are known by then whatever was missed.
     "topic.metadata.refresh.interval.ms": 10_000,
     # The end behind a transaction's marker shows after a fetch that found nothing.
-    "fetch.wait.max.ms": 100,
+    "fetch.wait.max.ms": 250,
     "fetch.error.backoff.ms": 200,
     "queued.max.messages.kbytes": 4 * 1024,
 }
