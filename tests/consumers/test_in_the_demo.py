@@ -11,7 +11,7 @@ import pytest
 from tests.consumers.test_consumers import earlier, end, finished, latest_java, lines_of, python
 from tests.headroom.commands import started, until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 USERS = 6
 

@@ -18,6 +18,7 @@ import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 
 from headroom.local.kafka import KafkaNode
+from headroom.local.kafka.process import die_with_parent
 from schemas.topics import TOPICS
 
 HEADROOM = (sys.executable, "-m", "headroom")
@@ -72,7 +73,12 @@ class Started:
         self._out, self._err = place / "out", place / "err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [*program, *words], env=environment(**variables), stdout=out, stderr=err
+                [*program, *words],
+                env=environment(**variables),
+                stdout=out,
+                stderr=err,
+                # Also when the tests are killed: a worker whose Kafka is gone goes on for ever.
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - it locks nothing
             )
 
     @property

@@ -18,6 +18,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
 
 from headroom.base.reading import written_ends
+from headroom.local.kafka.process import die_with_parent
 from schemas.codec import encode
 from schemas.feeds import FeedStatus
 from schemas.headers import RawHeaders
@@ -216,6 +217,7 @@ class WorkerProcess:
                 [sys.executable, "-m", "tests.processors.worker_main", self._arguments],
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - it locks nothing
             )
 
     async def ready(self) -> str:

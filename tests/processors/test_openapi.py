@@ -23,7 +23,7 @@ from tests.processors.pipeline import EPOCH, Pipeline, sfox_frame, status
 
 RISK, PORTAL, WORKER = (f"canary-{name}-0123456789-0123456789" for name in ("r", "p", "w"))
 # What the tester asks when it makes up questions; a few minutes would find no more paths.
-EXAMPLES = 12
+EXAMPLES = 6
 CLIENT = """
 import sys
 from client import AuthenticatedClient

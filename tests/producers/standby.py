@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from headroom.local.kafka.process import die_with_parent
 from headroom.local.sandbox import SfoxConfig, SfoxSandbox
 from schemas.codec import decode
 from schemas.feeds import FeedStatus
@@ -36,7 +37,12 @@ class Process:
     def begin(self) -> None:
         command = [sys.executable, "-m", "tests.producers.standby_process", json.dumps(self._told)]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - it locks nothing
+            )
 
     def tell(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

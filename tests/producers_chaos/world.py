@@ -13,6 +13,7 @@ from random import Random
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from headroom.local.kafka.process import die_with_parent
 from tests.operators.process import Place, Process
 from tests.producers import topics
 from tests.producers_chaos.brokers import Brokers, Ends
@@ -49,6 +50,7 @@ class Venue:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - it locks nothing
             )
 
     async def url(self) -> str:

@@ -138,9 +138,10 @@ class KafkaNode:
                 port = self._choose_port(place)
                 self._write_settings(place, port)
                 if not place.formatted:
-                    await self._format(
-                        place, [*java, *config.format_options(), *learned, *class_path]
-                    )
+                    tool = [*java, *config.format_options(), *learned, *class_path]
+                    # Kafka's tool need not run where it has written the same once.
+                    if not place.format(config.NODE_ID, aot.first_metadata(program, jars)):
+                        await self._format(place, tool)
                 options = config.jvm_options(
                     log4j2=place.log4j2_properties, heap_bytes_max=self._heap_bytes_max
                 )
@@ -177,7 +178,7 @@ class KafkaNode:
         offset = logtail.size_bytes(self.log_path)
         tool = ["kafka.tools.StorageTool", "format", "--config", str(place.server_properties)]
         self._process = spawn(
-            [*java, *tool, "--cluster-id", storage.new_cluster_id()], output=self.log_path
+            [*java, *tool, "--cluster-id", storage.new_id()], output=self.log_path
         )
         if status := await self.wait():
             raise self._failed(f"Kafka's storage could not be formatted (exit {status})", offset)

@@ -38,12 +38,15 @@ def spawn(
             start_new_session=True,
             env=environment,
             pass_fds=() if inherited_fd is None else (inherited_fd,),
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509 - two system calls, nothing that locks
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - two system calls, nothing that locks
         )
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """What the child does between fork and exec; everything is looked up before the fork."""
+def die_with_parent() -> Callable[[], None] | None:
+    """What a child does between fork and exec, to end with the thread that starts it.
+
+    Everything is looked up before the fork.
+    """
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl

@@ -59,6 +59,22 @@ class Storage:
         """Whether the storage was formatted before."""
         return (self.data / "meta.properties").is_file()
 
+    def format(self, node_id: int, first_metadata: Path) -> bool:
+        """What `kafka-storage format` does, given what else it would write, in a second less.
+
+        False where that is not there. What says that it is formatted comes last.
+        Source: MetaProperties, version 1.
+        """
+        if not first_metadata.is_file():
+            return False
+        self.data.mkdir(parents=True, exist_ok=True)
+        (self.data / "bootstrap.checkpoint").write_bytes(first_metadata.read_bytes())
+        says = {"version": 1, "node.id": node_id, "cluster.id": new_id(), "directory.id": new_id()}
+        written = self.data / "meta.properties.new"
+        written.write_text("".join(f"{key}={value}\n" for key, value in says.items()), "ascii")
+        written.replace(self.data / "meta.properties")
+        return True
+
     def remembered_port(self) -> int | None:
         """The port of the last start, or None."""
         try:
@@ -115,7 +131,7 @@ async def _flock(fd: int, root: Path) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-def new_cluster_id() -> str:
+def new_id() -> str:
     """A random id in Kafka's form: 16 bytes, base64url, not beginning with a dash.
 
     Source: org.apache.kafka.common.Uuid.

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +12,7 @@ import click
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from headroom.local.kafka.aot import place
+from headroom.local.kafka.aot import first_metadata, place
 from headroom.local.kafka.jars import ensure
 from headroom.local.kafka.java import find_java, major_version
 from headroom.local.kafka.node import KafkaNode
@@ -26,27 +28,35 @@ _RECORDS: Final = 2_000
 async def train(cache: Path | None = None) -> Path | None:
     """Have a broker do some work, and keep what its JVM has learned; None: not with this Java."""
     java, jars = find_java(), ensure(cache=cache)
-    path = place(java, jars, cache)
-    if path.is_file():
+    path, metadata = place(java, jars, cache), first_metadata(java, jars, cache)
+    if path.is_file() and metadata.is_file():
         return path
     if (major_version(java) or 0) < MAJOR_MIN:
         return None
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # without the other: a JVM that has one learns none
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    node = KafkaNode(java_options=[f"-XX:AOTCacheOutput={unfinished}"])
     try:
-        await node.start()
+        with tempfile.TemporaryDirectory(prefix="headroom-kafka-") as folder:
+            await _learn(Path(folder), unfinished)
+            if unfinished.is_file():
+                first = unfinished.with_name(f"{unfinished.name}.checkpoint")
+                shutil.copyfile(Path(folder) / "data/bootstrap.checkpoint", first)
+                first.replace(metadata)
+                unfinished.replace(path)
+    finally:
+        for left in path.parent.glob(f"{unfinished.name}*"):
+            left.unlink()
+    return path if path.is_file() else None
+
+
+async def _learn(folder: Path, output: Path) -> None:
+    """A node's whole life; its JVM writes what it has learned at its end."""
+    async with KafkaNode(data_dir=folder, java_options=[f"-XX:AOTCacheOutput={output}"]) as node:
         await asyncio.to_thread(_work, node.bootstrap)
         os.kill(node.pid, signal.SIGTERM)
         async with asyncio.timeout(WRITING_SECONDS_MAX):
             await node.wait()
-        if unfinished.is_file():
-            unfinished.replace(path)
-    finally:
-        await node.stop()
-        for left in path.parent.glob(f"{unfinished.name}*"):
-            left.unlink()
-    return path if path.is_file() else None
 
 
 def _work(bootstrap: str) -> None:

@@ -345,6 +345,7 @@ def last_line(worker: Started) -> str:
     return worker.output.strip().splitlines()[-1]
 
 
+@pytest.mark.long
 def test_partitions_added_under_running_workers_are_one_clear_line(
     kafka: KafkaSettings, two: tuple[Started, Started], tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from headroom.local.kafka import KafkaNode, aot, config
 from headroom.local.kafka.java import find_java, major_version
@@ -50,3 +51,20 @@ async def test_it_is_made_once_and_used(tmp_path: Path) -> None:
         # The JVM would tell what it cannot use.
         assert "AOT cache" not in node.log_path.read_text()
     assert config.HOST in node.bootstrap
+
+
+def cluster_id(bootstrap: str) -> str:
+    admin = AdminClient({"bootstrap.servers": bootstrap})  # it lasts until it has answered
+    return str(admin.describe_cluster().result(20).cluster_id)
+
+
+@pytest.mark.skipif((major_version(find_java()) or 0) < MAJOR_MIN, reason="this Java has none")
+async def test_nodes_of_the_same_first_metadata_are_clusters_of_their_own() -> None:
+    await train()
+    ids = set()
+    for _ in range(2):
+        async with KafkaNode() as node:
+            # Kafka's own tool did not run, which would say so there.
+            assert "Formatting" not in node.log_path.read_text()
+            ids.add(await asyncio.to_thread(cluster_id, node.bootstrap))
+    assert len(ids) == 2
