@@ -107,7 +107,8 @@ class _Follower(_Node):
             "listeners": f"PLAINTEXT://127.0.0.1:{port}",
         }
 
-    async def _format(self, place: Storage, java: Sequence[str]) -> None:
+    async def _format(self, place: Storage, java: Sequence[str], learned: Path) -> None:
+        del learned  # a cluster's nodes have one identity of it
         tool = ["kafka.tools.StorageTool", "format", "--config", str(place.server_properties)]
         command = [*java, *tool, "--cluster-id", self._cluster]
         self._process = spawn(command, output=self.log_path)

@@ -139,9 +139,7 @@ class KafkaNode:
                 self._write_settings(place, port)
                 if not place.formatted:
                     tool = [*java, *config.format_options(), *learned, *class_path]
-                    # Kafka's tool need not run where it has written the same once.
-                    if not place.format(config.NODE_ID, aot.first_metadata(program, jars)):
-                        await self._format(place, tool)
+                    await self._format(place, tool, aot.first_metadata(program, jars))
                 options = config.jvm_options(
                     log4j2=place.log4j2_properties, heap_bytes_max=self._heap_bytes_max
                 )
@@ -173,8 +171,13 @@ class KafkaNode:
             config.log4j2_properties(self.log_path.absolute()), encoding="ascii"
         )
 
-    async def _format(self, place: storage.Storage, java: Sequence[str]) -> None:
-        """Let Kafka's own tool write the storage's identity and its first metadata (1 s)."""
+    async def _format(self, place: storage.Storage, java: Sequence[str], learned: Path) -> None:
+        """Write the storage's identity and its first metadata: Kafka's own tool does it (1 s).
+
+        It need not run where it has written the same metadata once, which is `learned`.
+        """
+        if place.format(config.NODE_ID, learned):
+            return
         offset = logtail.size_bytes(self.log_path)
         tool = ["kafka.tools.StorageTool", "format", "--config", str(place.server_properties)]
         self._process = spawn(
