@@ -23,6 +23,9 @@ from processors.http.rates import Rates
 from schemas.secrets import Secret
 
 FORWARDED: Final = "X-Headroom-Forwarded"
+"""What a worker says to another one to which it passes a question on; its value is one of these."""
+TO_HOLDER: Final = "1"
+FOR_COPY: Final = "copy"
 _SCHEME: Final = "bearer "
 _OPEN: Final = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/"})
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="headroom"'}
@@ -144,6 +147,11 @@ def passed_on(request: web.Request) -> bool:
     """Whether another worker asks, for somebody whom it has checked."""
     is_passed_on: bool = request.get(_PASSED_ON, False)
     return is_passed_on
+
+
+def wants_copy(request: web.Request) -> bool:
+    """Whether another worker would take a copy, too: who holds the row does not answer it."""
+    return passed_on(request) and request.headers.get(FORWARDED) == FOR_COPY
 
 
 def require_all(request: web.Request) -> None:
