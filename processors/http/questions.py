@@ -10,8 +10,9 @@ import msgspec
 from aiohttp import web
 
 from processors.agents import Agents
-from processors.http.access import Grant, grant_of, passed_on, require_all
+from processors.http.access import grant_of, passed_on, require_all
 from processors.http.feeds import Feeds
+from processors.http.grants import Grant
 from processors.http.of_users import UserQuestions
 from processors.http.overview import LIMITS_MAX, Overview, merged
 from processors.http.ownership import Ownership, answered
