@@ -15,6 +15,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
+from jwt.algorithms import get_default_algorithms
+from prometheus_client import CollectorRegistry
 
 from headroom.operate.jwks import _from_url
 from processors.http.access import Access, grant_of, guarded
@@ -23,6 +25,7 @@ from processors.http.grants import Grant, hashed
 from processors.http.issuer import LEEWAY_SECONDS, TOKEN_LETTERS_MAX, Issuer, Refused
 from processors.http.issuer_keys import Keys, KeysUnknown, keys_of
 from processors.http.rates import Rates
+from processors.metrics import KeysCollector
 from schemas.secrets import Secret
 from tests.processors.events.reading import reading
 from tests.processors.events.site import Site, serving
@@ -215,7 +218,7 @@ def test_of_a_jwks_only_keys_to_verify_with_are_taken() -> None:
         RSA.jwk(kid="ps", alg="PS256"),
         RSA.jwk(kid=None),
         RSA.jwk(kid="cut", n="AQAB"),
-        RSA.jwk(kid="private", d="AQAB"),
+        {**get_default_algorithms()["EdDSA"].to_jwk(ED.private, as_dict=True), "kid": "private"},
         weak.jwk(),
         {"kid": "bare"},
     ]
@@ -261,7 +264,10 @@ async def test_a_jwks_that_is_away_leaves_the_keys_of_before(
     site.jwks.status, site.jwks.keys, site.seconds = 200, [], 90.0
     assert (await site.ask(Signer("ES256", "new").token()))[0] == 503
     assert (await site.ask(EC.token()))[0] == 200
-    assert (site.keys.failures, site.keys.age_seconds()) == (3, 60.0)
+    registry = CollectorRegistry()
+    registry.register(KeysCollector(lambda: site.keys.failures, site.keys.age_seconds))
+    assert registry.get_sample_value("headroom_jwks_failures_total") == 3.0
+    assert registry.get_sample_value("headroom_jwks_age_seconds") == 60.0
     assert caplog.text.count("those of before stay") == 3
 
 
