@@ -127,8 +127,8 @@ def openapi() -> dict[str, Any]:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "Made by `headroom token`, or a JWT of the issuer that the workers "
-                    "believe. One for some users covers these.",
+                    "description": "Made by `headroom token`, or a JWT of the issuer that is "
+                    "believed. One for some users covers these.",
                 }
             },
         },
