@@ -17,9 +17,7 @@ from schemas.redaction import HIDDEN, Needles, Redacted
 # The tokens that `headroom token` makes: a worker has the hash only, and still knows them by sight.
 _OUR_TOKENS: Final = re.compile(r"headroom_[A-Za-z0-9_-]{43}")
 # And those of an issuer: a JSON object, another one, a signature, in base64url.
-_JWTS: Final = re.compile(
-    r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
-)
+_JWTS: Final = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 
 
 class _Known:
