@@ -194,6 +194,12 @@ async def test_a_standby_takes_over_what_it_kept_warm(bench: Bench) -> None:
             await bench.send((keys[-1], b""), partition=partition)
         await bench.until_committed(2 * len(keys) + 2)
         assert rows.committed(0, keys[-1]) == b"2"
+        # What it holds itself can be looked at as well, for as long as nobody may be asked: behind
+        # its rows lies a marker, of which it has not read.
+        copy = await one.copy_of(rows, keys[-1])
+        assert copy is not None
+        assert (copy.row, copy.is_standby) == (b"2", False)
+        assert copy.lag in (0, 1)
 
 
 async def test_a_worker_that_is_up_to_date_is_never_too_old(bench: Bench) -> None:
