@@ -17,6 +17,7 @@ from benchmarks.normalise import normalise
 from benchmarks.oracle import Difference
 from benchmarks.process import ContenderFailed
 from benchmarks.producer import producer
+from benchmarks.questions import questions
 from benchmarks.report import TEXTS
 from benchmarks.restore import restore
 from benchmarks.throughput import Plan, throughput
@@ -24,8 +25,10 @@ from benchmarks.users import users
 from schemas.venues import VENUES
 
 RESULTS: Final = Path("build/bench.json")
-PARTS: Final = ("throughput", "users", "restore", "latency", "normalise", "producer")
+PARTS: Final = ("throughput", "users", "restore", "latency", "normalise", "producer", "http")
 _JAVA: Final = "streams"
+# Those that need no broker, or one for each contender.
+_OWN_BROKERS: Final = {"normalise": normalise, "http": questions}
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -48,14 +51,19 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--guarantees", default=f"{AT_LEAST_ONCE},{EXACTLY_ONCE}")
     parser.add_argument("--commit-ms", type=int, default=100)
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows to restore")
-    parser.add_argument("--rate", type=int, default=1_000, help="frames a second, for latency")
-    parser.add_argument("--seconds", type=float, default=30.0, help="how long, for latency")
+    parser.add_argument(
+        "--rate", type=int, default=1_000, help="frames a second, for latency, http"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=30.0, help="how long, for latency; for http each figure"
+    )
     parser.add_argument(
         "--producer-frames", type=int, default=150_000, help="frames from the socket, for producer"
     )
     parser.add_argument("--frame-bytes", type=int, default=600, help="of each, for producer")
     parser.add_argument("--spooled", type=int, default=1_000_000, help="frames to drain")
-    parser.add_argument("--baseline", help="another checkout, whose producer is measured, too")
+    parser.add_argument("--readers", type=int, default=200, help="of all events, for http")
+    parser.add_argument("--baseline", help="another checkout, for producer and http")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--deadline", type=float, default=600.0, help="seconds for one run")
     parser.add_argument("--keep", action="store_true", help="keep the contenders' logs")
@@ -67,6 +75,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         options.rounds, options.records, options.users, options.warm_up = 1, 6_000, 200, 0.0
         options.contenders, options.commit_ms = "headroom,plain,streams-latest", 100
         options.turns, options.producer_frames = 3, 5_000
+        options.readers, options.rate, options.seconds = 10, 100, 2.0
     if options.frames != "sfox":
         names = options.contenders.split(",")
         options.contenders = ",".join(name for name in names if not name.startswith(_JAVA))
@@ -104,8 +113,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
 
 def measured(part: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     """The runs of one part, on a broker of its own where it needs one."""
-    if part == "normalise":
-        return normalise(options)
+    if part in _OWN_BROKERS:
+        return _OWN_BROKERS[part](options)
     with bench(keep=options.keep) as running:
         if options.keep:
             print(f"logs: {running.folder}")

@@ -18,6 +18,7 @@ _TITLES: Final = {
     "latency": "Latency at a steady pace",
     "normalise": "Normalising a frame",
     "producer": "A producer, from a venue's socket into Kafka",
+    "http": "Questions and events over HTTP",
 }
 _HEADING: Final = re.compile(r"^## (.+)\n((?:(?!## ).*\n?)*)", re.MULTILINE)
 _INTRODUCTION: Final = """\

@@ -112,7 +112,7 @@ def one_latency(
             # Everybody once: it is ready when it has shown all of them. Then the pace begins.
             for part in (islice(made, options.users), made):
                 _pace(told, part, options.rate)
-                appended = _appended(bench, told.raw)
+                appended = appended_ms(bench, told.raw)
                 wanted = sum(map(len, appended.values()))
                 for _ in until(_LAND_SECONDS, f"{told.group} did not show everything"):
                     contender.check()
@@ -153,7 +153,7 @@ def _pace(told: Options, made: Iterator[Frame], rate: int) -> None:
     producer.flush()
 
 
-def _appended(bench: Bench, raw: str) -> dict[str, list[int]]:
+def appended_ms(bench: Bench, raw: str) -> dict[str, list[int]]:
     """When each user's sound frames were appended, in their order; milliseconds since 1970."""
     found: dict[str, list[int]] = {}
     for message in bench.cluster.read(raw):

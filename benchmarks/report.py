@@ -223,6 +223,34 @@ def _names(runs: list[Run]) -> list[str]:
     return list(dict.fromkeys(run["contender"] for run in runs))
 
 
+def http_text(runs: list[Run]) -> str:
+    """What is asked for first, then every figure."""
+    found = {(run["contender"], run["what"]): run for run in runs}
+    plain = found["headroom", "a change"]["us"]
+    rows = [
+        ("a change with rules / without, CPU", f"{ruled['us'] / plain:.2f}", "< 1.1")
+        for key, ruled in found.items()
+        if key == ("headroom, rules", "a change")
+    ]
+    for what, wanted in (("owner", "< 25"), ("hop", "< 40")):
+        one, other = found["headroom", what], found.get(("baseline", what))
+        rows.append((f"p99 ms of a question to the {what}", f"{one['p99']:.1f}", wanted))
+        if other is not None:
+            ratio = one["per_cpu_second"] / other["per_cpu_second"]
+            rows.append((f"questions a CPU second, {what} / baseline", f"{ratio:.2f}", ">= 2"))
+    rows.append(("p50 ms, frame to event", f"{found['headroom', 'events']['p50']:.0f}", "< 300"))
+    figures = ("us", "rate", "per_cpu_second", "p50", "p99")
+    told = [
+        (
+            *(run["contender"], run["what"]),
+            *(f"{run[name]:,.1f}" if name in run else "" for name in figures),
+        )
+        for run in runs
+    ]
+    header = ("contender", "of", "CPU µs", "a second", "a CPU second", "p50 ms", "p99 ms")
+    return table(("figure", "is", "must be"), rows) + "\n\n" + table(header, told)
+
+
 TEXTS: Final[dict[str, Callable[[list[Run]], str]]] = {
     "throughput": throughput_text,
     "users": users_text,
@@ -230,4 +258,5 @@ TEXTS: Final[dict[str, Callable[[list[Run]], str]]] = {
     "latency": latency_text,
     "normalise": normalise_text,
     "producer": producer_text,
+    "http": http_text,
 }

@@ -26,7 +26,7 @@ from processors.http.ownership import Ownership
 from processors.http.questions import Questions
 from processors.http.server import Server
 from processors.ledger.views import NOWHERE, Venues
-from processors.metrics import AccountCollector, EngineCollector, Metrics
+from processors.metrics import AccountCollector, EngineCollector, KeysCollector, Metrics
 from processors.names import EVERYTHING, Accounts, Names
 from schemas.following import Follow
 from schemas.incarnations import Incarnation
@@ -151,6 +151,9 @@ class Worker:
         )
         access = settings.access
         credential = None if access is None else access.worker
+        if access is not None and access.issuer is not None:
+            keys = access.issuer.keys
+            self.metrics.registry.register(KeysCollector(lambda: keys.failures, keys.age_seconds))
         self._ownership = Ownership(self.app, engine.url, credential)
         self._overview = Overview(
             self.agents.users,

@@ -216,9 +216,11 @@ class Connections:
                     best = verdict
         return _NO_CONNECTION if best is None else best
 
-    def freshness(self, held: Held) -> AccountFreshness:
-        """How fresh an account is."""
+    def freshness(self, held: Held, copied: Doubt | None = None) -> AccountFreshness:
+        """How fresh an account is; `copied` is why a number is never live that is only a copy."""
         verdict = self.verdict(held)
+        if copied is not None and verdict is LIVE:
+            verdict = Verdict("unconfirmed", copied)
         doubt = verdict.doubt
         return AccountFreshness(
             venue=held.venue,
@@ -227,7 +229,9 @@ class Connections:
             cause=None if doubt is None else doubt.cause,
             reason=None if doubt is None else doubt.reason,
             since=None if doubt is None or doubt.since == _NEVER else doubt.since,
-            age_seconds=self._age_seconds(held, is_live=verdict is LIVE),
+            age_seconds=self._age_seconds(
+                held, is_live=verdict is LIVE, is_copy=copied is not None
+            ),
         )
 
     def verdict(self, held: Held) -> Verdict:
@@ -237,16 +241,17 @@ class Connections:
             return Verdict("unconfirmed", held.doubt)
         return verdict
 
-    def _age_seconds(self, held: Held, *, is_live: bool) -> float:
+    def _age_seconds(self, held: Held, *, is_live: bool, is_copy: bool) -> float:
         """Since when the number is not known to be right: since its connection last said so.
 
         By one clock where its connection was heard: the producer's, and from then on our own. Else
         the frame's time of receipt, by a producer's clock, is compared with ours. Where it lies
         ahead of ours the two disagree, and the number counts as old as this worker's knowledge.
+        What a connection confirms is the newest number: of a copy nobody knows that it has that.
         """
         one = self._of_epoch.get((held.venue, held.epoch)) if self.known else None
         last_ns = time_ns_of(held.received_time)
-        if one is not None and _vouches(one, held):
+        if one is not None and not is_copy and _vouches(one, held):
             last_ns = _last_right_ns(one, held, last_ns, is_live=is_live)
         by_two_ns = self._now.time_ns - last_ns
         if one is None:
@@ -280,10 +285,10 @@ def _held(state: UserState, snapshot: BalanceSnapshot) -> Held:
     )
 
 
-def user_freshness(state: UserState, at: Connections) -> Freshness:
-    """How fresh a user is who has an account that is not deleted."""
+def user_freshness(state: UserState, at: Connections, copied: Doubt | None = None) -> Freshness:
+    """How fresh a user is who has an account that is not deleted; `copied`: see `Connections`."""
     newest = max(state.live, key=lambda snapshot: snapshot.received_time)
-    accounts = [at.freshness(one) for one in held_of(state)]
+    accounts = [at.freshness(one, copied) for one in held_of(state)]
     worst = min(accounts, key=lambda one: RANK[one.state])
     return Freshness(
         source=msgspec.to_builtins(newest.source),
@@ -296,6 +301,12 @@ def user_freshness(state: UserState, at: Connections) -> Freshness:
         since=worst.since,
         accounts=accounts,
     )
+
+
+def of_copy(lag_records: int | None) -> Doubt:
+    """Why a number is not live that comes from a copy, so many records behind (None: unknown)."""
+    behind = "nobody knows how many" if lag_records is None else f"{lag_records:,}"
+    return Doubt("copy", f"from a copy of the row, {behind} records behind it", _NEVER)
 
 
 # -- what a status says of all its accounts

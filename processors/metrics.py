@@ -119,6 +119,33 @@ class AccountCollector(Collector):
         yield family
 
 
+class KeysCollector(Collector):
+    """How the keys of the tokens' issuer are read: `failures` so far, `age_seconds` of the last."""
+
+    def __init__(
+        self, failures: Callable[[], int], age_seconds: Callable[[], float | None]
+    ) -> None:
+        self._failures = failures
+        self._age_seconds = age_seconds
+
+    def describe(self) -> list[Metric]:
+        """Nothing beforehand: they may never have been read."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """As it is now."""
+        yield CounterMetricFamily(
+            "headroom_jwks_failures",
+            "Readings of the issuer's keys that failed: those of before stay.",
+            value=self._failures(),
+        )
+        age = self._age_seconds()
+        if age is not None:
+            yield GaugeMetricFamily(
+                "headroom_jwks_age_seconds", "Since the issuer's keys were last read.", value=age
+            )
+
+
 class EngineCollector(Collector):
     """What the engine knows of itself, asked for at each scrape."""
 

@@ -16,6 +16,8 @@ from schemas.redaction import HIDDEN, Needles, Redacted
 
 # The tokens that `headroom token` makes: a worker has the hash only, and still knows them by sight.
 _OUR_TOKENS: Final = re.compile(r"headroom_[A-Za-z0-9_-]{43}")
+# And those of an issuer: a JSON object, another one, a signature, in base64url.
+_JWTS: Final = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 
 
 class _Known:
@@ -112,6 +114,8 @@ def redacted(text: str) -> str:
     found = needles.redact(text.encode("utf-8", "surrogatepass"))
     if found is not None:
         text = HIDDEN if found.places is None else found.text.decode("utf-8", "surrogatepass")
+    if "eyJ" in text:
+        text = _JWTS.sub(HIDDEN, text)
     return _OUR_TOKENS.sub(HIDDEN, text) if "headroom_" in text else text
 
 

@@ -37,6 +37,7 @@ LOG_FORMATS: Final = ("text", "json")
 _STORES: Final = ("rocksdb", "memory")
 _GUARANTEES: Final = ("exactly_once", "at_least_once")
 _STANDBY_REPLICAS_MAX: Final = 10
+_QUESTIONS_PER_MINUTE_MAX: Final = 1_000_000
 _EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - told apart, not listened on
 _LEASE: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 T = TypeVar("T")
@@ -115,6 +116,17 @@ class RegistrySettings(msgspec.Struct, frozen=True):
     password: Secret | None = None
 
 
+class JwtSettings(msgspec.Struct, frozen=True):
+    """Whose JWTs count, for whom; its keys are at a URL or in a file, one of the two."""
+
+    issuer: str
+    audience: str
+    users_claim: str
+    jwks_url: str | None
+    jwks_file: Path | None
+    questions_per_minute: int | None
+
+
 class Settings(msgspec.Struct, frozen=True):
     """All settings but those of the venues, which only a producer needs."""
 
@@ -144,6 +156,7 @@ class Settings(msgspec.Struct, frozen=True):
     probes_host: str = "127.0.0.1"
     probes_port: int = 0
     alerts_file: Path | None = None
+    jwt: JwtSettings | None = None
 
     @property
     def spool_dir(self) -> Path:
@@ -157,10 +170,11 @@ class Settings(msgspec.Struct, frozen=True):
 
     def check_listening(self) -> None:
         """That a worker may listen where it is told to; raises `SettingsError`."""
-        if self.api_tokens_file is None and not _is_loopback(self.http_host):
+        guarded = self.api_tokens_file is not None or self.jwt is not None
+        if not (guarded or _is_loopback(self.http_host)):
             problem = (
-                f"is this machine as long as no tokens protect it (HEADROOM_API_TOKENS_FILE), "
-                f"not {self.http_host}"
+                f"is this machine as long as no tokens protect it (HEADROOM_API_TOKENS_FILE, "
+                f"HEADROOM_JWT_ISSUER), not {self.http_host}"
             )
             raise SettingsError("HEADROOM_HTTP_HOST", problem)
         if self.http_host in _EVERY_ADDRESS and self.http_advertised_url is None:
@@ -277,6 +291,7 @@ def load(variables: Mapping[str, str]) -> Settings:
         probes_host=environment.text("PROBES_HOST") or "127.0.0.1",
         probes_port=environment.number("PROBES_PORT", 0, int, 0, _PORT_MAX),
         alerts_file=None if alerts is None else Path(alerts),
+        jwt=_jwt(environment),
     )
 
 
@@ -326,13 +341,30 @@ def _registry(environment: Environment) -> RegistrySettings | None:
     if url is None:
         return None
     username = environment.text("SCHEMA_REGISTRY_USERNAME")
-    if username is not None and url.startswith("http:"):
-        host = urlsplit(url).hostname or ""
-        if not _is_loopback(host):
-            problem = f"must begin with https:// for {host}: a password would travel in the clear"
-            raise SettingsError("HEADROOM_SCHEMA_REGISTRY_URL", problem)
+    if username is not None and (host := _open_to(url)):
+        problem = f"must begin with https:// for {host}: a password would travel in the clear"
+        raise SettingsError("HEADROOM_SCHEMA_REGISTRY_URL", problem)
     password = environment.secret("SCHEMA_REGISTRY_PASSWORD", ours=True)
     return RegistrySettings(url, username, password)
+
+
+def _jwt(environment: Environment) -> JwtSettings | None:
+    issuer, audience = environment.text("JWT_ISSUER"), environment.text("JWT_AUDIENCE")
+    url, file = _http_url(environment, "JWKS_URL"), environment.text("JWKS_FILE")
+    if issuer is None:
+        if audience or url or file:
+            raise SettingsError(f"{PREFIX}JWT_ISSUER", "is not set, and its audience or keys are")
+        return None
+    if audience is None or (url is None) == (file is None):
+        problem = "needs HEADROOM_JWT_AUDIENCE, and one of HEADROOM_JWKS_URL, HEADROOM_JWKS_FILE"
+        raise SettingsError(f"{PREFIX}JWT_ISSUER", problem)
+    if url is not None and _open_to(url):
+        problem = "must begin with https://: whoever changes the keys on the way could sign tokens"
+        raise SettingsError(f"{PREFIX}JWKS_URL", problem)
+    claim = environment.text("JWT_USERS_CLAIM") or "headroom_users"
+    most = environment.number("JWT_QUESTIONS_PER_MINUTE", 0, int, 1, _QUESTIONS_PER_MINUTE_MAX)
+    keys = None if file is None else Path(file)
+    return JwtSettings(issuer, audience, claim, url, keys, most or None)
 
 
 def _http_url(environment: Environment, name: str) -> str | None:
@@ -345,6 +377,12 @@ def _http_url(environment: Environment, name: str) -> str | None:
     if "@" in text:
         raise SettingsError(PREFIX + name, "must not hold a user or a password")
     return text
+
+
+def _open_to(url: str) -> str | None:
+    """The host to which a URL leads in the clear over a network; None where it does not."""
+    host = urlsplit(url).hostname or "nobody"
+    return host if url.startswith("http:") and not _is_loopback(host) else None
 
 
 def _is_half(letter: str) -> bool:

@@ -20,7 +20,7 @@ import stat
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -28,7 +28,9 @@ import msgspec
 
 from headroom.base.errors import OperatorError, SettingsError
 from headroom.base.settings import Settings
-from processors.http.access import Access, Grant, hashed
+from headroom.operate.jwks import issuer_of
+from processors.http.access import Access
+from processors.http.grants import Grant, hashed
 from schemas.identity import is_user
 from schemas.secrets import Secret
 
@@ -65,9 +67,9 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def access_of(settings: Settings) -> Access | None:
     """Who may ask the worker of these settings, None: anybody here; raises `SettingsError`."""
     settings.check_listening()
-    if settings.api_tokens_file is None:
+    if settings.api_tokens_file is None and settings.jwt is None:
         return None
-    grants = read(settings.api_tokens_file)
+    grants = [] if settings.api_tokens_file is None else read(settings.api_tokens_file)
     worker = settings.worker_token
     if worker is None:
         problem = "is not set: with tokens, workers know each other by it (the same for all)"
@@ -76,12 +78,28 @@ def access_of(settings: Settings) -> Access | None:
         problem = f"is shorter than {_WORKER_LENGTH_MIN} characters, so it could be guessed"
         raise SettingsError(_WORKER, problem)
     _check_apart(grants, worker)
-    return Access(grants, worker)
+    return Access(grants, worker, issuer=issuer_of(settings.jwt))
 
 
 def _check_apart(grants: list[Grant], worker: Secret) -> None:
     if any(grant.digest == hashed(worker.reveal()) for grant in grants):
         raise SettingsError(_WORKER, f"is one of the tokens of {_SETTING}: it is the workers' own")
+
+
+@contextlib.asynccontextmanager
+async def kept(access: Access, path: Path | None) -> AsyncIterator[None]:
+    """Read tokens, and the keys of an issuer's, again as they change, while the block runs."""
+    reading = [] if path is None else [asyncio.create_task(keep_reading(path, access))]
+    if access.issuer is not None:
+        reading.append(asyncio.create_task(access.issuer.keys.keep_reading()))
+    try:
+        yield
+    finally:
+        for one in reading:
+            one.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+        if access.issuer is not None:
+            await access.issuer.keys.close()
 
 
 async def keep_reading(

@@ -24,7 +24,7 @@ from headroom.operate.generations import FIRST, app_name, names_of, read_book, t
 from headroom.operate.generations.follow import LiveGeneration
 from headroom.operate.registry import registered
 from headroom.operate.resume.moved import vouching
-from headroom.operate.tokens import access_of, keep_reading
+from headroom.operate.tokens import access_of, kept
 from headroom.operate.topics.admin import Admin, admin_of
 from headroom.operate.topics.differences import CONTRACT, require_all
 from headroom.operate.topics.known import beside, relied_on, settle
@@ -66,9 +66,8 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
         await claim(settings)
         schema_ids = await registered(settings.registry)
         url = (settings.http_advertised_url or url_of(listener)).rstrip("/")
-        if access is not None and settings.api_tokens_file is not None:
-            reading = asyncio.create_task(keep_reading(settings.api_tokens_file, access))
-            stack.callback(reading.cancel)
+        if access is not None:
+            await stack.enter_async_context(kept(access, settings.api_tokens_file))
         collect_rarely()
         follow = Reader.of(settings.kafka)
         bindings, strangers = Bindings(), Strangers(follow)

@@ -13,6 +13,7 @@ from yarl import URL
 
 from processors.engine.agent import Agent
 from processors.engine.assignor import PartitionAssignor
+from processors.engine.copies import Copy
 from processors.engine.exactly_once import TRANSACTION_RECORDS
 from processors.engine.librdkafka import properties
 from processors.engine.marks import Vouch
@@ -182,6 +183,14 @@ class EngineApp(faust.App):  # type: ignore[misc]
         topic = table.changelog_topic_name
         partition: int = self.producer.key_partition(topic, key).partition
         return partition, self.assignor._tps_url.get(TP(topic, partition))  # noqa: SLF001 - Faust's own router reads it
+
+    async def copy_of(self, table: Table, key: bytes) -> Copy | None:
+        """The row of a key as it lies here, whoever holds it, and how old that is; None: nowhere.
+
+        For who would rather have an older row than none: see `Copy`.
+        """
+        found: Copy | None = await self.tables.copy_of(table, self.partition_of(key), key)
+        return found
 
     def partition_of(self, key: bytes) -> int:
         """The partition of a key, in any topic of ours."""

@@ -63,6 +63,15 @@ class Asking:
         """Where partitions end now, those of open transactions included."""
         return self._offsets(partitions, OffsetSpec.latest())
 
+    def ends_at_once(self, partitions: Collection[TP], *, seconds: float) -> dict[TP, int]:
+        """The same, asked once: without an answer in time nothing is said, nor is it waited for."""
+        try:
+            return self._list(partitions, OffsetSpec.latest(), seconds) if partitions else {}
+        except KafkaException as error:
+            log.info("Kafka does not say where changelogs end: %s", error.args[0])
+            self._client = None  # see `_ask`
+            return {}
+
     def ids(self, topics: Collection[str]) -> dict[str, str]:
         """Kafka's own identities of topics (KIP-516)."""
 
@@ -105,21 +114,24 @@ class Asking:
 
     def _offsets(self, partitions: Collection[TP], spec: OffsetSpec) -> dict[TP, int]:
         def ask() -> dict[TP, int]:
-            answers = self._admin.list_offsets(
-                {TopicPartition(*tp): spec for tp in partitions},
-                isolation_level=IsolationLevel.READ_UNCOMMITTED,
-                request_timeout=_CALL_SECONDS,
-            )
-            offsets = {
-                TP(place.topic, place.partition): answer.result().offset
-                for place, answer in answers.items()
-            }
-            # A broker that has just come back answers with no offset, and no error either.
-            if any(offset < 0 for offset in offsets.values()):
-                raise KafkaException(KafkaError(KafkaError.OFFSET_NOT_AVAILABLE))
-            return offsets
+            return self._list(partitions, spec, _CALL_SECONDS)
 
         return self._ask(ask) if partitions else {}
+
+    def _list(self, partitions: Collection[TP], spec: OffsetSpec, seconds: float) -> dict[TP, int]:
+        answers = self._admin.list_offsets(
+            {TopicPartition(*tp): spec for tp in partitions},
+            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+            request_timeout=seconds,
+        )
+        offsets = {
+            TP(place.topic, place.partition): answer.result().offset
+            for place, answer in answers.items()
+        }
+        # A broker that has just come back answers with no offset, and no error either.
+        if any(offset < 0 for offset in offsets.values()):
+            raise KafkaException(KafkaError(KafkaError.OFFSET_NOT_AVAILABLE))
+        return offsets
 
     def _ask(self, ask: Callable[[], T]) -> T:
         def anew() -> T:

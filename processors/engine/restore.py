@@ -70,6 +70,8 @@ class Restorer:
         self._written: set[TP] = set()
         self.checks: dict[str, Check] = {}
         self._aside = Aside(self.checks)
+        # Which store was last begun with for a changelog, and how far each has come.
+        self._begun: dict[TP, tuple[PartitionStore, Mapping[TP, int]]] = {}
 
     async def run(self, stores: Stores, *, must_hold: frozenset[TP]) -> set[TP]:
         """Bring stores up to date. `must_hold` names changelogs that must have records.
@@ -90,6 +92,17 @@ class Restorer:
         if stores:
             self._stopping.clear()
             await self._thread.call(self._follow, stores)
+
+    def reached(self, tp: TP, store: PartitionStore) -> int | None:
+        """Up to which offset of its changelog a store stands; None while that is to be seen.
+
+        What lies in a folder may be older than the changelog keeps its tombstones.
+        """
+        begun, positions = self._begun.get(tp, (None, {}))
+        if begun is not store:
+            return None
+        held = store.position()
+        return max(positions[tp], 0 if held is None else held.offset + 1)
 
     async def stop(self) -> None:
         """Stop restoring and following; what was read so far stays in the stores."""
@@ -171,6 +184,7 @@ class Restorer:
                 store.clear()
                 held = None
             positions[tp] = 0 if held is None else held.offset + 1
+        self._begun.update({tp: (store, positions) for tp, store in stores.items()})
         return positions
 
     def _check_topics(self, stores: Stores) -> None:

@@ -15,6 +15,9 @@ import rocksdict
 
 from processors.engine.errors import StoreUnusable
 
+StoreClosed: Final = rocksdict.DbClosedError
+"""Raised by a store of which nothing can be read any more, or not at this moment."""
+
 _ROW: Final = b"r"
 _POSITION: Final = b"o"
 _TOPIC_ID: Final = b"t"

@@ -161,6 +161,10 @@ class Table(NoDictionary):
 
     # -- what the engine uses
 
+    def copies(self) -> dict[int, PartitionStore]:
+        """The stores of all partitions of which rows lie here, whoever works on them."""
+        return {**self._standbys, **{one: held.store for one, held in self._partitions.items()}}
+
     def hold(self, *, active: set[int], standby: set[int], dropped: bool) -> None:
         """Hold these partitions and no others, as a rebalance wants it.
 

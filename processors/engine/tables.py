@@ -12,7 +12,9 @@ from typing import Any
 from faust.tables import TableManager as FaustTableManager
 from faust.types import TP
 
+from processors.engine.copies import Copy, Ends
 from processors.engine.restore import Restorer, ended
+from processors.engine.store import StoreClosed
 from processors.engine.table import Table
 
 
@@ -28,6 +30,7 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
             tombstones_ms=app.tombstones_ms,
             clock_ms=app.clock_ms,
         )
+        self._ends = Ends(app.librdkafka)
         self.serving = False
         self._on_serving: Callable[[], None] | None = None
 
@@ -35,6 +38,33 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
     def restored_records(self) -> int:
         """How many changelog records were read since the start."""
         return self._restorer.restored_records
+
+    async def copy_of(self, table: Table, partition: int, key: bytes) -> Copy | None:
+        """A row as it lies here, whoever holds it; None where it does not, or nobody knows yet."""
+        try:
+            tp, known = TP(table.changelog_topic_name, partition), self._reached(table)
+            if tp not in known:
+                return None
+            ends = await self._ends.of(known)
+            # While Kafka was asked the partition may have been given away.
+            if (at := self._reached(table).get(tp)) is None:
+                return None
+            store = table.copies()[partition]
+            row, held = store.get(key), store.position()
+        except StoreClosed:
+            return None  # it is being rebuilt
+        return Copy(
+            row,
+            is_standby=partition not in table.open_partitions,
+            lag=max(0, ends[tp] - at) if tp in ends else None,
+            applied_ms=None if held is None else held.written_ms,
+        )
+
+    def _reached(self, table: Table) -> dict[TP, int]:
+        """How far the copies of a table's partitions have come, of which that is known."""
+        copies = {TP(table.changelog_topic_name, one): at for one, at in table.copies().items()}
+        found = {tp: self._restorer.reached(tp, store) for tp, store in copies.items()}
+        return {tp: at for tp, at in found.items() if at is not None}
 
     async def on_start(self) -> None:
         """Subscribe to the changelogs, so that Faust's assignor places them with their sources."""

@@ -8,21 +8,30 @@ from typing import Annotated, Literal
 import msgspec
 
 from processors.freshness import Freshness, State
+from processors.http.copies import CopyNow
 from processors.http.overview import NotLive
 from schemas.documents import Limit, Time, UserBalances, UserExposure
 from schemas.feeds import FeedStatus
 
 
 class UserBalancesNow(UserBalances, frozen=True, kw_only=True):
-    """All that a user holds, account by account, and how fresh that is."""
+    """All that a user holds, account by account, and how fresh that is.
+
+    `copy` is there where it is not the word of who holds the user's row.
+    """
 
     freshness: Freshness
+    copy: CopyNow | msgspec.UnsetType = msgspec.UNSET
 
 
 class UserExposureNow(UserExposure, frozen=True, kw_only=True):
-    """A user's exposure by asset and against every limit, and how fresh that is."""
+    """A user's exposure by asset and against every limit, and how fresh that is.
+
+    `copy` is there where it is not the word of who holds the user's row.
+    """
 
     freshness: Freshness
+    copy: CopyNow | msgspec.UnsetType = msgspec.UNSET
 
 
 class UserFreshnessNow(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ since a record that lies a month back may take seconds to be had.
 import msgspec
 
 from processors.freshness import AccountFreshness, Freshness
+from processors.http.copies import CopyNow
 from processors.ledger.users import Confirmed, UserState
 from processors.ledger.views import user_balances
 from schemas.amounts import Amount
@@ -52,7 +53,8 @@ class ExplainedPart(msgspec.Struct, frozen=True):
 class ExplainedNow(msgspec.Struct, frozen=True):
     """A user's number of an asset, in which version of the row, and what was added up to it.
 
-    `document` is the `ce_id` of the record of `balances.latest.v1` that told the version.
+    `document` is the `ce_id` of the record of `balances.latest.v1` that told the version. `copy` is
+    there where it is not the word of who holds the user's row.
     """
 
     user: str
@@ -64,6 +66,7 @@ class ExplainedNow(msgspec.Struct, frozen=True):
     held: Amount
     parts: list[ExplainedPart]
     freshness: Freshness
+    copy: CopyNow | msgspec.UnsetType = msgspec.UNSET
 
 
 NOTHING = Balance("0", "0", "0")

@@ -8,7 +8,7 @@ import msgspec
 
 from processors.freshness import Connections, Freshness, Now, Told, user_freshness
 from processors.ledger.users import UserState
-from schemas.feeds import status_of
+from schemas.feeds import Doubt, status_of
 from schemas.following import Follow, Followed
 
 ACCOUNTS_TOLD_MAX: Final = 20
@@ -115,9 +115,9 @@ class Feeds:
             )
         return self._kept
 
-    def freshness(self, state: UserState) -> Freshness:
-        """How fresh a user is who has an account that is not deleted."""
-        return user_freshness(state, self.now())
+    def freshness(self, state: UserState, copied: Doubt | None = None) -> Freshness:
+        """How fresh a user is who has an account that is not deleted; `copied`: see Connections."""
+        return user_freshness(state, self.now(), copied)
 
     def _document(self, told: Told) -> dict[str, Any]:
         fields: dict[str, Any] = msgspec.to_builtins(told.status)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from processors.http.access import FORWARDED
+from processors.http.access import FORWARDED, TO_HOLDER
 from schemas.secrets import Secret
 
 _AT_ONCE_MAX: Final = 100
@@ -37,17 +37,26 @@ class Fellows:
             await self._session.close()
 
     def ask(
-        self, url: URL, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        url: URL,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
     ) -> Any:  # noqa: ANN401 - aiohttp's context of a response
         """Another worker's response, for `async with`; raises what aiohttp raises.
 
-        What is passed on is compressed once, by who passes it on.
+        What is passed on is compressed once, by who passes it on. `seconds` is how long to wait
+        for it at most, where that is another time than for all.
         """
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=self._at_once_max)
             self._session = aiohttp.ClientSession(timeout=self._timeout, connector=connector)
-        given = {FORWARDED: "1", "Accept-Encoding": "identity", **(headers or {})}
+        given = {FORWARDED: TO_HOLDER, "Accept-Encoding": "identity", **(headers or {})}
         if self._credential is not None:
             given["Authorization"] = f"Bearer {self._credential.reveal()}"
         method = "GET" if body is None else "POST"
-        return self._session.request(method, url, headers=given, data=body, allow_redirects=False)
+        timeout = self._timeout if seconds is None else aiohttp.ClientTimeout(total=seconds)
+        return self._session.request(
+            method, url, headers=given, data=body, allow_redirects=False, timeout=timeout
+        )

@@ -19,14 +19,9 @@ from processors.http.events.described import described_events
 from processors.http.events.relay import PATH as EVENTS_PATH
 from processors.http.events.text import Control
 from processors.http.explained import ExplainedNow
+from processors.http.of_users import BATCH_PATH, Batch
 from processors.http.overview import LIMITS_MAX
-from processors.http.questions import (
-    BATCH_PATH,
-    LIMITS_DEFAULT,
-    USERS_PER_PAGE,
-    USERS_PER_PAGE_MAX,
-    Batch,
-)
+from processors.http.questions import LIMITS_DEFAULT, USERS_PER_PAGE, USERS_PER_PAGE_MAX
 from processors.http.terms import AGE_SECONDS_MAX
 from schemas.documents import AssetExposure, BaseExposure
 from schemas.export.asyncapi import CONTRACT_VERSION
@@ -132,7 +127,8 @@ def openapi() -> dict[str, Any]:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "Made by `headroom token`. One for some users covers these.",
+                    "description": "Made by `headroom token`, or a JWT of the issuer that is "
+                    "believed. One for some users covers these.",
                 }
             },
         },
@@ -280,9 +276,10 @@ def _terms() -> tuple[dict[str, Any], ...]:
         {
             "name": "require",
             "in": "query",
-            "description": "503 where `freshness.state` is not `live`.",
+            "description": "503 where `freshness.state` is not `live`: a copy's never is.",
             "schema": {"type": "string", "enum": ["live"]},
         },
+        _allow_stale(),
         {
             "name": "If-None-Match",
             "in": "header",
@@ -293,6 +290,16 @@ def _terms() -> tuple[dict[str, Any], ...]:
     )
 
 
+def _allow_stale() -> dict[str, Any]:
+    return {
+        "name": "allow_stale",
+        "in": "query",
+        "description": "A copy of the row will do while the worker that holds it does not answer, "
+        "or restores it. Such an answer has `copy`, is never live, and has no `ETag`.",
+        "schema": {"type": "boolean", "default": False},
+    }
+
+
 def _batch() -> dict[str, Any]:
     def content(name: str) -> dict[str, Any]:
         return {"application/json": {"schema": {"$ref": _REF.format(name=name)}}}
@@ -301,6 +308,7 @@ def _batch() -> dict[str, Any]:
         "operationId": "ask_users_balances",
         "tags": ["questions"],
         "summary": "What many users hold, and how fresh that is; null for who is not there.",
+        "parameters": [_allow_stale()],
         "requestBody": {"required": True, "content": content("Batch")},
         "responses": {
             "200": {"description": "The answer.", "content": content("BatchNow")},

@@ -3,43 +3,29 @@
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable
-from functools import partial
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
 
 from processors.agents import Agents
-from processors.freshness import Freshness
-from processors.http.access import Grant, grant_of, passed_on, require_all
-from processors.http.asked import note_asked
-from processors.http.explained import explained
+from processors.http.access import grant_of, passed_on, require_all
 from processors.http.feeds import Feeds
+from processors.http.grants import Grant
+from processors.http.of_users import UserQuestions
 from processors.http.overview import LIMITS_MAX, Overview, merged
 from processors.http.ownership import Ownership, answered
-from processors.http.problems import Problem, bad_request, not_found, not_yet
+from processors.http.problems import bad_request, not_found, not_yet
 from processors.http.rows import readable, state_of
-from processors.http.terms import is_known, tag_of, terms_of
 from processors.ledger.assets import published
 from processors.ledger.contributions import sum_key
-from processors.ledger.users import UserState
-from processors.ledger.views import user_balances, user_exposure
 from schemas.codec import NotADocument
 
 USERS_PER_PAGE: Final = 100
 USERS_PER_PAGE_MAX: Final = 1_000
 LIMITS_DEFAULT: Final = 10
 _ASKED_AT_ONCE: Final = 50
-BATCH_MAX: Final = 500
-BATCH_PATH: Final = "/v1/users/balances:batch"
-
-
-class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose balances are asked for."""
-
-    users: Annotated[list[str], msgspec.Meta(max_length=BATCH_MAX)]
 
 
 class Questions:
@@ -52,44 +38,19 @@ class Questions:
         self._ownership = ownership
         self._feeds = feeds
         self._overview = overview
+        self._of_users = UserQuestions(agents, ownership, feeds)
 
     def routes(self) -> list[web.RouteDef]:
         """The paths of the contract."""
         return [
             web.get("/v1/users", self.users),
-            web.post(BATCH_PATH, self.batch),
-            web.get("/v1/users/{user:[^/]+}/balances", self.balances),
-            web.get("/v1/users/{user:[^/]+}/exposure", self.exposure),
-            web.get("/v1/users/{user:[^/]+}/explain", self.explain),
+            *self._of_users.routes(),
             web.get("/v1/assets", self.assets),
             web.get("/v1/assets/{asset:[^/]*}/exposure", self.asset),
             web.get("/v1/bases/{base_currency:[^/]*}/exposure", self.base),
             web.get("/v1/feeds", self.feeds),
             web.get("/v1/overview", self.overview),
         ]
-
-    async def balances(self, request: web.Request) -> web.Response:
-        """UserBalances, and how fresh they are."""
-        return await self._user(request, _beside(user_balances))
-
-    async def exposure(self, request: web.Request) -> web.Response:
-        """UserExposure, and how fresh it is."""
-        view = partial(user_exposure, in_assets=self._agents.in_assets)
-        return await self._user(request, _beside(view))
-
-    async def explain(self, request: web.Request) -> web.Response:
-        """What a user's number of an asset is made of, back to the raw records."""
-        asset = request.query.get("asset", "").upper()
-        if not asset:
-            raise bad_request("which asset: ?asset=BTC")
-
-        def view(state: UserState, freshness: Freshness) -> msgspec.Struct:
-            found = explained(state, asset, freshness)
-            if found is None:
-                raise not_found(f"{state.user[:100]!r} never held {asset[:100]!r}")
-            return found
-
-        return await self._user(request, view)
 
     async def asset(self, request: web.Request) -> web.Response:
         """AssetExposure."""
@@ -147,70 +108,6 @@ class Questions:
                 found.update(answer["assets"])
         return _json({"assets": sorted(found)})
 
-    async def _user(
-        self,
-        request: web.Request,
-        view: Callable[[UserState, Freshness], Any],
-    ) -> web.Response:
-        """An answer about one user, on its terms, from who holds the row."""
-        user = request.match_info["user"]
-        note_asked(request, [user])
-        if not grant_of(request).covers(user):
-            raise _no_such_user(user)
-        terms = terms_of(request)
-        table, key = self._agents.users, user.encode()
-        partition = self._ownership.partition_here(table, key)
-        if partition is None:
-            return await self._ownership.pass_on(request, table, key)
-        row = table.committed(partition, key)
-        state = None if row is None else state_of(row)
-        balances = None if state is None else user_balances(state)
-        if state is None or balances is None:
-            raise _no_such_user(user)
-        freshness = self._feeds.freshness(state)
-        terms.require(freshness)
-        tag = tag_of(state.version, freshness)
-        if is_known(request, tag):
-            return answered(None, status=web.HTTPNotModified.status_code, tag=tag)
-        return _json(view(state, freshness), tag)
-
-    async def batch(self, request: web.Request) -> web.Response:
-        """Balances of many users at once; null for who is not there."""
-        try:
-            asked = msgspec.json.decode(await request.read(), type=Batch)
-        except msgspec.DecodeError:
-            message = f'the body is {{"users": [NAME, …]}}, with {BATCH_MAX} names at most'
-            raise bad_request(message) from None
-        note_asked(request, asked.users)
-        table, grant = self._agents.users, grant_of(request)
-        found: dict[str, Any] = dict.fromkeys(asked.users)
-        away: dict[str, list[str]] = {}
-        for user in found:
-            if not grant.covers(user):
-                continue
-            owner = self._ownership.owner_of(table, user.encode())
-            if owner is None:
-                found[user] = self._balances_here(user)
-            else:
-                away.setdefault(owner, []).append(user)
-        if away and passed_on(request):
-            raise not_yet("some keys are being moved between workers")
-        bodies = [msgspec.json.encode(Batch(users)) for users in away.values()]
-        urls = [f"{owner}{BATCH_PATH}" for owner in away]
-        for answer in await asyncio.gather(*map(self._ownership.ask, urls, bodies)):
-            found.update(msgspec.json.decode(answer)["users"])
-        return _json({"users": found})
-
-    def _balances_here(self, user: str) -> Any:  # noqa: ANN401 - any JSON
-        table, key = self._agents.users, user.encode()
-        partition = self._ownership.partition_here(table, key)
-        row = None if partition is None else table.committed(partition, key)
-        state = None if row is None else state_of(row)
-        balances = None if state is None else user_balances(state)
-        if state is None or balances is None:
-            return None
-        return _with_freshness(balances, self._feeds.freshness(state))
-
     async def _sum(self, request: web.Request, kind: str, name: str) -> web.Response:
         require_all(request)
         table, key = self._agents.assets, sum_key(kind, name)
@@ -266,10 +163,6 @@ class Questions:
                 yield state.user
 
 
-def _no_such_user(user: str) -> Problem:
-    return not_found(f"no such user: {user[:100]!r}")
-
-
 def _limit(request: web.Request, default: int, maximum: int) -> int:
     text = request.query.get("limit", str(default))
     # Digits are counted before they are read: a number of any length may stand in a URL.
@@ -280,15 +173,5 @@ def _limit(request: web.Request, default: int, maximum: int) -> int:
     return int(text)
 
 
-def _beside(view: Callable[[UserState], Any]) -> Callable[[UserState, Freshness], Any]:
-    """A view of a row with its freshness beside its fields."""
-    return lambda state, freshness: _with_freshness(view(state), freshness)
-
-
-def _with_freshness(document: msgspec.Struct, freshness: Freshness) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(document)
-    return {**fields, "freshness": msgspec.to_builtins(freshness)}
-
-
-def _json(document: Any, tag: str | None = None) -> web.Response:  # noqa: ANN401 - any JSON
-    return answered(msgspec.json.encode(document), tag=tag)
+def _json(document: Any) -> web.Response:  # noqa: ANN401 - any JSON
+    return answered(msgspec.json.encode(document))

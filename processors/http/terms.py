@@ -1,6 +1,7 @@
 """On what terms an answer is taken: how old it may be, whether it must be live, which is known.
 
-An answer that does not meet the terms is 503 with the reason, never another number.
+An answer that does not meet the terms is 503 with the reason, never another number. A copy's, which
+`allow_stale` lets in, has to meet the others, too.
 """
 
 import hashlib
@@ -19,10 +20,19 @@ _TAG_LETTERS: Final = 16
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """`max_age_seconds` is None where any age will do."""
+    """`max_age_seconds` is None where any age will do.
+
+    `allows_stale`: a copy of the row will do while nobody who holds it answers.
+    """
 
     max_age_seconds: float | None = None
     is_live_required: bool = False
+    allows_stale: bool = False
+
+    @property
+    def may_be_copy(self) -> bool:
+        """Whether a copy could be taken: none is ever live."""
+        return self.allows_stale and not self.is_live_required
 
     def require(self, freshness: Freshness) -> None:
         """Raises 503 where a number is not what is asked for."""
@@ -34,11 +44,19 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 def terms_of(request: web.Request) -> Terms:
-    """What a question asks for by `max_age_seconds` and `require`; raises 400."""
+    """What a question asks for by its parameters; raises 400."""
     wanted, age = request.query.get("require"), request.query.get("max_age_seconds")
     if wanted not in (None, "live"):
         raise bad_request("require is live, or is left out")
-    return Terms(None if age is None else _seconds(age), wanted == "live")
+    return Terms(None if age is None else _seconds(age), wanted == "live", allows_stale(request))
+
+
+def allows_stale(request: web.Request) -> bool:
+    """Whether a question says `allow_stale`; raises 400."""
+    said = request.query.get("allow_stale", "false")
+    if said not in ("true", "false"):
+        raise bad_request("allow_stale is true or false")
+    return said == "true"
 
 
 def tag_of(version: int, freshness: Freshness) -> str:

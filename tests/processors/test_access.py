@@ -122,10 +122,10 @@ async def test_only_a_worker_passes_questions_on(site: str) -> None:
     assert (await ask(site, "/v1/mine", bearer(WORKER)))[1]["passed_on"] is False
 
 
-def test_nothing_shows_a_token() -> None:
+async def test_nothing_shows_a_token() -> None:
     assert "canary" not in repr(access()) + repr(vars(access()))
     with pytest.raises(Problem):
-        access()._find([f"Bearer {RISK}x"])
+        await access()._find([f"Bearer {RISK}x"])
 
 
 @pytest.fixture

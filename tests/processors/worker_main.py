@@ -33,7 +33,8 @@ async def main(options: dict[str, Any]) -> None:
         instance=f"{options['prefix']}{Path(str(options['data_dir'])).name}",
         guarantee=options.get("guarantee", "exactly_once"),  # type: ignore[arg-type]
         store=options.get("store", "rocksdb"),  # type: ignore[arg-type]
-        session_seconds=2.0,
+        standby_replicas=int(str(options.get("standby_replicas", 0))),
+        session_seconds=float(str(options.get("session_seconds", 2.0))),
     )
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

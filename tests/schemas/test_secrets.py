@@ -48,6 +48,14 @@ def test_our_own_tokens_are_known_by_sight() -> None:
     assert redacted("headroom_dead_letters_total") == "headroom_dead_letters_total"
 
 
+def test_a_jwt_is_known_by_sight() -> None:
+    token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl-_"
+    hidden = "Secret(hidden)"
+    assert redacted(f"Bearer {token}, or {token[:-3]}") == f"Bearer {hidden}, or {hidden}"
+    for innocent in ("eyJhbGciOiJFUzI1NiJ9", "keyJ.eyJ.x", "eyJ" * 10_000):
+        assert redacted(innocent) == innocent
+
+
 def test_a_record_says_that_something_was_hidden_in_it() -> None:
     plain = RawHeaders("sfox", "feed", 1, 2, "2026-11-25T10:00:00Z")
     marked = RawHeaders("sfox", "feed", 1, 2, "2026-11-25T10:00:00Z", redacted="2")

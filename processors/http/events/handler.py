@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from http import HTTPMethod
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from processors.http.access import Access, Grant, grant_of, passed_on
+from processors.http.access import Access, grant_of, passed_on
 from processors.http.asked import note_asked
 from processors.http.events import text
 from processors.http.events.hub import Hub
@@ -21,6 +21,9 @@ from processors.http.problems import bad_request, not_yet
 from processors.http.runner import STREAMED
 from processors.metrics import Metrics
 from schemas.venues import VENUES
+
+if TYPE_CHECKING:
+    from processors.http.grants import Grant
 
 NAMES_MAX: Final = 200
 """So many users, assets or venues at most may be named."""

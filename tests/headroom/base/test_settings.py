@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from headroom.base.errors import SettingsError
-from headroom.base.settings import Environment, KafkaSettings, Settings, load
+from headroom.base.settings import Environment, JwtSettings, KafkaSettings, Settings, load
 from schemas.secrets import Secret
 
 CANARY = "canary-0123456789"
@@ -230,3 +230,39 @@ def test_a_lease_has_a_name_that_kafka_takes() -> None:
     for name in ("two words", "a/b", "x" * 101, "ü"):
         with pytest.raises(SettingsError, match="HEADROOM_PRODUCER_LEASE"):
             load({"HEADROOM_PRODUCER_LEASE": name})
+
+
+ISSUER = {"JWT_ISSUER": "https://i", "JWT_AUDIENCE": "headroom", "JWKS_URL": "https://i/jwks"}
+
+
+def test_whose_jwts_count_is_said_wholly_or_not_at_all() -> None:
+    jwt = of(**ISSUER).jwt
+    assert jwt == JwtSettings(
+        "https://i", "headroom", "headroom_users", "https://i/jwks", None, None
+    )
+    given = {**ISSUER, "JWKS_URL": "", "JWKS_FILE": "/jwks", "JWT_USERS_CLAIM": "https://i/users"}
+    jwt = of(**given, JWT_QUESTIONS_PER_MINUTE="60").jwt
+    assert jwt is not None
+    assert (jwt.users_claim, jwt.jwks_file) == ("https://i/users", Path("/jwks"))
+    assert (jwt.jwks_url, jwt.questions_per_minute) == (None, 60)
+    assert of(**{**ISSUER, "JWKS_URL": "http://127.0.0.1:1/jwks"}).jwt
+    assert of().jwt is None
+    # With them a worker may listen elsewhere.
+    of(**ISSUER, HTTP_HOST="192.0.2.1").check_listening()
+
+
+@pytest.mark.parametrize(
+    ("changes", "variable"),
+    [
+        ({"JWT_ISSUER": ""}, "JWT_ISSUER"),
+        ({"JWT_AUDIENCE": ""}, "JWT_ISSUER"),
+        ({"JWKS_URL": ""}, "JWT_ISSUER"),
+        ({"JWKS_FILE": "/jwks"}, "JWT_ISSUER"),
+        ({"JWKS_URL": "http://i/jwks"}, "JWKS_URL"),
+        ({"JWKS_URL": "https://a:b@i/jwks"}, "JWKS_URL"),
+        ({"JWT_QUESTIONS_PER_MINUTE": "0"}, "JWT_QUESTIONS_PER_MINUTE"),
+    ],
+)
+def test_an_issuer_that_is_half_said_is_refused(changes: dict[str, str], variable: str) -> None:
+    with pytest.raises(SettingsError, match=f"^HEADROOM_{variable} "):
+        of(**{**ISSUER, **changes})

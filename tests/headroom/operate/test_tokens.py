@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import math
 import os
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ import pytest
 
 from headroom.base.errors import OperatorError, SettingsError
 from headroom.base.settings import Settings, load
-from headroom.operate.tokens import access_of, add, keep_reading, read
-from processors.http.access import hashed
+from headroom.operate.tokens import access_of, add, keep_reading, kept, read
+from processors.http.grants import hashed
+from processors.http.issuer_keys import BYTES_MAX, KeysUnknown
 from tests.headroom.commands import headroom
+from tests.processors.issuing import AUDIENCE, ISSUER, Jwks, Signer
 
 WORKER_TOKEN = "canary-worker-0123456789-0123456789"
 DIGEST = "ab" * 32
@@ -279,3 +283,28 @@ async def test_a_file_that_has_changed_is_read_again_and_a_wrong_one_is_not(
         assert DIGEST not in caplog.text
     finally:
         looking.task.cancel()
+
+
+async def test_an_issuers_keys_are_read_beside_the_tokens(tmp_path: Path) -> None:
+    """From a file, and again as it changes; with no tokens file at all."""
+    keys, old, new = tmp_path / "jwks.json", Signer("ES256", "old"), Signer("EdDSA", "new")
+    keys.write_bytes(Jwks(old.jwk()).text)
+    given = {"JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE, "JWKS_FILE": keys}
+    with pytest.raises(SettingsError, match="HEADROOM_WORKER_TOKEN"):
+        access_of(settings(tmp_path, API_TOKENS_FILE=None, WORKER_TOKEN=None, **given))
+    access = access_of(settings(tmp_path, API_TOKENS_FILE=None, **given))
+    assert access is not None
+    assert access.issuer is not None
+    until = time.time() + 600
+    async with kept(access, None):
+        grant = await access.issuer.grant(old.token(exp=until, nbf=None))
+        assert (grant.name, grant.users, access.knows(grant)) == ("jwt:portal", None, True)
+        keys.write_bytes(Jwks(new.jwk()).text)
+        access.issuer.keys._begun = -math.inf
+        assert (await access.issuer.grant(new.token(exp=until, nbf=None))).name == "jwt:portal"
+        assert not access.knows(grant)
+        keys.write_bytes(b" " * (BYTES_MAX + 1))
+        access.issuer.keys._begun = -math.inf
+        with pytest.raises(KeysUnknown):
+            await access.issuer.grant(old.token(exp=until, nbf=None))
+        assert access.issuer.keys.failures == 1
