@@ -28,7 +28,7 @@ def total(rows: list[Row]) -> str:
         return sum(getattr(row, name) for row in rows)
 
     names = ["sent", "received", "raw", "lost", "dropped", "repeated"]
-    names += [name for name in ("refused", "forgotten") if add(name)]
+    names += [name for name in ("refused", "forgotten", "behind") if add(name)]
     counts = "  ".join(f"{name} {add(name)}" for name in names)
     seconds = []
     for name in ("noticed", "recovered"):

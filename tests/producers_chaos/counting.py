@@ -48,6 +48,9 @@ class Row(msgspec.Struct, frozen=True):
 
     `refused`: received frames that are larger than 16 MiB, and those behind one on its connection.
     `forgotten`: frames that Kafka had acknowledged, and that it lost itself.
+    `behind`: frames that lie behind newer ones of their account, which is wrong unless Kafka forgot
+    some: the new leader has forgotten the producer, too, and takes what comes next; what nobody
+    had acknowledged then comes again, in its order and under its receipts.
     """
 
     fault: str
@@ -63,6 +66,7 @@ class Row(msgspec.Struct, frozen=True):
     wrong: list[str] = []
     refused: int = 0
     forgotten: int = 0
+    behind: int = 0
 
     @property
     def sound(self) -> bool:
@@ -73,7 +77,11 @@ class Row(msgspec.Struct, frozen=True):
         def told(seconds: float | None) -> str:
             return "-" if seconds is None else f"{seconds:.1f}"
 
-        some = {"refused": self.refused, "forgotten by Kafka": self.forgotten}
+        some = {
+            "refused": self.refused,
+            "forgotten by Kafka": self.forgotten,
+            "behind": self.behind,
+        }
         more = "".join(f"  {name} {count}" for name, count in some.items() if count)
         line = (
             f"{self.fault:<26} seed {self.seed:>4}  sent {self.sent:>6}  received "
@@ -88,12 +96,13 @@ class Row(msgspec.Struct, frozen=True):
 class Raw:
     """What lies in a raw topic: each receipt's frame once, and how many came again.
 
-    An account's frames have to be in order: of one epoch where there are `several` producers, whose
-    frames may come late, under the epoch under which they came; else of all of them.
+    `behind` has what is not in order: an account's frames of one epoch where there are `several`
+    producers, whose frames may come late, under the epoch under which they came; else of all.
     """
 
     def __init__(self, records: Iterable[Any], wrong: list[str], *, several: bool = False) -> None:
         self.found: dict[Receipt, bytes] = {}
+        self.behind: list[str] = []
         count = 0
         newest: dict[object, Receipt] = {}
         for record in records:
@@ -105,7 +114,7 @@ class Raw:
                 wrong.append(f"two frames under {at}")
             of = record.key, receipt.epoch if several else None
             if is_first and newest.get(of, (0, 0)) > at:
-                wrong.append(f"{at} of {record.key} lies behind {newest[of]}")
+                self.behind.append(f"{at} of {record.key} lies behind {newest[of]}")
             newest[of] = max(newest.get(of, (0, 0)), at)
         self.repeated = count - len(self.found)
 

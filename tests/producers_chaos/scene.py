@@ -209,6 +209,8 @@ class Scene:
         missing = [frame for frame in sent if frame not in in_raw]
         forgotten = sum(frame in self.forgettable for frame in missing)
         missing = [frame for frame in missing if frame not in self.forgettable]
+        if not forgotten:
+            wrong += raw.behind
         if not self._killed and not forgotten:
             last = {_account(frame): frame for frame in sent}
             gone = [name for name, frame in last.items() if frame not in in_raw]
@@ -233,6 +235,7 @@ class Scene:
             recovered_seconds=recovered,
             wrong=wrong[:10],
             forgotten=forgotten,
+            behind=len(raw.behind) if forgotten else 0,
         )
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+from types import SimpleNamespace
 
 from headroom.local.sandbox.wire import framed
-from tests.producers_chaos.counting import Counts, tally
+from schemas.headers import RawHeaders
+from tests.producers_chaos.counting import Counts, Raw, tally
 from tests.producers_chaos.relay import Relay, messages
 
 _HEAD = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
@@ -93,3 +95,13 @@ async def test_what_a_kernel_acknowledged_has_arrived_though_nobody_read_it() ->
             raise AssertionError("it took a connection")
         relay.listen()
         socket.create_connection(("127.0.0.1", relay.port)).close()
+
+
+def test_what_lies_behind_newer_frames_and_what_comes_again_is_counted() -> None:
+    def record(receipt: int) -> SimpleNamespace:
+        headers = RawHeaders("sfox", "feed", 7, receipt, "2026-11-27T10:00:00Z").encode()
+        return SimpleNamespace(headers=headers, value=b"%d" % receipt, key=b"a", offset=0)
+
+    raw = Raw([record(one) for one in (1, 4, 2, 3, 4, 5)], [])
+    assert raw.behind == [f"(7, {late}) of b'a' lies behind (7, 4)" for late in (2, 3)]
+    assert (raw.repeated, raw.in_order) == (1, [b"1", b"2", b"3", b"4", b"5"])

@@ -266,6 +266,7 @@ class World:
         records = await topics.records(*place, committed=True, since=self._ends.begun)
         relays = [each.relay for each in self.producers]
         raw = Raw(records, self.wrong, several=len(relays) > 1)
+        self.wrong += raw.behind
         arrived = [one.arrived for each in relays for one in each.connections]
         counts = tally(
             self.venue.sent([at for _, at in self._windows]),
