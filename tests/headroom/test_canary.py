@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from headroom.operate.tokens import add
 from schemas.topics import TOPICS
 from tests.headroom.commands import started, until
 from tests.headroom.house import house
+from tests.processors.issuing import AUDIENCE, ISSUER, Signer
 from tests.producers import frames, topics
 
 KEY = "canary-venue-key-0123"
@@ -87,7 +89,12 @@ def test_a_key_that_a_venue_says_is_in_no_log_no_topic_and_no_answer(
 ) -> None:
     tokens = tmp_path / "tokens.toml"
     token = add(tokens, "risk", []).reveal()
+    signer, keys = Signer("EdDSA", "key-1"), tmp_path / "jwks.json"
+    keys.write_text(json.dumps({"keys": [signer.jwk()]}))
+    signed = signer.token(nbf=None, exp=time.time() + 600)
+    forged = Signer("EdDSA", "key-1").token(nbf=None, exp=time.time() + 600)
     settings = {"API_TOKENS_FILE": tokens, "WORKER_TOKEN": WORKER, "LOG_LEVEL": "DEBUG"}
+    settings |= {"JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE, "JWKS_FILE": keys}
     given = {"SFOX_API_KEY": KEY, "SFOX_URL": venue, "LOG_LEVEL": "DEBUG"}
     with house(tmp_path / "house", **settings) as its:
         words = ("produce", "sfox")
@@ -101,9 +108,12 @@ def test_a_key_that_a_venue_says_is_in_no_log_no_topic_and_no_answer(
         until(lambda: len(values(its.bootstrap, dead)) == 4, why=lambda: its.worker.output)
         own = its.url + "/v1/users/sfox%3Atest3/balances"
         until(lambda: "9.99850081" in answer(own, token), why=lambda: its.worker.output)
+        assert "9.99850081" in answer(own, signed)
         paths = ("users", "feeds", "overview", "assets", "nothing", "users/sfox%3ASecret/balances")
         told = [answer(f"{its.url}/v1/{path}", token) for path in paths]
-        told += [answer(f"{its.url}/v1/users", token[:-1]), answer(f"{its.url}/metrics", token)]
+        told += [answer(f"{its.url}/v1/users", wrong) for wrong in (token[:-1], forged, "a.b.c")]
+        assert all(one.startswith("401 ") for one in told[-3:])
+        told += [answer(own, signed), answer(f"{its.url}/metrics", token)]
         # A token file's own mistake: read by nobody, and told by nobody.
         told.append(answer(its.url + "/v1/users", token + "\x01"))
         assert told[-1].startswith("400 ")
@@ -112,6 +122,6 @@ def test_a_key_that_a_venue_says_is_in_no_log_no_topic_and_no_answer(
     assert "closed_by_venue (1008 api key Secret(hidden) has expired)" in logs
     assert "the venue says: no Secret(hidden)" in logs
     assert "Secret(hidden)" in kept
-    for secret in (KEY, KEY.replace("-", "\\\\u002d"), token, WORKER):
+    for secret in (KEY, KEY.replace("-", "\\\\u002d"), token, WORKER, signed, forged):
         for where in (logs, kept, *told):
             assert secret not in where
