@@ -78,8 +78,8 @@ class Delivery:
             # deleted before it was delivered is gone: whoever is still there comes next.
             auto_offset_reset="earliest",
         )
-        await consumer.start()
         try:
+            await consumer.start()
             keep_reaching(consumer._client, self._refused.append)  # noqa: SLF001 - its one way in
             if self._topic not in await consumer.topics():
                 message = f"no topic {self._topic}: `headroom topics apply` makes it"
