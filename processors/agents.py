@@ -106,6 +106,7 @@ class Agents:
             schema_id=self._schema_id[topics.ALERTS],
             changelogs=changelogs,
         )
+        self.alerts: Table = self._alerting.table
         self._frames_of = frames_of
         self._venues = {names.source(VENUES[venue].raw_topic): venue for venue in frames_of}
         if self._venues:

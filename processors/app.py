@@ -16,6 +16,7 @@ from processors.engine.app import EngineApp, EngineSettings
 from processors.engine.errors import StopTimedOut
 from processors.http.access import Access
 from processors.http.crowd import BOUNDS, Bounds, descriptors
+from processors.http.events.alerts import AlertEvents
 from processors.http.events.handler import READERS_SHARE, Events
 from processors.http.events.hub import Hub
 from processors.http.events.relay import Relays
@@ -168,7 +169,7 @@ class Worker:
         self._hub = Hub(
             self.app,
             engine.url,
-            [user_events],
+            [user_events, AlertEvents(self.agents.alerts)],
             life=lambda: secrets.token_hex(5),
             monotonic=time.monotonic,
         )

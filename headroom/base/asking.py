@@ -42,10 +42,15 @@ async def get(connections: aiohttp.ClientSession, url: str, path: str) -> bytes:
         raise NotAnswered(message) from error
     if status == _OK:
         return body
+    raise refused(status, body)
+
+
+def refused(status: int, body: bytes) -> NotAnswered:
+    """What a worker says instead of an answer."""
     try:
         detail = printable(str(orjson.loads(body)["detail"]))
     except (ValueError, KeyError, TypeError):
         detail = f"status {status}"
     if status == _UNAUTHORIZED:
         detail += " (HEADROOM_API_TOKEN, or HEADROOM_API_TOKEN_FILE)"
-    raise (NotYet if status == _UNAVAILABLE else NotAnswered)(detail)
+    return (NotYet if status == _UNAVAILABLE else NotAnswered)(detail)

@@ -16,7 +16,7 @@ from headroom.cli.alerts import alerts
 from headroom.cli.deadletters import deadletters
 from headroom.cli.explain import explain
 from headroom.cli.local import broker, demo
-from headroom.cli.query import query
+from headroom.cli.query import events, query
 from headroom.cli.replay import replay, seek
 from headroom.cli.resume import resume
 from headroom.cli.topics import topics
@@ -64,6 +64,7 @@ for command in (
     watch,
     token,
     query,
+    events,
     explain,
     replay,
     resume,

@@ -83,3 +83,21 @@ def show(event: str) -> None:
 
     settings = load_settings()
     run(lambda _: run_show(settings, event))
+
+
+@alerts.command("deliver")
+@click.option(
+    "--group",
+    default="headroom-webhooks",
+    show_default=True,
+    help="The consumer group: one for each receiver.",
+)
+def deliver(group: str) -> None:
+    """Post alerts to HEADROOM_WEBHOOK_URL, signed with HEADROOM_WEBHOOK_SECRET_FILE, as they come.
+
+    The first time from now on, later from where it was.
+    """
+    from headroom.run.webhooks.run import run_delivery, webhook_of
+
+    settings, webhook = load_settings(), webhook_of(os.environ)
+    run(lambda stop: run_delivery(settings, webhook, group, stop))

@@ -8,6 +8,10 @@ import click
 from headroom.base.options import Moment, load_settings, worker_url
 from headroom.base.running import run
 from headroom.base.settings import Environment
+from schemas.venues import VENUES
+
+KINDS = ("balances", "exposure", "freshness", "alert")
+"""What events there are (`Hub.kinds`, which this does not import for speed)."""
 
 
 @click.group(no_args_is_help=False)
@@ -32,6 +36,37 @@ def _ask(subject: str, name: str | None, url: str | None, *, as_json: bool) -> N
     worker = worker_url(url)
     token = Environment(os.environ).bearer("API_TOKEN")
     run(lambda _: ask(worker, subject, name, as_json=as_json, token=token))
+
+
+@click.command()
+@click.option("--user", "users", multiple=True, metavar="USER", help="Of these users only.")
+@click.option("--asset", "assets", multiple=True, metavar="ASSET", help="Of these assets only.")
+@click.option("--venue", "venues", multiple=True, type=click.Choice([*VENUES]))
+@click.option(
+    "--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Of these kinds only."
+)
+@click.option("--snapshot", is_flag=True, help="What is now first.")
+@click.option("--after", metavar="ID", help="Go on behind this event, instead of from now on.")
+@_query_options
+def events(
+    users: tuple[str, ...],
+    assets: tuple[str, ...],
+    venues: tuple[str, ...],
+    kinds: tuple[str, ...],
+    snapshot: bool,  # noqa: FBT001 - a flag
+    after: str | None,
+    url: str | None,
+    as_json: bool,  # noqa: FBT001 - a flag
+) -> None:
+    """Tell what changes as it changes, line by line; Ctrl-C ends it.
+
+    Where the connection breaks it goes on from where it was.
+    """
+    from headroom.look.events import Wanted, follow
+
+    wanted = Wanted(worker_url(url), users, assets, venues, kinds, snapshot=snapshot, after=after)
+    token = Environment(os.environ).bearer("API_TOKEN")
+    run(lambda stop: follow(wanted, stop, as_json=as_json, token=token))
 
 
 @query.command("user")

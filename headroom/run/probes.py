@@ -1,4 +1,6 @@
-"""What a producer answers over HTTP: whether it works, whether it is ready, and its metrics.
+"""What a program without questions answers over HTTP: whether it works, is ready, its metrics.
+
+Producers, and who delivers alerts.
 
 None of it says anything of balances or users, so nobody has to show a token.
 """
@@ -6,20 +8,30 @@ None of it says anything of balances or users, so nobody has to show a token.
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from processors.http.problems import not_yet
 from processors.http.runner import Runner
-from producers.health import Health
 from schemas.secrets import redacted
 
 _SHUTDOWN_SECONDS = 1.0
 
 
+class Health(Protocol):
+    """How a program is."""
+
+    def not_alive(self) -> str | None:
+        """Why only a restart can help; None: it works."""
+
+    def not_ready(self) -> str | None:
+        """Why it does not do what it is there for; None: it does."""
+
+
 class _Probes:
-    """The paths; asked in the producer's own event loop: one that stands answers nobody."""
+    """The paths; asked in the program's own event loop: one that stands answers nobody."""
 
     def __init__(self, health: Health, registry: CollectorRegistry) -> None:
         self._health = health
@@ -30,7 +42,7 @@ class _Probes:
         return _answer(self._health.not_alive(), "alive\n")
 
     async def readyz(self, _request: web.Request) -> web.Response:
-        """200 once every line is established or rightly waits, and Kafka takes records; or 503."""
+        """200 while it does what it is there for; 503 with the reason."""
         return _answer(self._health.not_alive() or self._health.not_ready(), "ready\n")
 
     async def metrics(self, _request: web.Request) -> web.Response:

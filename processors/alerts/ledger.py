@@ -1,16 +1,18 @@
 """A batch of snapshots judged, each for itself: which rows change, and what is to be told.
 
 Which snapshots count is what the users' rows say; they are looked at only where something would
-change, which is seldom. The row of a user in whom nothing is out of the ordinary does not exist.
+change, which is seldom. A user in whom nothing was ever out of the ordinary has no row.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
 from processors.alerts.judge import Standing, cleared, judge, rules_for
+from processors.alerts.kept import NONE, tells_amounts, with_told
+from processors.alerts.kept import Account as AccountOf
 from processors.alerts.rules import Rule
 from processors.compiled import Account
 from processors.ledger.moves import Order, Withdrawal
@@ -27,10 +29,16 @@ Place = tuple[int, int, int]
 
 
 class AlertState(msgspec.Struct, frozen=True, gc=False):
-    """A user's row: where the rules stand, by `venue:account`, rule and subject."""
+    """A user's row: where the rules stand, by `venue:account`, rule and subject.
+
+    `count` is how many alerts the user was told, `told` what is kept of them (`kept_of`): read only
+    where it changes.
+    """
 
     user: str
     accounts: dict[str, dict[str, dict[str, Standing]]]
+    count: int = 0
+    told: msgspec.Raw = NONE
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):
@@ -122,12 +130,15 @@ class AlertLedger:
         before = {} if state is None else state.accounts.get(account, {})
         rules = self._rules_for(snapshot)
         after, alerts = judge(before, snapshot, rules, in_assets=self._in_assets)
-        if after is not before and not batch.counts(snapshot, account):
+        gone = (snapshot.venue, snapshot.account) if snapshot.deleted else None
+        is_change = after is not before or batch.tells_amounts(snapshot.user, gone)
+        if is_change and not batch.counts(snapshot, account):
             return
         batch.saw(snapshot, account)
-        if after is before:
+        if not is_change:
             return
-        batch.put(snapshot.user, account, {name: dict(of) for name, of in after.items()})
+        stands = {name: dict(of) for name, of in after.items()}
+        batch.put(snapshot.user, account, stands, alerts, gone=gone)
         source = snapshot.source
         place = f"{source.topic}/{source.partition}/{source.offset}"
         for alert in alerts:
@@ -144,15 +155,19 @@ class AlertLedger:
                 continue
             account = user_for(order.venue, order.account)
             state = batch.state(order.user)
-            if state is None or account not in state.accounts:
+            gone = order.venue, order.account
+            stands = {} if state is None else state.accounts.get(account, {})
+            if not stands and not batch.tells_amounts(order.user, gone):
                 continue
             snapshot = batch.snapshot(order.user, account)
-            for rule, subjects in state.accounts[account].items():
+            alerts = list[LimitAlert]()
+            for rule, subjects in stands.items():
                 for subject, standing in subjects.items():
                     if standing.level != "cleared" and snapshot is not None:
                         alert = cleared(rule, subject, snapshot, snapshot.received_time)
                         batch.told.append(Told(_event(alert, f"moved/{order.number}"), alert))
-            batch.put(order.user, account, {})
+                        alerts.append(alert)
+            batch.put(order.user, account, {}, alerts, gone=gone)
         return batch.changes()
 
 
@@ -176,14 +191,35 @@ class _Batch:
             self._states[user] = None if row is None else _state(key, row)
         return self._states[user]
 
-    def put(self, user: str, account: str, stands: dict[str, dict[str, Standing]]) -> None:
-        state = self.state(user)
-        accounts = {} if state is None else dict(state.accounts)
-        accounts.pop(account, None)
+    def put(
+        self,
+        user: str,
+        account: str,
+        stands: dict[str, dict[str, Standing]],
+        alerts: Sequence[LimitAlert],
+        *,
+        gone: AccountOf | None,
+    ) -> None:
+        """Where the rules stand with an account now, and what is told; `gone`: it went."""
+        state = self.state(user) or AlertState(user, {})
+        accounts = {name: of for name, of in state.accounts.items() if name != account}
         if stands:
             accounts[account] = stands
-        self._states[user] = AlertState(user, accounts) if accounts else None
+        with reading(user.encode()):
+            told = with_told(state.told, state.count, alerts, gone=gone)
+        count = state.count + len(alerts)
+        # Whoever was told once is numbered on from there: nobody takes a new alert for an old one.
+        is_row = accounts or count
+        self._states[user] = AlertState(user, accounts, count, told) if is_row else None
         self._changed.add(user)
+
+    def tells_amounts(self, user: str, account: AccountOf | None) -> bool:
+        """Whether a user's row still says what an account had that went; None: none did."""
+        state = None if account is None else self.state(user)
+        if state is None or account is None:
+            return False
+        with reading(user.encode()):
+            return tells_amounts(state.told, account)
 
     def counts(self, snapshot: BalanceSnapshot, account: str) -> bool:
         """Whether a snapshot is not older than what is known, and the user has the account."""

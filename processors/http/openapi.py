@@ -23,7 +23,7 @@ from processors.http.of_users import BATCH_PATH, Batch
 from processors.http.overview import LIMITS_MAX
 from processors.http.questions import LIMITS_DEFAULT, USERS_PER_PAGE, USERS_PER_PAGE_MAX
 from processors.http.terms import AGE_SECONDS_MAX
-from schemas.documents import AssetExposure, BaseExposure
+from schemas.documents import AssetExposure, BaseExposure, LimitAlert
 from schemas.export.asyncapi import CONTRACT_VERSION
 from schemas.export.examples import examples
 from schemas.topics import BALANCES, BALANCES_LATEST, EXPOSURE_ASSET, EXPOSURE_BASE, EXPOSURE_USER
@@ -91,6 +91,7 @@ def openapi() -> dict[str, Any]:
         answers.BatchNow,
         answers.UserFreshnessNow,
         answers.UserDeleted,
+        LimitAlert,
         Control,
         Batch,
         answers.ProblemDocument,

@@ -12,7 +12,8 @@ import pytest
 from headroom.audit import audit
 from schemas.topics import ALERTS
 from tests.conftest import KafkaHandle
-from tests.processors.pipeline import Pipeline
+from tests.processors.events.reading import Stream, reading
+from tests.processors.pipeline import PARTITIONS, Pipeline
 
 RULES = """
 [[rule]]
@@ -83,22 +84,48 @@ async def told(pipeline: Pipeline) -> dict[str, list[str]]:
     return found
 
 
+async def newest(pipeline: Pipeline) -> dict[str, Any]:
+    """The last alert of each user; each of them has one account and one rule."""
+    records = [json.loads(record.value) for record in await pipeline.records(ALERTS)]
+    return {alert["user"]: alert for alert in records}
+
+
+def known(stream: Stream) -> dict[str, Any]:
+    return {event.data["user"]: event.data for event in stream.seen if event.kind == "alert"}
+
+
+async def until_known(stream: Stream, wanted: dict[str, Any]) -> None:
+    while known(stream) != wanted:
+        await stream.next()
+
+
 @pytest.mark.timeout(180)
 async def test_each_crossing_is_told_once_whoever_is_killed(pipeline: Pipeline) -> None:
     market = Market()
     with pipeline.worker("one", rules=RULES) as one:
-        await one.ready()
-        await pipeline.send("hercle", market.frames(200))
-        await pipeline.drained()
-        assert await told(pipeline) == market.wanted
+        url = await one.ready()
+        async with reading(url, "?kind=alert") as stream:
+            await stream.all_current(set(range(PARTITIONS)))
+            await pipeline.send("hercle", market.frames(200))
+            await pipeline.drained()
+            assert await told(pipeline) == market.wanted
+            await until_known(stream, await newest(pipeline))
+            lines = {record.value for record in await pipeline.records(ALERTS)}
+            documents = [json.loads(line) for line in lines]
+            assert all(event.data in documents for event in stream.seen if event.kind == "alert")
         # Killed with frames in hand, and back beside another one, which is given some of them.
         await pipeline.send("hercle", market.frames(400))
         one.kill()
         with pipeline.worker("two", rules=RULES) as two:
             one.start()
-            await two.ready()
+            url = await two.ready()
             await pipeline.send("hercle", market.frames(200))
             await pipeline.drained()
+            last = await newest(pipeline)
+            async with reading(url, "?kind=alert&snapshot=true") as stream:
+                await stream.all_current(set(range(PARTITIONS)))
+                standing = {user: one for user, one in last.items() if one["level"] != "cleared"}
+                assert known(stream) == standing != {}
     assert await told(pipeline) == market.wanted
     assert sum(map(len, market.wanted.values())) > 100
     found = await audit(pipeline.kafka, topic_prefix=pipeline.prefix)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from processors.http.events.alerts import AlertEvents
 from processors.http.events.handler import NAMES_MAX
 from processors.http.events.users import UserEvents
 from schemas.venues import VENUES
@@ -13,9 +14,13 @@ def described_events() -> dict[str, Any]:
     flag = {"type": "boolean", "default": False}
     filters = (
         ("user", "Of these users only.", text),
-        ("asset", "Of users who hold, or held, one of these assets.", text),
-        ("venue", "Of users with an account at one of these.", {**text, "enum": [*VENUES]}),
-        ("kind", "Of these kinds only.", {**text, "enum": [*UserEvents.kinds]}),
+        ("asset", "Of users who hold, or held, one of these assets; alerts about them.", text),
+        (
+            "venue",
+            "Of users with an account at one of these; alerts about these accounts.",
+            {**text, "enum": [*VENUES]},
+        ),
+        ("kind", "Of these kinds only.", {**text, "enum": [*UserEvents.kinds, *AlertEvents.kinds]}),
     )
     last_id = "The last event's id: what changed since is told, or a `reset` and all anew."
     return {
@@ -45,7 +50,8 @@ def described_events() -> dict[str, Any]:
             "200": {
                 "description": "Server-sent events. The data of `balances`, `exposure` and "
                 "`freshness` is UserBalancesNow, UserExposureNow and UserFreshnessNow, or "
-                "UserDeleted; that of `reset`, `current` and `moved` is Control.",
+                "UserDeleted, that of `alert` is LimitAlert, and that of `reset`, `current` and "
+                "`moved` is Control.",
                 "content": {"text/event-stream": {"schema": text}},
             },
             **{

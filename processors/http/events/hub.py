@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 from processors.engine.app import EngineApp
 from processors.http.events import text
-from processors.http.events.log import Log, Place, Places
+from processors.http.events.log import Change, Log, Place, Places
 from processors.http.events.source import Source, Told
 from processors.http.events.wanted import Wanted
 
@@ -98,7 +98,7 @@ class Hub:
         self._turn = asyncio.Lock()
         self._owed = 0.0
         self._moment: object = None
-        self._told: dict[tuple[int, int, str, bytes], Told | None] = {}
+        self._told: dict[tuple[int, Change], Sequence[Told]] = {}
         self._stretches: dict[tuple[Wanted, tuple[tuple[int, Place], ...]], Stretch] = {}
         for number, source in enumerate(sources):
             source.table.on_settled(self._noting(number), unseen=self._over)
@@ -167,7 +167,7 @@ class Hub:
             number = int(first or b"0")
             source = self._sources[number]
             found, last = source.page(partition, wanted.kinds, key, EVENTS_AT_ONCE)
-            events = self._events(partition, wanted, found)
+            events = text.joined(self._events(partition, wanted, found))
             if last is not None:
                 return events, b"%d:%s" % (number, last)
             return events, b"%d:" % (number + 1) if number + 1 < len(self._sources) else None
@@ -177,14 +177,19 @@ class Hub:
     ) -> tuple[bytes, bytes | None]:
         here = sorted(key for key in keys if self._app.partition_of(key) == partition)
         rest = [key for key in here if key > after]
-        some = rest[:EVENTS_AT_ONCE]
         kinds = [kind for kind in self.kinds if kind in wanted.kinds]
-        found = [(kind, key) for key in some for kind in kinds]
-        return self._events(partition, wanted, found), some[-1] if len(some) < len(rest) else None
+        events: list[bytes] = []
+        for number, key in enumerate(rest, 1):
+            events += self._events(partition, wanted, [(kind, key) for kind in kinds])
+            if len(events) >= EVENTS_AT_ONCE and number < len(rest):
+                return text.joined(events), key
+        return text.joined(events), None
 
-    def _events(self, partition: int, wanted: Wanted, found: Iterable[tuple[str, bytes]]) -> bytes:
-        told = (self._by_kind[kind].tell(partition, kind, key) for kind, key in found)
-        return text.joined(o.event for o in told if o is not None and o.belongs_to(wanted))
+    def _events(
+        self, partition: int, wanted: Wanted, found: Iterable[tuple[str, bytes]]
+    ) -> list[bytes]:
+        told = (one for k, key in found for one in self._by_kind[k].tell(partition, k, key))
+        return [one.event for one in told if one.belongs_to(wanted)]
 
     @asynccontextmanager
     async def _turns(self) -> AsyncIterator[None]:
@@ -230,19 +235,20 @@ class Hub:
                 if size >= STRETCH_BYTES:
                     seq = found[number - 1].seq
                     break
-                told = self._tell(partition, change.seq, change.kind, change.key)
-                if told is not None and told.belongs_to(wanted):
-                    events.append(told.event)
-                    size += len(told.event)
+                for told in self._tell(partition, change):
+                    if told.belongs_to(wanted):
+                        events.append(told.event)
+                        size += len(told.event)
             del after[partition]
             after[partition] = Place(log.life, seq)
         return Stretch(text.joined(events), after)
 
-    def _tell(self, partition: int, seq: int, kind: str, key: bytes) -> Told | None:
+    def _tell(self, partition: int, change: Change) -> Sequence[Told]:
         """What is told of a change, made once for all readers."""
-        name = partition, seq, kind, key
+        name = partition, change
         if name not in self._told:
-            self._told[name] = self._by_kind[kind].tell(partition, kind, key)
+            source = self._by_kind[change.kind]
+            self._told[name] = source.tell(partition, change.kind, change.key, change.about)
         return self._told[name]
 
     # -- what changes
@@ -338,8 +344,8 @@ class Hub:
                 if dirty:
                     keys = list(dirty)
                     dirty.clear()
-                    for kind, key in source.changed(partition, keys):
-                        live.log.enter(kind, key)
+                    for thing in source.changed(partition, keys):
+                        live.log.enter(*thing)
         except KeyError:
             self._lives.pop(partition, None)
 
@@ -351,9 +357,9 @@ class Hub:
         for partition, live in list(self._lives.items()):
             try:
                 for source in self._sources:
-                    async for kind, key in source.look(partition):
+                    async for thing in source.look(partition):
                         if self._lives.get(partition) is live:
-                            live.log.enter(kind, key)
+                            live.log.enter(*thing)
             except KeyError:
                 self._lives.pop(partition, None)
         self._looked_at = self._monotonic()

@@ -12,7 +12,7 @@ Pure.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 NOWHERE: Final = "-"
@@ -28,12 +28,24 @@ class Place(NamedTuple):
     seq: int
 
 
+class Thing(NamedTuple):
+    """What may change: the key of a table, as events of a kind tell of it.
+
+    `about`: which of the key's things of that kind, where there are several; else nothing.
+    """
+
+    kind: str
+    key: bytes
+    about: bytes = b""
+
+
 class Change(NamedTuple):
-    """Something changed: the key of a table, as events of a kind tell of it."""
+    """A thing changed."""
 
     seq: int
     kind: str
     key: bytes
+    about: bytes = b""
 
 
 Places = Mapping[int, Place]
@@ -52,19 +64,31 @@ class Log:
         self.floor = 0
         self._most = most
         # In the order of their numbers: what changes again goes to the end.
-        self._changes: dict[tuple[str, bytes], Change] = {}
+        self._changes: dict[Thing, Change] = {}
+        # Of keys that have several things of a kind: which of them have changed.
+        self._abouts: dict[tuple[str, bytes], dict[bytes, None]] = {}
 
     def __len__(self) -> int:
         return len(self._changes)
 
-    def enter(self, kind: str, key: bytes) -> None:
+    def enter(self, kind: str, key: bytes, about: bytes = b"") -> None:
         """Note that something changed."""
         self.head += 1
-        self._changes.pop((kind, key), None)
-        self._changes[kind, key] = Change(self.head, kind, key)
+        thing = Thing(kind, key, about)
+        self._changes.pop(thing, None)
+        self._changes[thing] = Change(self.head, *thing)
+        if about:
+            self._abouts.setdefault((kind, key), {})[about] = None
         while len(self._changes) > self._most:
-            oldest = next(iter(self._changes))
-            self.floor = self._changes.pop(oldest).seq
+            self._forget(next(iter(self._changes)))
+
+    def _forget(self, oldest: Thing) -> None:
+        self.floor = self._changes.pop(oldest).seq
+        if oldest.about:
+            name = oldest.kind, oldest.key
+            del self._abouts[name][oldest.about]
+            if not self._abouts[name]:
+                del self._abouts[name]
 
     def place(self) -> Place:
         """Where a reader is who knows everything."""
@@ -78,10 +102,6 @@ class Log:
             return "another_life"
         return "too_old" if place.seq < self.floor else None
 
-    def last(self, kind: str, key: bytes) -> Change | None:
-        """When something changed last, as far as that is not forgotten."""
-        return self._changes.get((kind, key))
-
     def since(
         self, seq: int, kinds: frozenset[str], keys: frozenset[bytes] | None, count: int
     ) -> tuple[list[Change], int]:
@@ -92,12 +112,19 @@ class Log:
         if keys is None or len(keys) * len(kinds) > self.head - seq:
             found = self._backwards(seq, kinds, keys)
         else:
-            looked_up = (self._changes.get((kind, key)) for kind in kinds for key in keys)
+            looked_up = (self._changes.get(one) for one in self._things(kinds, keys))
             found = sorted(one for one in looked_up if one is not None and one.seq > seq)
         if len(found) > count:
             found = found[:count]
             return found, found[-1].seq
         return found, self.head
+
+    def _things(self, kinds: frozenset[str], keys: frozenset[bytes]) -> Iterator[Thing]:
+        for kind in kinds:
+            for key in keys:
+                yield Thing(kind, key)
+                for about in self._abouts.get((kind, key), ()):
+                    yield Thing(kind, key, about)
 
     def _backwards(
         self, seq: int, kinds: frozenset[str], keys: frozenset[bytes] | None

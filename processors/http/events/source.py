@@ -1,11 +1,12 @@
 """Where events come from: a table whose rows change, and what is told of a row."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from processors.engine.table import Table
+from processors.http.events.log import Thing
 from processors.http.events.wanted import Wanted
 
 
@@ -31,17 +32,20 @@ class Source(Protocol):
     table: Table
     kinds: tuple[str, ...]
 
-    def changed(self, partition: int, keys: Iterable[bytes]) -> Iterable[tuple[str, bytes]]:
+    def changed(self, partition: int, keys: Iterable[bytes]) -> Iterable[Thing]:
         """Of rows that were written: what is another one now for whoever reads events of a kind."""
 
-    def look(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
+    def look(self, partition: int) -> AsyncIterator[Thing]:
         """What became another one by itself, since it was looked at last; it lets others go on."""
 
     def forget(self, partition: int) -> None:
         """Nobody is told of a partition any more."""
 
-    def tell(self, partition: int, kind: str, key: bytes) -> Told | None:
-        """The event as it is now; None: there is nothing to tell of a key."""
+    def tell(self, partition: int, kind: str, key: bytes, about: bytes = b"") -> Sequence[Told]:
+        """The events as they are now; none: there is nothing to tell of a key.
+
+        Where a key has several things of a kind: that of this one, or without it all that stand.
+        """
 
     def page(
         self, partition: int, kinds: frozenset[str], after: bytes | None, count: int

@@ -7,7 +7,7 @@ is JSON on one line, so `\nid: ` stands nowhere but before an id.
 Source: HTML Living Standard, 9.2 Server-sent events. Pure.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -72,16 +72,23 @@ def control_of(stretch: bytes) -> tuple[str, Control] | None:
 
 def only_of(text: bytes, keys: frozenset[bytes]) -> bytes:
     """The events of a stretch that are about these users; raises msgspec.DecodeError."""
-    events = text.removesuffix(b"\n").split(_END)
-    return joined(one + b"\n" for one in events if _user_of(one).encode() in keys)
+    return joined(
+        event(kind, data) for kind, data in events_of(text) if _user_of(data).encode() in keys
+    )
+
+
+def events_of(text: bytes) -> Iterator[tuple[str, bytes]]:
+    """The events of a stretch: the kind of each, and its data."""
+    for one in text.removesuffix(b"\n").split(_END):
+        first, _, data = one.partition(b"\ndata: ")
+        yield first.removeprefix(b"event: ").decode("ascii", "replace"), data
 
 
 class _Named(msgspec.Struct, frozen=True):
     user: str
 
 
-def _user_of(one: bytes) -> str:
-    _, _, data = one.partition(b"\ndata: ")
+def _user_of(data: bytes) -> str:
     return msgspec.json.decode(data, type=_Named).user
 
 

@@ -9,6 +9,7 @@ import msgspec
 from processors.compiled import read_row
 from processors.engine.table import Table
 from processors.freshness import LIVE, Connections, Held, Verdict, held_of, user_freshness
+from processors.http.events.log import Thing
 from processors.http.events.source import Told
 from processors.http.events.text import event
 from processors.ledger.users import UserState
@@ -56,7 +57,7 @@ class UserEvents:
         """How the connections are."""
         return self._now()
 
-    def changed(self, partition: int, keys: Iterable[bytes]) -> Iterable[tuple[str, bytes]]:
+    def changed(self, partition: int, keys: Iterable[bytes]) -> Iterable[Thing]:
         """What is another one since the rows of these keys were written."""
         versions = self._versions.setdefault(partition, {})
         for key in keys:
@@ -65,12 +66,12 @@ class UserEvents:
             # The row also changes where a snapshot came once more, word for word.
             if versions.get(key) != version:
                 versions[key] = version
-                yield BALANCES, key
-                yield EXPOSURE, key
+                yield Thing(BALANCES, key)
+                yield Thing(EXPOSURE, key)
             if row is not None and self._is_another(partition, key, row):
-                yield FRESHNESS, key
+                yield Thing(FRESHNESS, key)
 
-    async def look(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
+    async def look(self, partition: int) -> AsyncIterator[Thing]:
         """Whose freshness is another one since this was last asked."""
         after: bytes | None = b""
         while after is not None:
@@ -80,7 +81,7 @@ class UserEvents:
                 if key == start:
                     continue
                 if self._is_another(partition, key, row):
-                    yield FRESHNESS, key
+                    yield Thing(FRESHNESS, key)
                 if number >= _ROWS_AT_ONCE:
                     after = key
                     break
@@ -91,15 +92,15 @@ class UserEvents:
         self._versions.pop(partition, None)
         self._fresh.pop(partition, None)
 
-    def tell(self, partition: int, kind: str, key: bytes) -> Told | None:
+    def tell(self, partition: int, kind: str, key: bytes, about: bytes = b"") -> tuple[Told, ...]:  # noqa: ARG002 - each kind has one
         """What HTTP would answer now, and for an answer of 404 that there is nothing any more."""
         row = self.table.committed(partition, key)
         state = None if row is None else self._state_of(row)
         if state is None:
-            return None
+            return ()
         document = self._document(kind, state)
         assets, venues = _had_by(state)
-        return Told(event(kind, msgspec.json.encode(document)), assets, venues)
+        return (Told(event(kind, msgspec.json.encode(document)), assets, venues),)
 
     def page(
         self, partition: int, kinds: frozenset[str], after: bytes | None, count: int

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.alerts.judge import Standings, judge
-from processors.alerts.ledger import AlertLedger, Told, check_row
+from processors.alerts.kept import KEPT_MAX, about, kept_of
+from processors.alerts.ledger import AlertLedger, AlertState, Told, check_row
 from processors.alerts.rules import Mark, Rule
 from processors.ledger.moves import Withdrawal
 from processors.ledger.rows import RowNotRead
 from processors.ledger.user_ledger import UserLedger
+from schemas.codec import decode
 from schemas.documents import (
     AccountExposure,
     AssetBalance,
@@ -191,6 +193,13 @@ class Tables:
         self.told: list[Told] = []
         self._ledger, self._alerts = UserLedger(), AlertLedger(RULES)
 
+    def kept(self) -> dict[tuple[object, ...], LimitAlert]:
+        """The last word on each rule and subject, as the rows have it."""
+        states = [decode(row, AlertState) for row in self.alerts.values()]
+        kept = [one for state in states for one in kept_of(state.told)]
+        assert [one.number for one in kept] == sorted({one.number for one in kept})
+        return {one.about: one.alert for one in kept}
+
     def fold(self, batch: list[BalanceSnapshot]) -> None:
         changes = self._ledger.fold(batch, self.users.get)
         found = self._alerts.fold(batch, self.alerts.get, self.users.get)
@@ -222,6 +231,12 @@ def test_batches_and_records_that_come_again_change_nothing(
         other.fold(batch)
     assert one.told == other.told
     assert one.alerts == other.alerts
+    last = {about(told.alert): told.alert for told in one.told}
+    kept = one.kept()
+    assert kept.keys() == last.keys()
+    for name, alert in kept.items():
+        # Of a deleted account it may have lost its amounts, and nothing else.
+        assert alert in (last[name], without_amounts(last[name]))
     assert len({told.event for told in one.told}) == len(one.told)
 
 
@@ -250,7 +265,40 @@ def test_an_account_that_goes_to_another_user_is_cleared_once() -> None:
     ledger, order = AlertLedger(RULES), Withdrawal("hercle", "u", USER, "ann", 1)
     found = ledger.move([order, order], tables.alerts.get, tables.users.get)
     assert [(one.alert.rule, one.alert.level) for one in found.told] == [("limit", "cleared")]
-    assert found.rows == {USER.encode(): None}
+    state = decode(found.rows[USER.encode()], AlertState)
+    assert state.accounts == {}
+    # What was told is known further on, without an amount of an account that is another's now.
+    (kept,) = kept_of(state.told)
+    assert (kept.number, kept.alert) == (2, found.told[0].alert)
+    assert ledger.move([order], found.rows.get, tables.users.get).rows == {}
+
+
+def without_amounts(alert: LimitAlert) -> LimitAlert:
+    return msgspec.structs.replace(alert, current=None, max=None, utilisation=None, value=None)
+
+
+def test_a_deleted_accounts_row_says_no_amount_any_more() -> None:
+    tables = Tables()
+    tables.fold([snap("85"), snap("50", number=2, at=1)])
+    (ended,) = tables.kept().values()
+    assert (ended.level, ended.value) == ("cleared", "0.500000")
+    gone = snap("50", number=3, at=2, deleted=True)
+    tables.fold([gone])
+    assert list(tables.kept().values()) == [without_amounts(ended)]
+    assert len(tables.told) == 2
+    rows = dict(tables.alerts)
+    tables.fold([gone, msgspec.structs.replace(gone, receipt=4)])
+    assert tables.alerts == rows
+
+
+def test_a_frame_of_thousands_of_assets_makes_no_row_of_thousands_of_alerts() -> None:
+    def held(count: int, amount: str) -> dict[str, AssetBalance]:
+        return {f"A{n}": AssetBalance(amount, amount, "0", {}, None) for n in range(count)}
+
+    tables = Tables()
+    tables.fold([snap(assets=held(KEPT_MAX + 9, "20")), snap(number=2, assets=held(KEPT_MAX, "1"))])
+    assert len(tables.told) == KEPT_MAX + 9
+    assert list(tables.kept().values()) == [one.alert for one in tables.told[9:]]
 
 
 def test_a_frame_of_an_account_that_was_given_away_is_not_judged() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from processors.http.access import Access, guarded
+from processors.http.events.alerts import AlertEvents
 from processors.http.events.handler import Events
 from processors.http.events.hub import Hub
 from processors.http.events.relay import Relays
@@ -44,15 +45,22 @@ class Rows:
         seen = [snapshot(1, n, n, account=account, **fields) for n in range(1, version + 1)]
         state = last(seen).state
         assert state.version == version
-        self.rows[state.user.encode()] = encode(state)
-        self._settled(0, [state.user.encode()])
+        self.settle({state.user.encode(): encode(state)})
+
+    def settle(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """Kafka has these rows."""
+        for key, row in rows.items():
+            self.rows.pop(key, None)
+            if row is not None:
+                self.rows[key] = row
+        self._settled(0, list(rows))
 
 
 class Site:
     """One worker's events over HTTP."""
 
     def __init__(self, *, places_max: int = 100) -> None:
-        self.rows, self.metrics = Rows(), Metrics()
+        self.rows, self.alerts, self.metrics = Rows(), Rows(), Metrics()
         self.app = SimpleNamespace(
             serving=True,
             owners=lambda _: {0: "here"},
@@ -64,7 +72,7 @@ class Site:
         self.hub = Hub(
             self.app,  # type: ignore[arg-type]
             "here",
-            [source],
+            [source, AlertEvents(self.alerts)],  # type: ignore[arg-type]
             life=lambda: f"life{next(lives)}",
             monotonic=time.monotonic,
         )

@@ -13,27 +13,31 @@ from processors.http.events.log import NOWHERE, Log, Place, places_of, told
 KINDS = ("balances", "freshness")
 KEYS = tuple(b"abcdef")
 kinds, keys = st.sampled_from(KINDS), st.sampled_from(KEYS).map(lambda one: bytes([one]))
-changes = st.lists(st.tuples(kinds, keys), max_size=40)
+abouts = st.sampled_from((b"", b"x", b"y"))
+things = st.tuples(kinds, keys, abouts)
+changes = st.lists(things, max_size=40)
 wanted_kinds = st.frozensets(kinds, min_size=1)
 wanted_keys = st.none() | st.frozensets(keys)
 
 
-def versions(done: list[tuple[str, bytes]]) -> dict[tuple[str, bytes], int]:
+def versions(done: list[tuple[str, bytes, bytes]]) -> dict[tuple[str, bytes, bytes], int]:
     """How often each thing has changed."""
     return {one: done.count(one) for one in done}
 
 
 @given(
-    st.lists(st.one_of(st.tuples(kinds, keys), st.integers(1, 5)), max_size=60),
+    st.lists(st.one_of(things, st.integers(1, 5)), max_size=60),
     wanted_kinds,
     wanted_keys,
 )
 def test_a_reader_of_any_speed_ends_with_the_newest_of_all(
-    steps: list[tuple[str, bytes] | int], of_kinds: frozenset[str], of_keys: frozenset[bytes] | None
+    steps: list[tuple[str, bytes, bytes] | int],
+    of_kinds: frozenset[str],
+    of_keys: frozenset[bytes] | None,
 ) -> None:
     """A number is the reader taking so many; each thing is told as it is when it is told."""
-    log, done = Log("a", most=1_000), list[tuple[str, bytes]]()
-    place, known = log.place(), dict[tuple[str, bytes], int]()
+    log, done = Log("a", most=1_000), list[tuple[str, bytes, bytes]]()
+    place, known = log.place(), dict[tuple[str, bytes, bytes], int]()
 
     def read(count: int) -> bool:
         nonlocal place
@@ -42,7 +46,7 @@ def test_a_reader_of_any_speed_ends_with_the_newest_of_all(
         assert seq >= place.seq
         now = versions(done)
         for one in found:
-            name = one.kind, one.key
+            name = one.kind, one.key, one.about
             assert now[name] > known.get(name, 0), "told what was known"
             known[name] = now[name]
         is_done = not found and seq == log.head
@@ -65,22 +69,23 @@ def test_a_reader_of_any_speed_ends_with_the_newest_of_all(
 
 
 @given(changes, st.integers(0, 50), st.integers(1, 5))
-@example([("balances", b"a"), ("balances", b"b")], 0, 1)
+@example([("balances", b"a", b""), ("balances", b"b", b"")], 0, 1)
 def test_whoever_resumes_misses_nothing_or_is_told_that_it_cannot(
-    done: list[tuple[str, bytes]], at: int, most: int
+    done: list[tuple[str, bytes, bytes]], at: int, most: int
 ) -> None:
-    log, entered = Log("a", most=most), list[tuple[str, bytes]]()
+    log, entered = Log("a", most=most), list[tuple[str, bytes, bytes]]()
     for one in done:
         log.enter(*one)
         entered.append(one)
         assert len(log) <= most
+        assert sum(map(len, log._abouts.values())) <= most
     why = log.why_not(Place("a", at))
     missed = set(entered[at:])
     if at > len(entered):
         assert why == "another_life"
     elif why is None:
         found, _ = log.since(at, frozenset(KINDS), None, 100)
-        assert {(one.kind, one.key) for one in found} == missed
+        assert {(one.kind, one.key, one.about) for one in found} == missed
     else:
         assert why == "too_old"
         # Something that it was not told of is forgotten: it had to be refused.
