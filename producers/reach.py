@@ -6,7 +6,7 @@ Both are asked for anew with each connection, so that a changed file counts with
 import asyncio
 import socket
 import ssl
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -20,6 +20,7 @@ from schemas.secrets import Secret
 CA_FILE: Final = "HEADROOM_CA_FILE"
 HAPPY_EYEBALLS_SECONDS: Final = 0.25
 """After so long the next address of a name is tried beside the first one (RFC 8305, section 8)."""
+_GONE: Final = (BrokenPipeError, ConnectionResetError)
 SECURE: Final = frozenset({"wss", "https"})
 _VARIABLES: Final = {"wss": "WSS_PROXY", "https": "HTTPS_PROXY", "all": "ALL_PROXY"}
 _PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}
@@ -79,6 +80,29 @@ def _checked(text: str, variable: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+class ReadToTheEnd(socket.socket):
+    """A socket whose end is told by reading alone.
+
+    asyncio ends a connection on which a write fails, and what the venue had sent before it broke
+    off lies in the socket unread: a ping then would cost frames that had arrived. So a write to
+    who is gone counts as done.
+    """
+
+    def send(self, data: Any, flags: int = 0, /) -> int:  # noqa: ANN401 - as the socket has it
+        """How many bytes were taken; all of them where nobody takes any more."""
+        try:
+            return super().send(data, flags)
+        except _GONE:
+            return memoryview(data).nbytes
+
+    def sendmsg(self, buffers: Any, *more: Any) -> int:  # noqa: ANN401 - the same
+        """The same for several buffers, which asyncio uses from Python 3.12 on."""
+        try:
+            return super().sendmsg(buffers, *more)
+        except _GONE:
+            return sum(memoryview(one).nbytes for one in buffers)
+
+
 async def dial(parts: SplitResult) -> socket.socket:
     """A connection to the host of a URL: to whichever of its addresses answers first.
 
@@ -89,7 +113,11 @@ async def dial(parts: SplitResult) -> socket.socket:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return await start_connection(
-        found, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, interleave=1, loop=loop
+        found,
+        happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS,
+        interleave=1,
+        loop=loop,
+        socket_factory=lambda address: ReadToTheEnd(*address[:3]),
     )
 
 
