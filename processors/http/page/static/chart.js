@@ -2,7 +2,7 @@
 // where a line runs; every figure beside it is the worker's text.
 
 import { now, time } from "./clock.js";
-import { byId, el } from "./dom.js";
+import { amount, byId, el } from "./dom.js";
 import { percent } from "./decimal.js";
 import { SPAN_MS } from "./history.js";
 import { Table } from "./table.js";
@@ -11,6 +11,7 @@ import uPlot from "./vendor/uPlot.esm.js";
 
 const HEIGHT = 220;
 const SPAN_MS_MIN = 300_000;
+const STEPS_SECONDS = [60, 300, 600, 900];
 const DRAW_MS = 1_000;
 const MINUTE_MS = 60_000;
 
@@ -31,10 +32,10 @@ export class Chart {
     this.minutes = new Table(byId("hour-table"), {
       caption: "Minute by minute, the newest first",
       key: ({ minute }) => minute,
-      look: JSON.stringify,
+      look: (row) => JSON.stringify([row, this.choice.value]),
       columns: [
         { name: "time", label: "At", cell: ({ at }) => timeOf(at) },
-        { name: "what", label: "What", cell: ({ text }) => text },
+        { name: "what", label: "What", cell: ({ document }) => figures(nameOf(this.choice.value), document) },
       ],
     });
   }
@@ -92,7 +93,7 @@ export class Chart {
 
   made(data) {
     const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-    const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line"), width: 1 } };
+    const axis = { font: `12px ${getComputedStyle(document.body).fontFamily}`, stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line"), width: 1 } };
     const options = {
       width: this.width,
       height: HEIGHT,
@@ -102,7 +103,7 @@ export class Chart {
         x: { range: () => this.span().map((at) => at / 1000) },
         y: { range: (_, least, most) => bounds(least, most) },
       },
-      axes: [{ ...axis, values: (_, times) => times.map((at) => minuteOf(at * 1000)) }, { ...axis, size: 84 }],
+      axes: [{ ...axis, incrs: STEPS_SECONDS, values: (_, times) => times.map((at) => minuteOf(at * 1000)) }, { ...axis, size: 84 }],
       series: [
         {},
         { label: "now", stroke: color("--accent"), width: 2, fill: color("--accent-soft"), points: { show: (plot) => plot.data[0].length < 3 } },
@@ -117,8 +118,10 @@ export class Chart {
   say() {
     const at = this.plot?.cursor.idx ?? null;
     const point = this.points[at ?? this.points.length - 1];
-    const text = point === undefined ? "Nothing has been seen yet." : `${timeOf(point.at)}  ${figures(nameOf(this.choice.value), point.document)}`;
-    if (byId("hour-figures").textContent !== text) byId("hour-figures").textContent = text;
+    const parts = point === undefined ? ["Nothing has been seen yet."] : [`${timeOf(point.at)}  `, ...figures(nameOf(this.choice.value), point.document)];
+    const text = spoken(parts);
+    if (byId("hour-figures").textContent === text) return;
+    byId("hour-figures").replaceChildren(...parts);
     byId("hour-plot").setAttribute("aria-label", `A line over the last hour. ${text}`);
   }
 
@@ -126,17 +129,21 @@ export class Chart {
     if (!byId("hour-each").open) return;
     const minutes = new Map();
     for (const point of this.points) minutes.set(Math.floor(point.at / MINUTE_MS), point);
-    const name = nameOf(this.choice.value);
-    this.minutes.show([...minutes].reverse().map(([minute, { at, document }]) => ({ minute, at, text: figures(name, document) })));
+    this.minutes.show([...minutes].reverse().map(([minute, { at, document }]) => ({ minute, at, document })));
   }
 }
 
+// The figures of a moment, exact: texts and elements.
 function figures(name, document) {
-  if (document === null) return "no word from the worker";
-  if (document.total !== undefined) return `${document.total} ${name}`;
-  const of = document.max === null ? "" : ` of ${document.max}`;
+  if (document === null) return ["no word from the worker"];
+  if (document.total !== undefined) return [amount(document.total), ` ${name}`];
+  const most = document.max === null ? [] : [" of ", amount(document.max)];
   const share = document.utilisation === null ? "" : ` (${percent(document.utilisation)})`;
-  return `${document.current ?? "unknown"}${of} ${name}${share}`;
+  return [document.current === null ? "unknown" : amount(document.current), ...most, ` ${name}${share}`];
+}
+
+function spoken(parts) {
+  return parts.map((part) => part.textContent ?? part).join("");
 }
 
 // From zero where that leaves something to see.

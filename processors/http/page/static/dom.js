@@ -1,9 +1,7 @@
 // Elements, made one by one: texts go in as texts, whatever they look like.
 
 import { filled, groups, parts, percent } from "./decimal.js";
-
-const SVG = "http://www.w3.org/2000/svg";
-const ICONS = "/page/icons.svg#";
+import { icon } from "./icons.js";
 
 export function byId(id) {
   return document.getElementById(id);
@@ -18,17 +16,6 @@ export function el(name, attributes = {}, ...children) {
   }
   made.append(...children.filter((child) => child !== null));
   return made;
-}
-
-// A picture that stands beside a word, which says the same.
-export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", ICONS + name);
-  svg.append(use);
-  return svg;
 }
 
 // An amount, exact: its groups of three are set apart by the style alone, so that what is copied,

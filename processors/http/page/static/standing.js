@@ -1,7 +1,8 @@
 // How things stand, in one line: whether the page is told, how many users and accounts, alerts.
 
 import { now } from "./clock.js";
-import { byId, el, icon } from "./dom.js";
+import { byId, el } from "./dom.js";
+import { icon } from "./icons.js";
 import { STATES, timeOf } from "./words.js";
 
 export class Standing {

@@ -27,9 +27,9 @@ export class UserPanel {
     this.limits = new Table(byId("user-limits"), {
       caption: "Limits of this user",
       key: (limit) => [limit.venue, limit.account, limit.asset, limit.base_currency].join("\n"),
-      look: (limit) => JSON.stringify(limit),
+      look: (limit) => JSON.stringify([limit, this.accounts.size]),
       columns: [
-        { name: "limit", label: "Limit", cell: named },
+        { name: "limit", label: "Limit", cell: (limit) => named(limit, this.accounts.size > 1) },
         { name: "used", label: "Used", cell: (limit) => used(limit.utilisation) },
         { name: "current", label: "Current", kind: "amount", cell: (limit) => known(limit.current) },
         { name: "max", label: "Max", kind: "amount", cell: (limit) => known(limit.max) },
@@ -152,11 +152,11 @@ function wallets(held) {
   return el("span", { class: "small" }, ...filled.flatMap(([name, text], at) => [at ? ", " : "", `${name} `, amount(text)]));
 }
 
-// What a limit is of, in which unit, and at which account.
-function named(limit) {
+// What a limit is of, in which unit and, where there are several accounts, at which.
+function named(limit, isOfSeveral) {
   const unit = limit.base_currency ?? limit.asset;
-  const where = `${limit.venue} ${limit.account}${unit === null ? "" : `, in ${unit}`}`;
-  return [limit.asset ?? "account", el("span", { class: "reason" }, where)];
+  const where = isOfSeveral ? `${limit.venue} ${limit.account}, ` : "";
+  return [limit.asset ?? "account", el("span", { class: "reason" }, `${where}in ${unit ?? "an unknown unit"}`)];
 }
 
 function known(text) {

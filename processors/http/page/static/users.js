@@ -1,7 +1,7 @@
 // The table of users: searched, sorted, a page at a time; nothing is drawn but what is on it.
 
 import { now } from "./clock.js";
-import { byId, chip, el, icon, used } from "./dom.js";
+import { byId, chip, el, used } from "./dom.js";
 import { Table } from "./table.js";
 import { count, sentence } from "./words.js";
 import { ORDERS, troubleOf } from "./world.js";
@@ -122,7 +122,7 @@ export class Users {
     const state = this.world.stateOf(user);
     const reason = state === "untold" ? "nobody tells of it at this moment" : user.freshness.reason;
     const parts = [chip(state)];
-    if (user.alert) parts.push(el("span", { class: `chip ${user.alert}` }, icon(user.alert), user.alert));
+    if (user.alert) parts.push(chip(user.alert));
     if (state !== "live" && reason) parts.push(el("span", { class: "reason" }, sentence(reason)));
     return parts;
   }
