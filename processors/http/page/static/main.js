@@ -18,6 +18,7 @@ import { World } from "./world.js";
 const KINDS = ["exposure", "freshness", "alert"];
 const TICK_MS = 250;
 const COUNT_MS = 500;
+const COUNT_REST = 20; // of the time it counts a twentieth at most
 
 let isWanted = false;
 
@@ -43,13 +44,14 @@ const parts = [users, alerts, sums, chart];
 let stream = null;
 let kinds = KINDS;
 let counted = world.counted();
-let countedAt = -Infinity;
+let countNotBefore = -Infinity;
 
 function draw() {
   isWanted = false;
-  if (now() >= countedAt + COUNT_MS) {
+  const at = now();
+  if (at >= countNotBefore) {
     counted = world.counted();
-    countedAt = now();
+    countNotBefore = at + Math.max(COUNT_MS, (now() - at) * COUNT_REST);
     sums.say(counted);
   }
   standing.draw(counted);

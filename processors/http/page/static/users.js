@@ -2,12 +2,14 @@
 
 import { now } from "./clock.js";
 import { byId, chip, el, used } from "./dom.js";
+import { first } from "./select.js";
 import { Table } from "./table.js";
 import { count, sentence } from "./words.js";
 import { ORDERS, troubleOf } from "./world.js";
 
 const ROWS = 25;
 const SORT_MS = 250;
+const REST = 10; // of the time it looks through them at most a tenth
 const HOLD_MS = 4_000; // who is in the table does not have its rows taken away
 
 export class Users {
@@ -15,8 +17,9 @@ export class Users {
   constructor(world, { open, changed }) {
     Object.assign(this, { world, open, changed });
     this.page = 0;
-    this.found = [];
-    this.sortedAt = -Infinity;
+    this.found = 0; // how many there are on all pages
+    this.rows = [];
+    this.sortedAt = this.sortNotBefore = -Infinity;
     this.heldUntil = -Infinity;
     this.selected = null;
     this.table = new Table(byId("users-table"), {
@@ -61,36 +64,38 @@ export class Users {
   draw() {
     const at = now();
     const isAsked = this.sortedAt === -Infinity;
-    if (isAsked || (at >= this.heldUntil && at >= this.sortedAt + SORT_MS)) {
+    if (isAsked || (at >= this.heldUntil && at >= this.sortNotBefore)) {
       this.find();
       this.sortedAt = at;
+      this.sortNotBefore = at + Math.max(SORT_MS, (now() - at) * REST);
     }
-    const rows = this.found.slice(this.page * ROWS, (this.page + 1) * ROWS);
-    this.table.show(rows.filter((user) => this.world.users.get(user.name) === user));
+    this.table.show(this.rows.filter((user) => this.world.users.get(user.name) === user));
     this.say();
   }
 
   find() {
     const text = byId("search").value.trim().toLowerCase();
+    const order = byId("order").value;
     const onlyTrouble = byId("trouble-only").checked;
     const found = [];
     for (const user of this.world.users.values()) {
       if (text && !user.lower.includes(text)) continue;
-      user.trouble = troubleOf(this.world.stateOf(user), user);
       if (onlyTrouble && !this.world.isInTrouble(user)) continue;
+      if (order === "trouble") user.trouble = troubleOf(this.world.stateOf(user), user);
       found.push(user);
     }
-    this.found = found.sort(ORDERS[byId("order").value]);
+    this.found = found.length;
     this.page = Math.max(0, Math.min(this.page, Math.ceil(found.length / ROWS) - 1));
+    this.rows = first(found, (this.page + 1) * ROWS, ORDERS[order]).slice(this.page * ROWS);
   }
 
   say() {
     const all = this.world.users.size;
-    const length = this.found.length;
-    const first = length ? this.page * ROWS + 1 : 0;
+    const length = this.found;
+    const begin = length ? this.page * ROWS + 1 : 0;
     const last = Math.min(length, (this.page + 1) * ROWS);
     const of = length === all ? count(all, "user") : `${length.toLocaleString()} found, of ${count(all, "user")}`;
-    const text = length ? `${first.toLocaleString()}–${last.toLocaleString()} of ${of}` : this.nobody();
+    const text = length ? `${begin.toLocaleString()}–${last.toLocaleString()} of ${of}` : this.nobody();
     if (byId("range").textContent !== text) byId("range").textContent = text;
     byId("previous").disabled = this.page === 0;
     byId("next").disabled = last >= length;
