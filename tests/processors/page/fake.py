@@ -43,7 +43,7 @@ def balances(told: dict[str, Any]) -> dict[str, Any]:
     """The same user's balances."""
     one = told["freshness"]["accounts"][0]
     assets = {
-        name: {**held, "wallets": {"trading": held["total"]}, "exposure": None}
+        name: {**held, "wallets": {"trading": held["total"], "lending": "0"}, "exposure": None}
         for name, held in told["assets"].items()
     }
     account = {**one, "user": told["user"], "assets": assets}

@@ -41,7 +41,7 @@ async def test_it_is_never_busy_for_long(capsys: pytest.CaptureFixture[str]) -> 
         await page.add_init_script(OBSERVE)
         async with traced(page) as tasks:
             await page.goto(url)
-            await seen(page, "#standing", "Live")
+            await seen(page, "#standing.live", "Told live")
             await seen(page, "#range", "of 10,000 users")
             loading = await page.evaluate("tasks.splice(0)")
             await asyncio.gather(_change(fake, names, rng), _use(page))

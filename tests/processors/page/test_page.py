@@ -52,7 +52,7 @@ async def url(fake: Fake) -> AsyncIterator[str]:
 async def page(browser: Any, url: str) -> AsyncIterator[Any]:
     async with looking(browser) as page:
         await page.goto(url)
-        await seen(page, "#standing", "Live")
+        await seen(page, "#standing.live", "Told live")
         yield page
 
 
@@ -134,7 +134,7 @@ async def test_it_says_when_nobody_tells_it_and_goes_on(page: Any, fake: Fake) -
     fake.refuses = None
     fake.users[NAMES[7]] = exposure(NAMES[7], "0.999999", 2)
     await page.locator("#retry").click()
-    await seen(page, "#standing", "Live")
+    await seen(page, "#standing.live", "Told live")
     assert fake.last_ids[0] is None
     assert fake.last_ids[-1] not in (None, "")
     fake.tell("exposure", fake.users[NAMES[7]])
@@ -147,7 +147,7 @@ async def test_it_says_when_nobody_tells_it_and_goes_on(page: Any, fake: Fake) -
     await seen(page, "#count-doubts", f"{len(users_in(1, [*NAMES, MARKUP]))} untold")
     fake.tell("current", {"partitions": [1]})
     await page.locator("#count-doubts").wait_for(state="hidden")
-    await seen(page, "#standing", "Live")
+    await seen(page, "#standing.live", "Told live")
 
 
 async def test_its_numbers_are_those_of_the_worker(page: Any) -> None:

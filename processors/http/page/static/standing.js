@@ -54,7 +54,7 @@ export class Standing {
     if (this.state === "asked") return ["untold", "A token is needed"];
     if (this.state === "connecting") return ["untold", "Asking the worker …"];
     if (this.state === "lost") return ["disconnected", `Not live: ${this.problem}. Numbers are as of ${timeOf(world.lostAt)}.`];
-    if (world.isAllCurrent && world.isWhole) return ["live", "Live"];
+    if (world.isAllCurrent && world.isWhole) return ["live", "Told live"];
     if (!world.isWhole) return ["untold", "Users are being read …"];
     const away = world.known.size - world.current.size;
     return ["stale", `In part: ${away} of ${world.known.size} partitions are told of by nobody since ${timeOf(world.lostAt)}`];

@@ -136,11 +136,10 @@ function balancesTable(place, caption) {
     key: ({ asset }) => asset,
     look: JSON.stringify,
     columns: [
-      { name: "asset", label: "Asset", cell: ({ asset, unknown }) => (unknown ? `${asset} (and more than is told)` : asset) },
+      { name: "asset", label: "Asset", cell: ({ asset, held, unknown }) => [asset, unknown ? " and more than is told" : "", wallets(held.wallets)] },
       { name: "total", label: "Total", kind: "amount", cell: ({ held }) => amount(held.total) },
       { name: "available", label: "Available", kind: "amount", cell: ({ held }) => amount(held.available) },
       { name: "held", label: "Held", kind: "amount", cell: ({ held }) => amount(held.held) },
-      { name: "wallets", label: "Wallets", cell: ({ held }) => wallets(held.wallets) },
     ],
   });
 }
@@ -149,7 +148,7 @@ function balancesTable(place, caption) {
 function wallets(held) {
   const filled = Object.entries(held).filter(([, text]) => /[1-9]/.test(text));
   if (filled.length === 0) return "";
-  return el("span", { class: "small" }, ...filled.flatMap(([name, text], at) => [at ? ", " : "", `${name} `, amount(text)]));
+  return el("span", { class: "reason" }, ...filled.flatMap(([name, text], at) => [at ? ", " : "", `${name} `, amount(text)]));
 }
 
 // What a limit is of, in which unit and, where there are several accounts, at which.

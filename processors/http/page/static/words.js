@@ -3,7 +3,7 @@
 // The worst first. `untold` is the page's own: nobody tells of the number at this moment.
 export const STATES = ["refused", "disconnected", "stale", "unconfirmed", "untold", "live"];
 
-const RANKS = new Map(STATES.map((state, rank) => [state, rank]));
+const RANKS = new Map([...STATES, "connected"].map((state, rank) => [state, rank]));
 
 export function rankOf(state) {
   return RANKS.get(state) ?? 0;
