@@ -7,20 +7,22 @@ import pytest
 from headroom.demo.browser import open_page
 
 URL = "http://127.0.0.1:6066/"
+SHOWN: tuple[list[str], list[str]] = ([URL], [])
+NO_DESKTOP: tuple[list[str], list[str]] = ([], ["no desktop here to open the page on"])
 
 
 @pytest.mark.parametrize(
-    ("environment", "platform", "is_shown", "said"),
+    ("environment", "platform", "expected"),
     [
-        ({"DISPLAY": ":0"}, "linux", True, []),
-        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True, []),
-        ({}, "darwin", True, []),
-        ({}, "linux", False, ["no desktop here to open the page on"]),
-        ({"DISPLAY": ""}, "linux", False, ["no desktop here to open the page on"]),
+        ({"DISPLAY": ":0"}, "linux", SHOWN),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", SHOWN),
+        ({}, "darwin", SHOWN),
+        ({}, "linux", NO_DESKTOP),
+        ({"DISPLAY": ""}, "linux", NO_DESKTOP),
     ],
 )
 async def test_only_a_desktop_gets_a_browser(
-    environment: Mapping[str, str], platform: str, is_shown: bool, said: list[str]
+    environment: Mapping[str, str], platform: str, expected: tuple[list[str], list[str]]
 ) -> None:
     shown: list[str] = []
     heard: list[str] = []
@@ -30,7 +32,7 @@ async def test_only_a_desktop_gets_a_browser(
         return True
 
     await open_page(URL, environment, heard.append, show=show, platform=platform)
-    assert (shown, heard) == ([URL] if is_shown else [], said)
+    assert (shown, heard) == expected
 
 
 async def test_a_browser_that_does_not_start_is_told() -> None:

@@ -1,4 +1,4 @@
-"""The page's files over HTTP: to everybody, as they hold no number; what they ask for needs a token.
+"""The page's files over HTTP: to everybody, as they hold no number; what they ask for is guarded.
 
 Nothing is built: the files in `static/` are what a browser gets. It may run no script and use no
 style but these, fetch nothing from anywhere else, and show them in nobody's frame. Texts from a

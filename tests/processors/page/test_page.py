@@ -61,7 +61,7 @@ def row(page: Any, name: str) -> Any:
 
 
 async def test_it_shows_what_is_told_to_the_last_digit(page: Any) -> None:
-    await seen(page, "#range", "1-25 of 61 users".replace("-", "–"))
+    await seen(page, "#range", "1 to 25 of 61 users")
     first = page.locator("#users-table tbody tr").first
     assert "100.0 %" in await first.inner_text()
     await seen(page, "#bases-table", "12.3 %")
@@ -133,7 +133,7 @@ async def test_it_says_when_nobody_tells_it_and_goes_on(page: Any, fake: Fake) -
     assert await page.locator("#users-table tr.live").count() == 0
     fake.refuses = None
     fake.users[NAMES[7]] = exposure(NAMES[7], "0.999999", 2)
-    await page.locator("#retry").click()
+    await page.locator("#retry").dispatch_event("click")  # it may just have tried by itself
     await seen(page, "#standing.live", "Told live")
     assert fake.last_ids[0] is None
     assert fake.last_ids[-1] not in (None, "")
@@ -168,7 +168,13 @@ async def test_its_numbers_are_those_of_the_worker(page: Any) -> None:
     ordered = await page.evaluate(
         "async (all) => { const m = await import('/page/decimal.js');"
         " return all.map(([a, b]) => m.compare(a, b)) }",
-        [["0.1", "0.10"], ["-2", "1"], ["10", "9.99"], ["0.30000000000000001", "0.3"], ["-2", "-1"]],
+        [
+            ["0.1", "0.10"],
+            ["-2", "1"],
+            ["10", "9.99"],
+            ["0.30000000000000001", "0.3"],
+            ["-2", "-1"],
+        ],
     )
     assert ordered == [0, -1, 1, 1, -1]
 

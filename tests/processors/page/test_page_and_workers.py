@@ -61,7 +61,7 @@ async def test_a_token_a_change_and_a_worker_that_dies(pipeline: Pipeline) -> No
             assert await page.evaluate("localStorage.length + sessionStorage.length") == 0
             assert await page.context.cookies() == []
             await _enter(page, PORTAL)
-            await seen(page, "#range", "1–1 of 1 user")
+            await seen(page, "#range", "1 to 1 of 1 user")
             await seen(page, "#assets-none", "this token is for some users only")
 
 
@@ -78,7 +78,9 @@ async def _enter(page: Any, token: str) -> None:
 
 async def _change(pipeline: Pipeline, page: Any, user: str, amount: str) -> None:
     """Somebody looks at a user while a frame comes in."""
-    await page.locator("#users-table").get_by_role("button", name=f"sfox:{user}", exact=True).click()
+    await (
+        page.locator("#users-table").get_by_role("button", name=f"sfox:{user}", exact=True).click()
+    )
     total = page.locator("#user-accounts td[data-column=total]")
     await total.filter(has_text="1").wait_for()
     await pipeline.send("sfox", [(user, sfox_frame(user, 2, btc=amount))])

@@ -1,5 +1,6 @@
 """The page's files as HTTP: who gets them, under which headers, and that a wheel holds them."""
 
+import asyncio
 import gzip
 import re
 import subprocess
@@ -55,7 +56,7 @@ async def test_a_file_is_served_to_everybody_as_it_is(url: str, file: Path) -> N
     response, body = await get(url + path_of(file))
     assert response.status == 200
     assert response.content_type == types.get(file.suffix, "image/svg+xml")
-    assert body == file.read_bytes()
+    assert body == await asyncio.to_thread(file.read_bytes)
     _, zipped = await get(url + path_of(file), **{"Accept-Encoding": "gzip"})
     assert gzip.decompress(zipped) == body
     known, nothing = await get(url + path_of(file), **{"If-None-Match": response.headers["ETag"]})

@@ -95,7 +95,7 @@ export class Users {
     const begin = length ? this.page * ROWS + 1 : 0;
     const last = Math.min(length, (this.page + 1) * ROWS);
     const of = length === all ? count(all, "user") : `${length.toLocaleString()} found, of ${count(all, "user")}`;
-    const text = length ? `${begin.toLocaleString()}–${last.toLocaleString()} of ${of}` : this.nobody();
+    const text = length ? `${begin.toLocaleString()} to ${last.toLocaleString()} of ${of}` : this.nobody();
     if (byId("range").textContent !== text) byId("range").textContent = text;
     byId("previous").disabled = this.page === 0;
     byId("next").disabled = last >= length;
