@@ -22,6 +22,7 @@ from tests.processors.page.fake import (
 pytestmark = [
     pytest.mark.skipif(bool(browser_missing()), reason=f"{browser_missing()}"),
     pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.slow,
     # Playwright's own pipes to its driver are closed by the end of the process.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
