@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from headroom.partitioner import partition_of
+from headroom.base.partitioner import partition_of
 from processors.http.page.serving import Page
 
 PARTITIONS = 4

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from headroom.demo.browser import open_page
+from headroom.local.demo.browser import open_page
 
 URL = "http://127.0.0.1:6066/"
 SHOWN: tuple[list[str], list[str]] = ([URL], [])
