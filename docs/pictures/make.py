@@ -20,7 +20,7 @@ from headroom.look.query import ask
 
 HERE: Final = Path(__file__).parent
 SECONDS: Final = 8
-PAGE_SECONDS: Final = 240
+PAGE_SECONDS: Final = 180
 WIDTH: Final = 100
 USER: Final = "hercle:user-0001"
 # Fonts from somebody else's server: whoever looks at a picture has one of their own.

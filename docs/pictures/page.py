@@ -39,8 +39,8 @@ def take_doubtful(url: str) -> None:
         page, phone = (_opened(browser, url, size, "dark") for size in (WIDE, PHONE))
         for one in (page, phone):
             one.locator("#order").select_option("trouble")
-            one.locator("#users-table tr.not-live").first.wait_for(timeout=FAULT_MS)
-        _look_at(page, page.locator("#users-table tr.not-live button.name").first.inner_text())
+        doubtful = page.locator("#users-table tr.not-live button.name").first
+        _look_at(page, doubtful.inner_text(timeout=FAULT_MS))
         page.screenshot(path=HERE / "page-dark.png")
         phone.locator("#users-title").evaluate("title => title.scrollIntoView()")
         phone.screenshot(path=HERE / "page-phone.png")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from headroom.look.figures import percent
 from headroom.base.partitioner import partition_of
+from headroom.look.figures import percent
 from tests.processors.page.browser import browser_missing, launched, looking, seen
 from tests.processors.page.fake import (
     TIME,
