@@ -36,14 +36,14 @@ def take_page(url: str, *, after_seconds: float) -> None:
 def take_doubtful(url: str) -> None:
     """By night and on a phone, while a venue does not answer as it should."""
     with _browser() as browser:
-        page, phone = (_opened(browser, url, size, "dark") for size in (WIDE, PHONE))
-        for one in (page, phone):
-            one.locator("#order").select_option("trouble")
+        page = _opened(browser, url, WIDE, "dark")
+        page.locator("#order").select_option("trouble")
         doubtful = page.locator("#users-table tr.not-live button.name").first
         _look_at(page, doubtful.inner_text(timeout=FAULT_MS))
         page.screenshot(path=HERE / "page-dark.png")
-        phone.locator("#users-title").evaluate("title => title.scrollIntoView()")
-        phone.screenshot(path=HERE / "page-phone.png")
+        page.set_viewport_size(PHONE)
+        page.locator("#users-title").evaluate("title => title.scrollIntoView()")
+        page.screenshot(path=HERE / "page-phone.png")
 
 
 def _look_at(page: Any, user: str) -> None:

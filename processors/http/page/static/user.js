@@ -136,7 +136,7 @@ function balancesTable(place, caption) {
     key: ({ asset }) => asset,
     look: JSON.stringify,
     columns: [
-      { name: "asset", label: "Asset", cell: ({ asset, held, unknown }) => [asset, unknown ? " and more than is told" : "", wallets(held.wallets)] },
+      { name: "asset", label: "Asset", cell: ({ asset, held, unknown }) => [asset, unknown ? " and more than is told" : "", wallets(held)] },
       { name: "total", label: "Total", kind: "amount", cell: ({ held }) => amount(held.total) },
       { name: "available", label: "Available", kind: "amount", cell: ({ held }) => amount(held.available) },
       { name: "held", label: "Held", kind: "amount", cell: ({ held }) => amount(held.held) },
@@ -146,8 +146,9 @@ function balancesTable(place, caption) {
 
 // Wallets that hold something; a venue without wallets has none to show.
 function wallets(held) {
-  const filled = Object.entries(held).filter(([, text]) => /[1-9]/.test(text));
+  const filled = Object.entries(held.wallets).filter(([, text]) => /[1-9]/.test(text));
   if (filled.length === 0) return "";
+  if (filled.length === 1 && filled[0][1] === held.total) return el("span", { class: "reason" }, `all ${filled[0][0]}`);
   return el("span", { class: "reason" }, ...filled.flatMap(([name, text], at) => [at ? ", " : "", `${name} `, amount(text)]));
 }
 
