@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Directories that hold code; those that do not exist (yet) are left out.
-CODE := $(wildcard headroom schemas producers processors tests benchmarks hatch_build.py docs/pictures/make.py)
+CODE := $(wildcard headroom schemas producers processors tests benchmarks hatch_build.py docs/pictures/make.py docs/pictures/page.py)
 # What is compiled where there is a C compiler, and what compiles it.
 COMPILED := $(wildcard */compiled/*.pyx */compiled/*.pxd) hatch_build.py
 UV_VERSION := 0.13.9
@@ -91,9 +91,9 @@ $(VENV)/.chart-stamp: requirements-chart.lock $(VENV)/.dev-stamp
 	@$(PIP) install --quiet --require-hashes --no-deps -r requirements-chart.lock
 	@touch $@
 
-# pictures: the README's, taken of a demo that runs
+# pictures: the README's, taken of demos that run (minutes; those of the page need Chromium)
 .PHONY: pictures
-pictures: $(VENV)/.runtime-stamp
+pictures: $(VENV)/.dev-stamp
 	@PYTHONPATH=. $(BIN)/python docs/pictures/make.py
 
 # bench: the same job in Headroom and its peers, measured (PART=producer, restore, http, …; ARGS="--help" tells them; takes a while)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import page
 from rich.console import Console
 
 from headroom.look.live import Worker
@@ -19,6 +20,7 @@ from headroom.look.query import ask
 
 HERE: Final = Path(__file__).parent
 SECONDS: Final = 8
+PAGE_SECONDS: Final = 180
 WIDTH: Final = 100
 USER: Final = "hercle:user-0001"
 # Fonts from somebody else's server: whoever looks at a picture has one of their own.
@@ -27,14 +29,21 @@ _FOREIGN_FONTS: Final = re.compile(r"@font-face\s*\{[^}]*\}\s*")
 
 def main() -> None:
     """Start a demo, wait until it has something to show, take the pictures."""
-    with running_demo() as url:
+    if why := page.missing():
+        sys.stderr.write(f"pictures: none of the page: {why}\n")
+    with running_demo(SECONDS + 10) as url:
         asyncio.run(take(url))
+    if not why:
+        with running_demo(PAGE_SECONDS + 15) as url:
+            page.take_page(url, after_seconds=PAGE_SECONDS)
+        with running_demo(60, "--fault", page.FAULT) as url:
+            page.take_doubtful(url)
 
 
 @contextmanager
-def running_demo() -> Iterator[str]:
+def running_demo(seconds: int, *words: str) -> Iterator[str]:
     """A demo, and the URL of its worker."""
-    command = [sys.executable, "-m", "headroom", "demo", "--for", str(SECONDS + 10)]
+    command = [sys.executable, "-m", "headroom", "demo", "--for", str(seconds), *words]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as demo:

@@ -35,12 +35,14 @@ from headroom.base.running import run
     help="A fault of a venue, from a few seconds after the start and for 8 s; an unknown NAME "
     "lists all.",
 )
+@click.option("--open", "opens_page", is_flag=True, help="Show the page in this desktop's browser.")
 def demo(
     seconds: float | None,
     as_json: bool,  # noqa: FBT001 - a flag
     rate: Decimal,
     users: int,
     faults: tuple[str, ...],
+    opens_page: bool,  # noqa: FBT001 - a flag
 ) -> None:
     """Everything on this machine: Kafka, both venues, producers, a worker."""
     from headroom.local.demo import DemoOptions, Wanted, run_demo
@@ -50,7 +52,12 @@ def demo(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--fault") from error
     options = DemoOptions(
-        seconds=seconds, as_json=as_json, rate_per_second=rate, users=users, faults=wanted
+        seconds=seconds,
+        as_json=as_json,
+        rate_per_second=rate,
+        users=users,
+        faults=wanted,
+        opens_page=opens_page,
     )
     sys.exit(run(lambda stop: run_demo(options, stop)))
 

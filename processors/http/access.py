@@ -29,7 +29,7 @@ TO_HOLDER: Final = "1"
 FOR_COPY: Final = "copy"
 _SCHEME: Final = "bearer "
 _DOTS_OF_A_JWT: Final = 2
-_OPEN: Final = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/"})
+_OPEN: Final = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
 _CHALLENGE: Final = 'Bearer realm="headroom"'
 
 
@@ -103,8 +103,13 @@ class Access:
         raise _refused("this token is not known")
 
 
-def guarded(access: Access | None) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """A middleware that lets nobody ask without a token; probes, and what says nothing of users."""
+def guarded(
+    access: Access | None, also_open: frozenset[str] = frozenset()
+) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """A middleware that lets nobody ask without a token; probes, and what says nothing of users.
+
+    `also_open` are paths of the latter kind: the page's files, which hold no number.
+    """
 
     @web.middleware
     async def guard(
@@ -113,7 +118,7 @@ def guarded(access: Access | None) -> Callable[..., Awaitable[web.StreamResponse
         if access is None:
             request[_PASSED_ON] = FORWARDED in request.headers
             return await handler(request)
-        if request.path in _OPEN:
+        if request.path in _OPEN or request.path in also_open:
             return await handler(request)
         await access.check(request)
         status = None

@@ -1,4 +1,4 @@
-"""The HTTP interface of one worker: the questions, its health, its metrics."""
+"""The HTTP interface of one worker: the questions, the page, its health, its metrics."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,7 @@ from processors.http.access import Access, guarded
 from processors.http.crowd import BOUNDS, Bounds
 from processors.http.described import described
 from processors.http.events.handler import Events
+from processors.http.page.serving import Page
 from processors.http.problems import not_yet
 from processors.http.questions import Questions
 from processors.http.runner import Runner
@@ -39,6 +40,7 @@ class Server:
         self._not_serving_seconds = not_serving_seconds
         self._bounds = bounds
         self._described = described()
+        self._page = Page()
         self._app = app
         self._questions = questions
         self._events = events
@@ -50,12 +52,14 @@ class Server:
     async def serving(self) -> AsyncIterator[None]:
         """Answer questions while the block runs."""
         site_app = web.Application(
-            middlewares=[guarded(self._access)], client_max_size=REQUEST_BYTES_MAX
+            middlewares=[guarded(self._access, self._page.paths)],
+            client_max_size=REQUEST_BYTES_MAX,
         )
         site_app.add_routes(
             [
                 *self._questions.routes(),
                 *self._events.routes(),
+                *self._page.routes(),
                 web.get("/livez", self.livez),
                 web.get("/readyz", self.readyz),
                 web.get("/metrics", self.metrics),

@@ -15,6 +15,7 @@ import msgspec
 from rich.console import Console
 
 from headroom.base.errors import OperatorError
+from headroom.local.demo.browser import open_page
 from headroom.local.demo.children import Child
 from headroom.local.demo.faults import Wanted, cause
 from headroom.local.demo.observe import Observer, Sight, frames
@@ -34,7 +35,8 @@ _POLL_SECONDS: Final = 0.1
 class DemoOptions(msgspec.Struct, frozen=True):
     """What a person may choose; `rate_per_second` is over all venues.
 
-    `faults` are ordered from the venues while the picture stands.
+    `faults` are ordered from the venues while the picture stands. `opens_page`: a browser is asked
+    to show the page.
     """
 
     seconds: float | None
@@ -42,6 +44,7 @@ class DemoOptions(msgspec.Struct, frozen=True):
     rate_per_second: Decimal
     users: int
     faults: tuple[Wanted, ...] = ()
+    opens_page: bool = False
 
 
 class Stuck(OperatorError):
@@ -81,6 +84,10 @@ class Demo:
             self.url = await worker.line("ready", seconds=START_SECONDS_MAX)
             tell(f"Kafka is at {self._places['Kafka']}")
             tell(f"the worker answers at {self.url}/v1/users")
+            tell(f"the page is at {self.url}/")
+            if self._options.opens_page:
+                await open_page(f"{self.url}/", os.environ, tell)
+            self._places["page"] = f"{self.url}/"
             self._places["users"] = f"{self.url}/v1/users"
             self._places["metrics"] = f"{self.url}/metrics"
             # A person's seconds count from the moment on when there is something to see. A venue
