@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import ssl
 import struct
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ async def test_a_write_that_fails_leaves_what_had_come_before(
 ) -> None:
     """A ping, say, when nobody has read for a moment: it must not take along what lies there."""
     authority = Authority(tmp_path)
-    tls: ssl.SSLContext | None = authority.serving() if secure else None
+    tls = authority.serving() if secure else None
     read: list[bytes] = []
     async with serve(talk, "127.0.0.1", 0, ssl=tls) as server:
         port = server.sockets[0].getsockname()[1]
