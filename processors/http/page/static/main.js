@@ -42,7 +42,6 @@ const login = new Login({ given: (token) => begin(token) });
 const parts = [users, alerts, sums, chart];
 
 let stream = null;
-let kinds = KINDS;
 let counted = world.counted();
 let countNotBefore = -Infinity;
 
@@ -76,7 +75,7 @@ function closed(name) {
 function begin(token) {
   setToken(token);
   stream?.stop();
-  const path = `/v1/events?snapshot=true&${kinds.map((kind) => `kind=${kind}`).join("&")}`;
+  const path = `/v1/events?snapshot=true&${KINDS.map((kind) => `kind=${kind}`).join("&")}`;
   stream = new Stream(path, {
     tell: (kind, data) => world.take(kind, data),
     heard: () => standing.heard(),
@@ -96,11 +95,6 @@ function lost(token, error, wait) {
   if (error instanceof Problem && error.status === 401) {
     empty();
     login.show(token === null ? "" : error.message);
-    return;
-  }
-  if (error instanceof Problem && error.status === 400 && kinds.length > 2) {
-    kinds = KINDS.filter((kind) => kind !== "alert"); // a worker that tells of none
-    begin(token);
     return;
   }
   world.lost();
