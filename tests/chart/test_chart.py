@@ -187,6 +187,21 @@ def test_the_accounts_file_comes_from_a_secret_where_there_is_one() -> None:
     assert "accounts" not in {each["name"] for each in small["volumes"]}
 
 
+def test_rules_and_an_issuer_are_told_to_workers_where_there_are_some() -> None:
+    pod = pods(LARGE)["prod-headroom-worker"]
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    assert volumes["rules"]["configMap"]["name"] == "headroom-rules"
+    (container,) = pod["containers"]
+    assert {"name": "rules", "mountPath": "/rules", "readOnly": True} in container["volumeMounts"]
+    given = environment(pod)
+    assert given["HEADROOM_ALERTS_FILE"] == "/rules/alerts.toml"
+    assert given["HEADROOM_JWT_ISSUER"] == "https://id.example.org/"
+    assert given["HEADROOM_JWT_AUDIENCE"] == "headroom"
+    assert given["HEADROOM_JWKS_URL"] == "https://id.example.org/jwks"
+    small = environment(pods(SMALL)["prod-headroom-worker"])
+    assert not [name for name in small if "JWT" in name or "ALERTS" in name]
+
+
 def test_tls_comes_from_a_secret() -> None:
     for values, files in ((TLS, {"CAFILE"}), (LARGE, {"CAFILE", "CERTFILE", "KEYFILE"})):
         for pod in pods(values).values():
