@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from headroom.audit import audit, check_answers, read_world
+from headroom.audit import Audit, audit, check_answers, read_world
 from headroom.local.sandbox import hercle_keys
 from tests.headroom.commands import (
     Started,
@@ -156,8 +156,13 @@ def test_everything_by_hand(system: System) -> None:
         assert system.commands[producer].stop() == 0
 
     kafka = {"bootstrap_servers": str(system.settings["KAFKA_BOOTSTRAP"])}
-    found = asyncio.run(audit(kafka, journals=system.journals))
-    assert not found.findings, found.findings[:5]
+
+    def looked() -> Audit:
+        return asyncio.run(audit(kafka, journals=system.journals))
+
+    # The last frames may be on their way yet.
+    until(lambda: not looked().findings, why=lambda: str(looked().findings[:5]))
+    found = looked()
     assert found.frames == found.raw == found.normalised > 0
     world = asyncio.run(read_world(kafka))
     answers = {user: balances(system.urls["two"], user) for user in users}

@@ -11,7 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ API_VERSIONS = "org.apache.kafka.tools.BrokerApiVersionsCommand"
 PRODUCERS = ("produce-sfox", "produce-hercle")
 STOP_SECONDS = 10.0  # Docker's own, where a service does not say another
 PATIENCE_SECONDS = 60.0
+
+
+NOT_LEARNED = Path("/nonexistent")
 
 
 class Here:
@@ -75,6 +78,10 @@ class OfTheFile(KafkaNode):
     def __init__(self, here: Here) -> None:
         super().__init__(data_dir=here.folder / "kafka", port=here.ports["kafka"])
         self._here = here
+
+    async def _format(self, place: Storage, java: Sequence[str], learned: Path) -> None:
+        del learned  # its data lie where the file says
+        await super()._format(place, java, NOT_LEARNED)
 
     def _write_settings(self, place: Storage, port: int) -> None:
         super()._write_settings(place, port)

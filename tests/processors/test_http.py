@@ -129,7 +129,7 @@ async def test_who_does_not_serve_for_long_is_not_alive(held: tuple[str, asyncio
         await until_alive_is(200)
 
 
-@pytest.mark.parametrize("path", ["/table", "/table/users", "/router", "/stats/", "/agent", "/"])
+@pytest.mark.parametrize("path", ["/table", "/table/users", "/router", "/stats/", "/agent"])
 async def test_nothing_of_fausts_own_web_is_reachable(
     held: tuple[str, asyncio.Event], path: str
 ) -> None:
