@@ -33,6 +33,7 @@ def test_the_demo_loses_nothing_and_leaves_nothing_behind(tmp_path: Path) -> Non
 
 
 @pytest.mark.long
+@pytest.mark.long
 def test_a_fault_is_ordered_told_and_accounted_for(tmp_path: Path) -> None:
     """It comes and goes while the picture stands, and the accounting stays honest."""
     words = ("--fault", "duplicate?times=3", "--fault", "hercle:cut")

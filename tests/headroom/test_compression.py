@@ -20,7 +20,7 @@ from tests.headroom.commands import headroom, started, until
 from tests.headroom.house import house
 from tests.headroom.operate.replay.scene import Scene
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 CODECS = ("gzip", "lz4", "snappy", "zstd")
 PRODUCER = {"SFOX_API_KEY": "k", "SFOX_URL": "ws://127.0.0.1:1"}

@@ -77,6 +77,7 @@ def newest(its: House) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_a_worker_that_starts_again_registers_nothing_new(
     registry: str, client: SchemaRegistryClient
 ) -> None:

@@ -36,7 +36,7 @@ from tests.headroom.house import house
 from tests.headroom.operate.replay.scene import EPOCH, PARTITIONS, RAW, Scene
 from tests.strangers.records import KINDS, Odd, take_any_time, write
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 # What the worker's agents read, raw aside: what they pass by is counted.
 SOURCES = (topics.BALANCES, topics.CONTRIBUTIONS, topics.MOVES, topics.ADOPTIONS)

@@ -145,6 +145,7 @@ def with_passwords(monkeypatch: pytest.MonkeyPatch, port: int) -> dict[str, str]
     return own
 
 
+@pytest.mark.long
 async def test_a_password_that_was_changed_is_asked_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

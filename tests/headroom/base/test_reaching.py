@@ -27,10 +27,8 @@ def version(url: str) -> int:
     return 0 if found is None else int(found["version"])
 
 
-@pytest.mark.parametrize(
-    "guarantee",
-    ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
 def test_a_worker_and_a_producer_find_a_broker_that_moved(tmp_path: Path, guarantee: str) -> None:
     """Both go on by themselves, without a restart."""
     with moving(tmp_path / "kafka") as kafka:

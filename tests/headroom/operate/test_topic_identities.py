@@ -361,6 +361,7 @@ def test_partitions_added_under_running_workers_are_one_clear_line(
     headroom("work", "--port", "0", **given).is_one_line(said)
 
 
+@pytest.mark.long
 def test_a_changelog_replaced_under_running_workers_ends_them(
     kafka: KafkaSettings, two: tuple[Started, Started], tmp_path: Path
 ) -> None:

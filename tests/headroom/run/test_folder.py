@@ -61,6 +61,7 @@ def test_a_name_that_was_given_up_does_not_come_again(tmp_path: Path) -> None:
     assert name_in(tmp_path) != name
 
 
+@pytest.mark.long
 def test_a_copy_of_a_running_workers_folder_is_another_worker(tmp_path: Path) -> None:
     """A cloned volume: both serve, and neither is restarted."""
     with house(tmp_path / "house") as its:

@@ -21,6 +21,7 @@ from tests.headroom.operate.resume.stopped import (
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
+@pytest.mark.long
 def test_records_that_were_deleted_before_they_were_read_leave_their_accounts_in_doubt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
