@@ -40,7 +40,7 @@ SENDING: Final[Mapping[str, Any]] = {
     "partitioner": "murmur2_random",  # Java's
     "message.max.bytes": RECORD_BYTES_MAX + 64 * 1024,
     "batch.size": _BATCH_BYTES,
-    # With one request at a time, small ones keep broker and line busy: a sixth less throughput at 0.
+    # With one request at a time small ones keep the broker busy: a sixth less throughput at 0.
     "linger.ms": 4,
     # For as long as Kafka is away: whoever sends knows how much waits.
     "message.timeout.ms": 0,
