@@ -7,6 +7,7 @@ import click
 
 from headroom.base.errors import OperatorError
 from headroom.local.kafka import KafkaNode
+from producers.waiting import unless_stopped
 
 
 class BrokerEnded(OperatorError):
@@ -25,10 +26,6 @@ async def run_broker(data: Path, port: int | None, stop: asyncio.Event) -> None:
             f"export HEADROOM_KAFKA_BOOTSTRAP={node.bootstrap}  (log: {node.log_path})",
             err=True,
         )
-        ended = asyncio.create_task(node.wait())
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if not stop.is_set():
-            raise BrokerEnded(ended.result(), node.log_path)
-        ended.cancel()
+        status = await unless_stopped(stop, node.wait())
+        if status is not None and not stop.is_set():
+            raise BrokerEnded(status, node.log_path)

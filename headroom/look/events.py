@@ -24,6 +24,7 @@ from processors.http.events import text
 from processors.http.events.reader import HEARTBEAT_SECONDS
 from processors.http.events.relay import PATH
 from producers.pace import Backoff
+from producers.waiting import unless_stopped
 from schemas.secrets import Secret
 
 _OK: Final = 200
@@ -73,14 +74,7 @@ async def follow(
 ) -> None:
     """Print events until told to stop; raises `NotAnswered` where nobody will ever tell any."""
     pauses = Backoff(rng or Random(), longest_seconds=_LONGEST_PAUSE_SECONDS)  # noqa: S311 - jitter
-    following = asyncio.create_task(_Follower(wanted, token, as_json=as_json).run(pauses, sleep))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((following, stopping), return_when=asyncio.FIRST_COMPLETED)
-    for task in (following, stopping):
-        task.cancel()
-    ended, _ = await asyncio.gather(following, stopping, return_exceptions=True)
-    if isinstance(ended, Exception):
-        raise ended
+    await unless_stopped(stop, _Follower(wanted, token, as_json=as_json).run(pauses, sleep))
 
 
 class _NobodyReads(Exception):

@@ -7,7 +7,6 @@ JSON, Kafka is away for a while so that frames lie in the spool.
 import asyncio
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 from typing import Self
@@ -71,16 +70,6 @@ class Venue:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join(20)
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[KafkaNode]:
-    own = KafkaNode(data_dir=tmp_path / "kafka")
-    asyncio.run(own.start())
-    try:
-        yield own
-    finally:
-        asyncio.run(own.stop())
 
 
 def everything_under(folder: Path) -> bytes:

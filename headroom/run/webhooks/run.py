@@ -20,6 +20,7 @@ from headroom.run.webhooks.deliver import Delivery
 from headroom.run.webhooks.receiver import Receiver, Surroundings, connections
 from headroom.run.webhooks.signing import NoSecret, Signing, signing_with
 from headroom.run.webhooks.watched import Watched
+from producers.waiting import unless_stopped
 from schemas.secrets import Secret
 from schemas.topics import ALERTS
 
@@ -107,11 +108,4 @@ async def run_delivery(
             )
             log.info("probes and metrics at %s", url_of(listener))
             delivery = Delivery(kafka, receiver, watched, group=group, topic=topic)
-            delivering = asyncio.create_task(delivery.run())
-            stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait((delivering, stopping), return_when=asyncio.FIRST_COMPLETED)
-            for task in (delivering, stopping):
-                task.cancel()
-            ended, _ = await asyncio.gather(delivering, stopping, return_exceptions=True)
-            if isinstance(ended, Exception):
-                raise ended
+            await unless_stopped(stop, delivery.run())

@@ -23,17 +23,6 @@ CANARY = "canary-0123456789"
 NO_KAFKA = "127.0.0.1:1"
 
 
-@pytest.fixture(scope="module")
-def own() -> Iterator[str]:
-    yield from commands.node()
-
-
-@pytest.fixture
-def empty(own: str) -> str:
-    commands.without_topics(own)
-    return own
-
-
 @pytest.fixture
 def applied(own: str) -> str:
     assert headroom("topics", "apply", KAFKA_BOOTSTRAP=own).status == 0

@@ -40,11 +40,6 @@ USERS = "headroom-users-changelog"
 PARTITIONS = 8
 
 
-@pytest.fixture(scope="module")
-def own() -> Iterator[str]:
-    yield from commands.node()
-
-
 @pytest.fixture
 def kafka(own: str) -> KafkaSettings:
     """All topics as the contract says, and nothing known of them."""

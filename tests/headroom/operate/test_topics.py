@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -26,17 +25,6 @@ from tests.headroom.commands import headroom, until
 pytestmark = pytest.mark.slow
 
 APPLIED = "topics are as the contract says\n"
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[str]:
-    yield from commands.node()
-
-
-@pytest.fixture
-def empty(own: str) -> str:
-    commands.without_topics(own)
-    return own
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -51,16 +51,6 @@ def url(producer: Started) -> str:
     found = re.compile(r"probes and metrics at ([^\s\"]+)")
     until(lambda: found.search(producer.output), why=lambda: producer.output)
     return found.findall(producer.output)[0]
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[KafkaNode]:
-    own = KafkaNode(data_dir=tmp_path / "kafka")
-    asyncio.run(own.start())
-    try:
-        yield own
-    finally:
-        asyncio.run(own.stop())
 
 
 def test_a_venue_or_a_kafka_that_is_away_is_not_ready_and_never_a_reason_for_a_restart(
