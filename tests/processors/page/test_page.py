@@ -125,6 +125,18 @@ async def test_alerts_are_shown_and_said_as_they_come(page: Any, fake: Fake) -> 
     await seen(page, "#count-alerts", "0")
 
 
+async def test_behind_a_reset_stands_what_is_told_again(page: Any, fake: Fake) -> None:
+    """What ended while nobody told of it is not told as ended."""
+    ended, stands, elsewhere = *users_in(1, NAMES)[:2], users_in(2, NAMES)[0]
+    for name in (ended, stands, elsewhere):
+        fake.tell("alert", alert(name, "breach"))
+    await seen(page, "#count-alerts", "3")
+    fake.tell("reset", {"partitions": [1], "why": "too_old"})
+    fake.tell("alert", alert(stands, "breach"))
+    fake.tell("current", {"partitions": [1]})
+    await seen(page, "#count-alerts", "2")
+
+
 async def test_it_says_when_nobody_tells_it_and_goes_on(page: Any, fake: Fake) -> None:
     """A stream that ends, a worker that refuses, and partitions that nobody tells of."""
     fake.refuses = 503

@@ -134,10 +134,20 @@ export class World {
       if (kind === "current") this.current.add(one);
       else this.current.delete(one);
     }
+    if (kind === "reset") this.forgetStanding(new Set(partitions));
     if (kind === "moved") this.lostAt ??= time();
     if (this.isAllCurrent) {
       this.isWhole = true;
       this.lostAt = null;
+    }
+  }
+
+  // Behind a reset what stands is told again; what ended meanwhile is not. To whom it is not told how
+  // many partitions there are, nobody's partition is known: all of them have to be told anew.
+  forgetStanding(partitions) {
+    const isAll = [...this.known].every((one) => partitions.has(one));
+    for (const [name, alerts] of this.standing) {
+      if (this.isPartial ? isAll : partitions.has(partitionOf(name, Math.max(1, this.partitions)))) alerts.clear();
     }
   }
 
