@@ -29,12 +29,14 @@ from processors.http.server import Server
 from processors.ledger.views import NOWHERE, Venues
 from processors.metrics import AccountCollector, EngineCollector, KeysCollector, Metrics
 from processors.names import EVERYTHING, Accounts, Names
+from processors.watching import Watching
 from schemas.following import Follow
 from schemas.incarnations import Incarnation
 from schemas.topics import FEEDS
 
 STOP_SECONDS_MAX: Final = 30.0
 NOT_SERVING_SECONDS: Final = 300.0
+_NS_PER_S: Final = 1_000_000_000
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
@@ -173,6 +175,16 @@ class Worker:
             life=lambda: secrets.token_hex(5),
             monotonic=time.monotonic,
         )
+        self._watching = Watching(
+            self.app,
+            users=self.agents.users,
+            alerts=self.agents.alerts,
+            rules=settings.rules,
+            topic=settings.names.adoptions,
+            now=self._feeds.now,
+            clock_ns=clock_ns,
+            monotonic_ns=lambda: round(monotonic() * _NS_PER_S),
+        )
         self._relays = Relays(credential)
         events = Events(
             self._hub,
@@ -211,7 +223,7 @@ class Worker:
                 self.app.tables.when_serving(serving)
                 telling = asyncio.create_task(self._hub.run())
                 try:
-                    await self._pipeline.run(stop.wait)
+                    await self._pipeline.run(lambda: self._watching.run(stop))
                 finally:
                     telling.cancel()
                     await asyncio.gather(telling, return_exceptions=True)

@@ -29,10 +29,11 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
+from processors import connection_doubts as doubts
 from processors.ledger.doubts import doubt_of
 from processors.ledger.users import UserState
 from schemas.documents import BalanceSnapshot
-from schemas.feeds import Cause, Doubt, FeedStatus
+from schemas.feeds import Doubt, FeedStatus
 from schemas.identity import user_for
 from schemas.times import rfc3339, time_ns_of
 
@@ -41,7 +42,6 @@ STATES: Final[tuple[State, ...]] = get_args(State)
 """The worst first."""
 RANK: Final = {state: rank for rank, state in enumerate(STATES)}
 _NS_PER_S: Final = 1_000_000_000
-_SECONDS_OF_TIME: Final = slice(11, 19)
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -93,10 +93,20 @@ class Held(msgspec.Struct, frozen=True, gc=False):
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """A state, and why; live has no why."""
+    """A state, and why; live has no why.
+
+    `lasting_ns` is for how long it has been so, by one clock where its connection is heard; None
+    where nobody knows.
+    """
 
     state: State
     doubt: Doubt | None = None
+    lasting_ns: int | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this worker knows enough to say it."""
+        return self.doubt is None or self.doubt.cause != "unknown"
 
 
 LIVE: Final = Verdict("live")
@@ -105,34 +115,51 @@ LIVE: Final = Verdict("live")
 class _Connection:
     """A status, and what follows from it at a time, worked out once for all accounts."""
 
-    __slots__ = ("accounts", "from_receipt", "is_news", "older", "silent_ns", "status", "verdict")
+    __slots__ = (
+        *("accounts", "from_receipt", "is_news", "now", "older", "silent_ns", "status", "verdict"),
+    )
 
     def __init__(self, told: Told, now: "Now") -> None:
+        self.now = now
         self.status = status = told.status
         self.is_news = told.is_news
         self.silent_ns = round(max(0.0, now.at - told.at) * _NS_PER_S)
-        self.verdict = self._verdict(now)
+        self.verdict = self._verdict()
         self.accounts = None if status.accounts is None else frozenset(status.accounts)
         before = status.confirmed_from
         self.from_receipt = -1 if before is None else before.receipt
-        self.older = _since_begun(status)
+        self.older = self._because(doubts.since_begun(status))
 
-    def _verdict(self, now: "Now") -> Verdict:
+    def _verdict(self) -> Verdict:
         """What the status says of all its accounts."""
-        status, stale_ns = self.status, int(now.stale_after_seconds * _NS_PER_S)
+        now, status = self.now, self.status
+        stale_ns = int(now.stale_after_seconds * _NS_PER_S)
         if status.state != "connected":
-            return _not_connected(status)
+            state: State = "refused" if status.state == "refused" else "disconnected"
+            return self._because(doubts.not_connected(status), state)
         if self.silent_ns > stale_ns:
-            since = rfc3339(now.time_ns - self.silent_ns) if self.is_news else status.time
-            reason = f"nothing is told of the connection since {_clock(since)}"
-            return Verdict("stale", Doubt("not_heard", reason, since))
+            if self.is_news:
+                since = rfc3339(now.time_ns - self.silent_ns)
+                return Verdict("stale", doubts.not_told(since), self.silent_ns)
+            return self._because(doubts.not_told(status.time), "stale")
         if not self.is_news:
             return _NOT_HEARD
         if self.silent_ns + self.before_ns(_confirmed_ns(status)) > stale_ns:
             last = rfc3339(_confirmed_ns(status))
-            reason = f"the venue has confirmed nothing since {_clock(last)}"
-            return Verdict("stale", status.doubt or Doubt("not_heard", reason, last))
-        return LIVE if status.doubt is None else Verdict("unconfirmed", status.doubt)
+            return self._because(status.doubt or doubts.not_confirmed(last), "stale")
+        return LIVE if status.doubt is None else self._because(status.doubt)
+
+    def _because(self, doubt: Doubt, state: State = "unconfirmed") -> Verdict:
+        return Verdict(state, doubt, self.lasting_ns(time_ns_of(doubt.since)))
+
+    def lasting_ns(self, since_ns: int) -> int:
+        """How long ago something was, by the producer's clock and then by ours.
+
+        Of a status that was there before us, and is told no more, both clocks have to be believed.
+        """
+        known_ns = self.silent_ns + self.before_ns(since_ns)
+        is_gone = not self.is_news and self.silent_ns > self.now.stale_after_seconds * _NS_PER_S
+        return max(known_ns, self.now.time_ns - since_ns) if is_gone else known_ns
 
     def before_ns(self, time_ns: int) -> int:
         """How long before the status was told that was: both by its producer's clock."""
@@ -143,7 +170,7 @@ class _Connection:
         if self.verdict is not LIVE:
             return self.verdict
         if self.accounts is not None and account not in self.accounts:
-            return _untold(self.status)
+            return self._because(doubts.untold(self.status))
         return LIVE if receipt >= self.from_receipt else self.older
 
     def judge_other(self, epoch: int) -> Verdict:
@@ -152,7 +179,7 @@ class _Connection:
             return self.verdict
         own = self.status.epoch
         if own is not None and own < epoch:
-            return _superseded(self.status)
+            return self._because(doubts.superseded(self.status))
         return self.older
 
 
@@ -238,7 +265,10 @@ class Connections:
         """How an account is."""
         verdict = self.judge(held.venue, held.account, held.epoch, held.receipt)
         if verdict is LIVE and held.doubt is not None:
-            return Verdict("unconfirmed", held.doubt)
+            since_ns = time_ns_of(held.doubt.since)
+            one = self._of_epoch.get((held.venue, held.epoch))
+            lasting_ns = self._now.time_ns - since_ns if one is None else one.lasting_ns(since_ns)
+            return Verdict("unconfirmed", held.doubt, lasting_ns)
         return verdict
 
     def _age_seconds(self, held: Held, *, is_live: bool, is_copy: bool) -> float:
@@ -309,17 +339,6 @@ def of_copy(lag_records: int | None) -> Doubt:
     return Doubt("copy", f"from a copy of the row, {behind} records behind it", _NEVER)
 
 
-# -- what a status says of all its accounts
-
-
-def _not_connected(status: FeedStatus) -> Verdict:
-    since, is_refused = status.since or status.time, status.state == "refused"
-    cause: Cause = "key_refused" if is_refused else "connection_lost"
-    lost = "the venue refuses the key" if is_refused else "not connected"
-    doubt = status.doubt or Doubt(cause, f"{lost} since {_clock(since)}", since)
-    return Verdict("refused" if is_refused else "disconnected", doubt)
-
-
 def _last_right_ns(one: _Connection, held: Held, received_ns: int, *, is_live: bool) -> int:
     """When an account was last right for which a connection vouches, by the producer's clock."""
     confirmed_ns = _confirmed_ns(one.status)
@@ -336,48 +355,16 @@ def _confirmed_ns(status: FeedStatus) -> int:
     return time_ns_of(last)
 
 
-def _since_begun(status: FeedStatus) -> Verdict:
-    """What holds of accounts that were told of before the connection began to vouch."""
-    since = status.since or status.time
-    doubt = Doubt("reconnected", f"connected at {_clock(since)}", since)
-    if status.confirmed_from is not None:
-        doubt = status.confirmed_from.doubt
-    reason = f"{doubt.reason}; no frame of this account since"
-    return Verdict("unconfirmed", msgspec.structs.replace(doubt, reason=reason))
-
-
-def _untold(status: FeedStatus) -> Verdict:
-    since = status.since or status.time
-    reason = "its connection does not tell of this account any more"
-    return Verdict("unconfirmed", Doubt("untold", reason, since))
-
-
-def _superseded(status: FeedStatus) -> Verdict:
-    since = status.since or status.time
-    reason = "a later connection, which is gone, told of this account"
-    return Verdict("unconfirmed", Doubt("superseded", reason, since))
-
-
 def _vouches(one: _Connection, held: Held) -> bool:
     """Whether a connection, when it last confirmed, did so of an account of its epoch."""
     told = one.accounts is None or held.account in one.accounts
     return told and held.receipt >= one.from_receipt
 
 
-def _clock(time: str) -> str:
-    return time[_SECONDS_OF_TIME]
-
-
 # Nobody knows since when.
 _NEVER: Final = rfc3339(0)
-_NOT_HEARD: Final = Verdict(
-    "unconfirmed",
-    Doubt("unknown", "this worker has heard nothing of its connection since it started", _NEVER),
-)
-_UNKNOWN: Final = Verdict(
-    "unconfirmed",
-    Doubt("unknown", "this worker has yet to read how the connections are", _NEVER),
-)
+_NOT_HEARD: Final = Verdict("unconfirmed", Doubt("unknown", doubts.NOT_HEARD_YET, _NEVER))
+_UNKNOWN: Final = Verdict("unconfirmed", Doubt("unknown", doubts.NOT_READ_YET, _NEVER))
 _NO_CONNECTION: Final = Verdict(
     "disconnected", Doubt("no_connection", "no connection speaks for this account", _NEVER)
 )

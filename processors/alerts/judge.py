@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from processors.alerts.rules import OF_LIMITS, OF_TIME, Mark, Rule
+from processors.alerts.rules import OF_LIMITS, Mark, Rule
 from schemas.amounts import against_limit
 from schemas.documents import BalanceSnapshot, LimitAlert, Time
 from schemas.times import time_ns_of
@@ -20,14 +20,16 @@ Level = Literal["warning", "breach", "cleared"]
 
 _NS_PER_S: Final = 1_000_000_000
 _ZERO: Final = "0"
-_OF_ACCOUNT: Final = ""
+OF_ACCOUNT: Final = ""
+"""The subject of what is about an account as such."""
 _ASSET: Final = "="
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Where one rule stands with one limit or asset of an account.
 
-    `…_since` is from when on a threshold has been crossed, not yet for long enough.
+    `…_since` is from when on a threshold has been crossed, not yet for long enough. Of a rule of
+    time `warning_since` is from when on the account has not been live.
     """
 
     warning: bool = False
@@ -84,12 +86,13 @@ def judge(
     rules: tuple[Rule, ...],
     *,
     in_assets: frozenset[str] = frozenset(),
+    of_time: frozenset[str] = frozenset(),
 ) -> tuple[Standings, list[LimitAlert]]:
     """Where the rules stand after a snapshot, and what is to be told of.
 
     Where nothing changed it is the very `before`, and the same snapshot again changes nothing.
-    `rules` are those that take the account's user and venue (`rules_for`). Whatever stands there
-    of another rule is cleared.
+    `rules` are those that take the account's user and venue (`rules_for`), `of_time` the names of
+    those that no frame crosses (`names_of_time`). Whatever stands there of another rule is cleared.
     """
     after, alerts = dict[str, dict[str, Standing]](), list[LimitAlert]()
     for rule in rules:
@@ -105,21 +108,13 @@ def judge(
             if now != NOWHERE or (rule.condition == "balance_below" and value is not None):
                 after.setdefault(rule.name, {})[subject] = now
     for name in sorted(before.keys() - {rule.name for rule in rules}):
+        if name in of_time and not snapshot.deleted:
+            after[name] = dict(before[name])
+            continue
         for subject, was in before[name].items():
             if was.level != "cleared":
                 alerts.append(cleared(name, subject, snapshot, snapshot.received_time))
     return (before if after == before else after), alerts
-
-
-def rules_for(rules: tuple[Rule, ...], user: str, venue: str) -> tuple[Rule, ...]:
-    """The rules that take an account of this user at this venue, but those of time alone."""
-    return tuple(
-        rule
-        for rule in rules
-        if rule.condition != OF_TIME
-        and (rule.users is None or user in rule.users)
-        and (rule.venues is None or venue in rule.venues)
-    )
 
 
 def cleared(name: str, subject: str, of: BalanceSnapshot, time: str) -> LimitAlert:
@@ -162,7 +157,7 @@ def _limits(rule: Rule, snapshot: BalanceSnapshot, in_assets: frozenset[str]) ->
     if rule.is_of_account:
         if total is None:
             return {}
-        return _limit(rule, _OF_ACCOUNT, base, total.current, total.max)
+        return _limit(rule, OF_ACCOUNT, base, total.current, total.max)
     base = None if snapshot.venue in in_assets else base
     found = dict[str, Value]()
     for asset, balance in snapshot.assets.items():

@@ -10,18 +10,20 @@ from urllib.parse import quote
 
 import msgspec
 
-from processors.alerts.judge import Standing, cleared, judge, rules_for
+from processors.alerts.judge import OF_ACCOUNT, Standing, cleared, judge
 from processors.alerts.kept import NONE, tells_amounts, with_told
 from processors.alerts.kept import Account as AccountOf
-from processors.alerts.rules import Rule
+from processors.alerts.observed import alert_of, is_news, standing_of
+from processors.alerts.rules import Rule, names_of_time, rules_for, rules_of_time
 from processors.compiled import Account
-from processors.ledger.moves import Order, Withdrawal
+from processors.ledger.moves import Observed, Order, Withdrawal
 from processors.ledger.rows import RowNotRead, reading
 from processors.ledger.users import UserState
 from processors.ledger.views import NOWHERE, Venues
 from schemas.codec import decode, decode_by, encode
 from schemas.documents import BalanceSnapshot, LimitAlert
 from schemas.identity import user_for
+from schemas.times import time_ns_of
 from schemas.topics import ALERTS
 
 ReadRow = Callable[[bytes], bytes | None]
@@ -91,7 +93,8 @@ class AlertLedger:
     def __init__(self, rules: tuple[Rule, ...], *, in_assets: Venues = NOWHERE) -> None:
         self._rules = rules
         self._names_users = any(rule.users is not None for rule in rules)
-        self._of_venue: dict[str, tuple[Rule, ...]] = {}
+        self._of_venue: dict[str, tuple[tuple[Rule, ...], frozenset[str]]] = {}
+        self._of_time = {rule.name: rule for rule in rules_of_time(rules)}
         self._in_assets = in_assets
 
     def fold(
@@ -113,13 +116,15 @@ class AlertLedger:
             self._judge(batch, snapshot)
         return batch.changes()
 
-    def _rules_for(self, snapshot: BalanceSnapshot) -> tuple[Rule, ...]:
+    def _rules_for(self, snapshot: BalanceSnapshot) -> tuple[tuple[Rule, ...], frozenset[str]]:
+        """The rules that a snapshot is judged by, and what those of time are called."""
         user, venue = snapshot.user, snapshot.venue
-        if self._names_users:
-            return rules_for(self._rules, user, venue)
-        if venue not in self._of_venue:
-            self._of_venue[venue] = rules_for(self._rules, user, venue)
-        return self._of_venue[venue]
+        known = None if self._names_users else self._of_venue.get(venue)
+        if known is None:
+            rules = self._rules
+            known = rules_for(rules, user, venue), names_of_time(rules, user, venue)
+            self._of_venue[venue] = known
+        return known
 
     def _takes(self, user: str) -> bool:
         return any(one.users is None or user in one.users for one in self._rules)
@@ -128,8 +133,8 @@ class AlertLedger:
         account = user_for(snapshot.venue, snapshot.account)
         state = batch.state(snapshot.user)
         before = {} if state is None else state.accounts.get(account, {})
-        rules = self._rules_for(snapshot)
-        after, alerts = judge(before, snapshot, rules, in_assets=self._in_assets)
+        rules, of_time = self._rules_for(snapshot)
+        after, alerts = judge(before, snapshot, rules, in_assets=self._in_assets, of_time=of_time)
         gone = (snapshot.venue, snapshot.account) if snapshot.deleted else None
         is_change = after is not before or batch.tells_amounts(snapshot.user, gone)
         if is_change and not batch.counts(snapshot, account):
@@ -145,30 +150,57 @@ class AlertLedger:
             batch.told.append(Told(_event(alert, place), alert))
 
     def move(self, orders: Iterable[Order], read: ReadRow, read_user: ReadRow) -> AlertChanges:
-        """Clear what was told of accounts that their users give away.
+        """Follow orders: what workers observed is told, what was told of accounts that go cleared.
 
         Their new users are told with the next frame of the account.
         """
         batch = _Batch(read, read_user)
+        gone = set[tuple[str, str]]()
         for order in orders:
-            if not isinstance(order, Withdrawal):
-                continue
             account = user_for(order.venue, order.account)
-            state = batch.state(order.user)
-            gone = order.venue, order.account
-            stands = {} if state is None else state.accounts.get(account, {})
-            if not stands and not batch.tells_amounts(order.user, gone):
-                continue
-            snapshot = batch.snapshot(order.user, account)
-            alerts = list[LimitAlert]()
-            for rule, subjects in stands.items():
-                for subject, standing in subjects.items():
-                    if standing.level != "cleared" and snapshot is not None:
-                        alert = cleared(rule, subject, snapshot, snapshot.received_time)
-                        batch.told.append(Told(_event(alert, f"moved/{order.number}"), alert))
-                        alerts.append(alert)
-            batch.put(order.user, account, {}, alerts, gone=gone)
+            if isinstance(order, Withdrawal):
+                gone.add((order.user, account))
+                self._withdraw(batch, order, account)
+            elif isinstance(order, Observed) and (order.user, account) not in gone:
+                self._observe(batch, order, account)
         return batch.changes()
+
+    def _withdraw(self, batch: "_Batch", order: Withdrawal, account: str) -> None:
+        state = batch.state(order.user)
+        gone = order.venue, order.account
+        stands = {} if state is None else state.accounts.get(account, {})
+        if not stands and not batch.tells_amounts(order.user, gone):
+            return
+        snapshot = batch.snapshot(order.user, account)
+        alerts = list[LimitAlert]()
+        for rule, subjects in stands.items():
+            for subject, standing in subjects.items():
+                if standing.level != "cleared" and snapshot is not None:
+                    alert = cleared(rule, subject, snapshot, snapshot.received_time)
+                    batch.told.append(Told(_event(alert, f"moved/{order.number}"), alert))
+                    alerts.append(alert)
+        batch.put(order.user, account, {}, alerts, gone=gone)
+
+    def _observe(self, batch: "_Batch", order: Observed, account: str) -> None:
+        rule = self._of_time.get(order.rule)
+        takes = rule is not None and rule.takes(order.user, order.venue)
+        if rule is None or not takes or not rule.has(order.level):
+            return  # A worker with other rules saw it.
+        state = batch.state(order.user) or AlertState(order.user, {})
+        stands = state.accounts.get(account, {})
+        with reading(order.user.encode()):
+            if not is_news(order, stands, told=state.count, kept=state.told):
+                return
+        snapshot = batch.snapshot(order.user, account)
+        if snapshot is None or snapshot.deleted:
+            return
+        after = {name: dict(of) for name, of in stands.items() if name != rule.name}
+        alert = alert_of(order, rule, snapshot)
+        if order.level != "cleared":
+            after[rule.name] = {OF_ACCOUNT: standing_of(order, rule)}
+        batch.put(order.user, account, after, [alert], gone=None)
+        place = f"observed/{time_ns_of(order.time)}/{order.told}"
+        batch.told.append(Told(_event(alert, place), alert))
 
 
 class _Batch:

@@ -77,9 +77,34 @@ class Rule(msgspec.Struct, frozen=True):
         """Whether it is about the account's own limit."""
         return self.condition in OF_LIMITS and self.assets is None and not self.every_asset
 
+    def has(self, level: str) -> bool:
+        """Whether it may tell of a level."""
+        marks = {"warning": self.warning, "breach": self.breach}
+        return level == "cleared" or marks[level] is not None
+
+    def takes(self, user: str, venue: str) -> bool:
+        """Whether it is about a user's account at a venue."""
+        is_users = self.users is None or user in self.users
+        return is_users and (self.venues is None or venue in self.venues)
+
     def takes_asset(self, asset: str) -> bool:
         """Whether it is about an asset."""
         return self.every_asset or (self.assets is not None and asset in self.assets)
+
+
+def rules_for(rules: tuple[Rule, ...], user: str, venue: str) -> tuple[Rule, ...]:
+    """The rules that take an account of this user at this venue, but those of time alone."""
+    return tuple(one for one in rules if one.condition != OF_TIME and one.takes(user, venue))
+
+
+def rules_of_time(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """The rules that no frame crosses, but time."""
+    return tuple(one for one in rules if one.condition == OF_TIME)
+
+
+def names_of_time(rules: tuple[Rule, ...], user: str, venue: str) -> frozenset[str]:
+    """What those of them are called that take an account of this user at this venue."""
+    return frozenset(one.name for one in rules_of_time(rules) if one.takes(user, venue))
 
 
 class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ are numbered; a later one is never undone by an earlier one, in whatever order t
 What casts doubt on an account (a frame that could not be read) goes the same ways as the frames do.
 """
 
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -25,8 +25,9 @@ from processors.ledger.users import (
     doubt,
     fold,
 )
+from schemas.amounts import Amount
 from schemas.codec import NotADocument, decode_by
-from schemas.documents import BalanceSnapshot
+from schemas.documents import BalanceSnapshot, Time
 from schemas.forms import is_well_formed
 from schemas.identity import user_for
 
@@ -56,7 +57,28 @@ class Adoption(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="ado
     confirmed: Confirmed | None = None
 
 
-Order = Withdrawal | Adoption | Unread
+class Observed(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="observed"):
+    """How an account stands by a rule that looks at time: a worker saw it, no frame tells it.
+
+    `time` is when, `seconds` for how long the account had not been live by then, `since` from when
+    on; null both where it is live again. `told` is how many alerts the user had been told: the
+    order counts only while the rule has told nothing of the account since.
+    """
+
+    venue: str
+    account: str
+    user: str
+    rule: str
+    level: Literal["warning", "breach", "cleared"]
+    time: Time
+    told: int
+    seconds: Amount | None = None
+    since: Time | None = None
+
+
+Change = Withdrawal | Adoption | Unread
+"""What changes a user's row."""
+Order = Change | Observed
 
 T = TypeVar("T")
 
@@ -87,7 +109,7 @@ def read_order(data: bytes) -> Order:
     return order
 
 
-def follow(before: UserState | None, order: Order) -> Step:
+def follow(before: UserState | None, order: Change) -> Step:
     """Follow an order of a user (None: one never seen before)."""
     if isinstance(order, Withdrawal):
         return _withdraw(before, order)

@@ -10,7 +10,7 @@ from processors import compiled
 from processors.compiled import Account, Folded, Row
 from processors.ledger.contributions import Share, bundles, keyed
 from processors.ledger.doubts import Doubtful, confirmed_by, doubts
-from processors.ledger.moves import Adoption, Order, follow, passed_on
+from processors.ledger.moves import Adoption, Change, Observed, Order, follow, passed_on
 from processors.ledger.rows import RowNotRead, reading
 from processors.ledger.users import EMITS, Unread, UserState, Verdict, fold
 from processors.ledger.views import NOWHERE, Venues, View
@@ -128,9 +128,10 @@ class UserLedger:
 
     def move(self, orders: Iterable[Order], read: ReadRow) -> UserChanges:
         """Follow orders about accounts, in their order; the rest is as with `fold`."""
-        by_user: dict[bytes, list[Order]] = {}
+        by_user: dict[bytes, list[Change]] = {}
         for order in orders:
-            by_user.setdefault(order.user.encode(), []).append(order)
+            if not isinstance(order, Observed):
+                by_user.setdefault(order.user.encode(), []).append(order)
         changes = UserChanges()
         for key, of_user in by_user.items():
             row = read(key)

@@ -5,7 +5,7 @@ from typing import Final
 
 from headroom.base.errors import OperatorError, SettingsError
 from headroom.base.printable import printable
-from processors.alerts.rules import OF_TIME, Rule, mistakes_of, read_rules, rules_of
+from processors.alerts.rules import Rule, mistakes_of, read_rules, rules_of
 
 _SETTING: Final = "HEADROOM_ALERTS_FILE"
 
@@ -17,7 +17,7 @@ class RulesWrong(OperatorError):
 def load_rules(path: Path | None) -> tuple[Rule, ...]:
     """The rules that a worker judges by; none without a file.
 
-    Raises `SettingsError` for a file that is not wholly right, or has rules that no worker judges.
+    Raises `SettingsError` for a file that is not wholly right.
     """
     if path is None:
         return ()
@@ -27,12 +27,7 @@ def load_rules(path: Path | None) -> tuple[Rule, ...]:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         way = f"`headroom alerts check {path}` tells all"
         raise SettingsError(_SETTING, f"{printable(str(mistakes[0]))}{more}: {way}")
-    rules = rules_of(found)
-    for rule in rules:
-        if rule.condition == OF_TIME:
-            problem = f"rule {rule.name}: workers do not judge {OF_TIME} yet; `alerts test` does"
-            raise SettingsError(_SETTING, problem)
-    return rules
+    return rules_of(found)
 
 
 def read_file(path: Path) -> tuple[Rule, ...] | list[str]:
@@ -59,9 +54,8 @@ def summary(rule: Rule) -> str:
         )
         if names is not None
     ]
-    note = "; judged by `alerts test` only, no worker takes it" * (rule.condition == OF_TIME)
     of = f": {'; '.join(scopes)}" if scopes else ": all"
-    return printable(f"{rule.name}  {rule.condition} {', '.join(marks)}{lasting}{of}{note}")
+    return printable(f"{rule.name}  {rule.condition} {', '.join(marks)}{lasting}{of}")
 
 
 def _read(path: Path, what: str) -> bytes:

@@ -11,8 +11,8 @@ import orjson
 
 from headroom.base.asking import get, session
 from headroom.base.errors import OperatorError
-from processors.alerts.judge import judge, rules_for
-from processors.alerts.rules import OF_TIME, Rule
+from processors.alerts.judge import judge
+from processors.alerts.rules import OF_TIME, Rule, rules_for
 from schemas.documents import BalanceSnapshot, LimitAlert
 from schemas.secrets import Secret
 from schemas.times import rfc3339, time_ns_of

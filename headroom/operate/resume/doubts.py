@@ -16,7 +16,7 @@ from headroom.base.partitioner import partition_of
 from headroom.operate.resume.picture import Kind, Picture
 from headroom.operate.resume.plan import Doubt
 from processors.engine.headers import Headers, headers_of
-from processors.ledger.moves import Adoption, Withdrawal, read_order
+from processors.ledger.moves import Adoption, Observed, Withdrawal, read_order
 from processors.ledger.users import Unread, UserState, place_of
 from processors.normalise import NORMALISERS, OF_SEVERAL, raw_frame
 from schemas.codec import NotADocument, decode_snapshot
@@ -72,7 +72,7 @@ class Accounts:
             found = read_order(order)
         except NotADocument:
             return
-        if isinstance(found, Withdrawal):
+        if isinstance(found, Withdrawal | Observed):
             return
         account = self._of(found.venue, found.account, found.user)
         if isinstance(found, Adoption):

@@ -14,7 +14,15 @@ from headroom.base.clients import Clients, Place
 from headroom.operate.accounts.bindings import Binding
 from headroom.operate.resume.picture import Picture
 from headroom.operate.resume.told import IN_FLIGHT_MAX
-from processors.ledger.moves import Adoption, Order, Withdrawal, follow, read_order
+from processors.ledger.moves import (
+    Adoption,
+    Change,
+    Observed,
+    Order,
+    Withdrawal,
+    follow,
+    read_order,
+)
 from processors.ledger.users import UserState
 from schemas.codec import NotADocument
 from schemas.identity import user_for
@@ -52,6 +60,8 @@ def first_unfollowed(
 
 def was_followed(order: Order, row_of: RowOf, bindings: Mapping[str, Binding]) -> bool:
     """Whether all that an order leads to is in the rows; where that is not sure, it is not."""
+    if isinstance(order, Observed):
+        return True  # it is void by now, or workers will see the same again
     key = user_for(order.venue, order.account)
     # Of an account that has not moved only doubts are told here.
     last = bindings.get(key, Binding(order.venue, order.account, order.user, 0))
@@ -67,7 +77,7 @@ def was_followed(order: Order, row_of: RowOf, bindings: Mapping[str, Binding]) -
     return holder is not None and _knows(holder, key, order)
 
 
-def _knows(holder: UserState, key: str, order: Adoption | Order) -> bool:
+def _knows(holder: UserState, key: str, order: Change) -> bool:
     """Whether a row has all that an order brings: taking it in would change nothing."""
     if key in holder.moved:
         return False  # the last move is not done

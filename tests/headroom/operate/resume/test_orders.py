@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from headroom.operate.accounts.bindings import Binding
 from headroom.operate.resume.orders import first_unfollowed, was_followed
-from processors.ledger.moves import Adoption, Order, Withdrawal, follow, passed_on
+from processors.ledger.moves import Adoption, Observed, Order, Withdrawal, follow, passed_on
 from processors.ledger.users import Unread, UserState, fold
 from schemas.codec import encode
 from tests.headroom.operate.resume.stopped import partition_of
@@ -54,7 +54,12 @@ class Ledgers:
             self.binding = Binding("sfox", "a", to, number)
             self.queues["moves", before].append(Withdrawal("sfox", "a", before, to, number))
 
-    def send(self, order: Adoption | Unread) -> None:
+    def observe(self) -> None:
+        """What a worker saw of the account: it changes no user's row."""
+        user = self.binding.user
+        self.send(Observed("sfox", "a", user, "gone", "warning", "1970-01-01T00:00:00Z", 0))
+
+    def send(self, order: Adoption | Unread | Observed) -> None:
         self.queues["adoptions", order.user].append(order)
 
     def step(self, queue: tuple[str, str]) -> None:
@@ -62,6 +67,8 @@ class Ledgers:
         if self.read[queue] < len(self.queues[queue]):
             order = self.queues[queue][self.read[queue]]
             self.read[queue] += 1
+            if isinstance(order, Observed):
+                return
             step = follow(self.rows.get(queue[1]), order)
             if step.state is not None:
                 self.rows[queue[1]] = step.state
@@ -100,6 +107,7 @@ users = st.sampled_from((OWN, *OTHERS))
 acts = st.one_of(
     st.just(("frame",)),
     st.just(("cannot_be_read",)),
+    st.just(("observe",)),
     st.tuples(st.just("move"), users),
     st.tuples(st.just("step"), st.tuples(st.sampled_from(("moves", "adoptions")), users)),
 )
