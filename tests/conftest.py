@@ -10,12 +10,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from schemas import secrets
 
-settings.register_profile("short", max_examples=30)
-settings.register_profile("long", max_examples=1_000, deadline=None)
+# How long anything takes says how busy the machine is.
+_UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("short", _UNTIMED, max_examples=30)
+settings.register_profile("long", _UNTIMED, max_examples=1_000)
 settings.load_profile("short")
 
 
