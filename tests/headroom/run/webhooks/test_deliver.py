@@ -218,6 +218,18 @@ async def test_the_program_says_how_it_is_and_nothing_of_its_secrets(
     assert url not in caplog.text.replace("POST /hook", "")
 
 
+async def test_the_program_ends_when_it_is_told_to(topic: Topic) -> None:
+    settings = load({"HEADROOM_KAFKA_BOOTSTRAP": topic.bootstrap})
+    webhook = webhook_of({"HEADROOM_WEBHOOK_URL": "http://h/", "HEADROOM_WEBHOOK_SECRET": SECRET})
+    stop = asyncio.Event()
+    run = run_delivery(settings, webhook, topic.name, stop, topic=topic.name)
+    program = asyncio.create_task(run)
+    await topic.until_placed()
+    stop.set()
+    async with asyncio.timeout(60):
+        await program
+
+
 async def test_a_topic_that_is_not_there_is_said(kafka: KafkaHandle, unique: str) -> None:
     settings = load({"HEADROOM_KAFKA_BOOTSTRAP": kafka.bootstrap})
     webhook = webhook_of({"HEADROOM_WEBHOOK_URL": "http://h/", "HEADROOM_WEBHOOK_SECRET": SECRET})
