@@ -33,10 +33,6 @@ class AlertEvents:
         # By partition and user: the number of the newest alert that was entered, or was there.
         self._numbers: dict[int, dict[bytes, int]] = {}
 
-    def moment(self) -> object:
-        """Nothing but rows changes what is told."""
-        return None
-
     def changed(self, partition: int, keys: Iterable[bytes]) -> Iterable[Thing]:
         """The alerts that are new in the rows of these keys."""
         numbers = self._numbers.setdefault(partition, {})

@@ -97,7 +97,8 @@ class Hub:
         self._owners: dict[int, str | None] = {}
         self._turn = asyncio.Lock()
         self._owed = 0.0
-        self._moment: object = None
+        # What was made since the last tick, for all who stand at the same place: so readers go on
+        # together. Whoever gets what a row said a moment ago is told of it again after the next.
         self._told: dict[tuple[int, Change], Sequence[Told]] = {}
         self._stretches: dict[tuple[Wanted, tuple[tuple[int, Place], ...]], Stretch] = {}
         for number, source in enumerate(sources):
@@ -158,7 +159,8 @@ class Hub:
         `after` is empty at first. Nothing where the partition was taken away.
         """
         async with self._turns():
-            self._is_same_moment()
+            # Who is told of rows as they are now is not told later what was made of them before.
+            self._forget_made()
             if self.log(partition) is None:
                 return b"", None
             if wanted.keys is not None:
@@ -202,22 +204,7 @@ class Hub:
                 await asyncio.sleep(owed)
 
     def _kept(self, wanted: Wanted, places: Places) -> Stretch | None:
-        if not self._is_same_moment():
-            return None
         return self._stretches.get((wanted, tuple(places.items())))
-
-    def _is_same_moment(self) -> bool:
-        """Whether what was made is still what would be made; else it is forgotten."""
-        moment = tuple(source.moment() for source in self._sources)
-        if self._moment is not None and all(
-            one is other
-            for one, other in zip(moment, self._moment, strict=True)  # type: ignore[call-overload]
-        ):
-            return True
-        self._moment = moment
-        self._told.clear()
-        self._stretches.clear()
-        return False
 
     def _made(self, wanted: Wanted, places: Places) -> Stretch:
         events: list[bytes] = []
@@ -258,15 +245,15 @@ class Hub:
             live = self._lives.get(partition)
             if live is not None:
                 live.dirty[number].update(dict.fromkeys(keys))
-                # What was made of these rows is not what they say any more.
-                self._told.clear()
-                self._stretches.clear()
 
         return note
 
     def _over(self, partition: int) -> None:
         """A partition went, or was restored: what changed meanwhile was not noted."""
         self._lives.pop(partition, None)
+        self._forget_made()
+
+    def _forget_made(self) -> None:
         self._told.clear()
         self._stretches.clear()
 
@@ -292,8 +279,7 @@ class Hub:
         self._needed.clear()
         for partition in list(self._lives):
             self._forget(partition)
-        self._told.clear()
-        self._stretches.clear()
+        self._forget_made()
 
     def _forget(self, partition: int) -> None:
         self._lives.pop(partition, None)
@@ -309,7 +295,7 @@ class Hub:
             for partition, live in list(self._lives.items()):
                 self._enter(partition, live)
             await self._look()
-        self._is_same_moment()
+        self._forget_made()
         for number, reader in enumerate(list(self._readers)):
             if is_moving or reader.is_gone():
                 reader.turn()

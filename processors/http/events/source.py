@@ -51,6 +51,3 @@ class Source(Protocol):
         self, partition: int, kinds: frozenset[str], after: bytes | None, count: int
     ) -> tuple[list[tuple[str, bytes]], bytes | None]:
         """The next kinds and keys of a partition; and the last key, None where no more follow."""
-
-    def moment(self) -> object:
-        """What is told is the same as long as this and the rows are."""

@@ -53,10 +53,6 @@ class UserEvents:
         # A user's events of all kinds are told one after the other.
         self._read: _Read | None = None
 
-    def moment(self) -> Connections:
-        """How the connections are."""
-        return self._now()
-
     def changed(self, partition: int, keys: Iterable[bytes]) -> Iterable[Thing]:
         """What is another one since the rows of these keys were written."""
         versions = self._versions.setdefault(partition, {})

@@ -26,9 +26,10 @@ from tests.processors.ledger.snapshots import last, snapshot
 class Rows:
     """Committed rows of a table; who is told of them is told as the engine tells."""
 
-    def __init__(self) -> None:
+    def __init__(self, partition: int = 0) -> None:
         self.rows: dict[bytes, bytes] = {}
-        self.open_partitions = frozenset({0})
+        self.partition = partition
+        self.open_partitions = frozenset({partition})
         self._settled: Any = None
         self.unseen: Any = None
 
@@ -53,19 +54,20 @@ class Rows:
             self.rows.pop(key, None)
             if row is not None:
                 self.rows[key] = row
-        self._settled(0, list(rows))
+        self._settled(self.partition, list(rows))
 
 
 class Site:
-    """One worker's events over HTTP."""
+    """One worker's events over HTTP; `owners` are the workers of all partitions, by their URLs."""
 
-    def __init__(self, *, places_max: int = 100) -> None:
-        self.rows, self.alerts, self.metrics = Rows(), Rows(), Metrics()
+    def __init__(self, *, places_max: int = 100, partition: int = 0, partitions: int = 1) -> None:
+        self.rows, self.alerts, self.metrics = Rows(partition), Rows(partition), Metrics()
+        self.owners = {partition: "here"}
         self.app = SimpleNamespace(
             serving=True,
-            owners=lambda _: {0: "here"},
-            workers=lambda: ["here"],
-            partition_of=lambda _: 0,
+            owners=lambda _: dict(self.owners),
+            workers=lambda: sorted(set(self.owners.values())),
+            partition_of=lambda _: partition,
         )
         lives, known = itertools.count(), connections()
         source = UserEvents(self.rows, now=lambda: known)  # type: ignore[arg-type]
@@ -77,7 +79,7 @@ class Site:
             monotonic=time.monotonic,
         )
         self.events = Events(
-            self.hub, Relays(None), self.metrics, partitions=1, places_max=places_max
+            self.hub, Relays(None), self.metrics, partitions=partitions, places_max=places_max
         )
 
     def cut(self) -> None:
