@@ -1,4 +1,4 @@
-"""What another worker tells is read once for all who want it; nobody misses or repeats any of it."""
+"""What another worker tells is read once for all who want it; nobody misses or repeats any."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
