@@ -1,8 +1,9 @@
 """What another worker tells is read once for all who want it; nobody misses or repeats any."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from processors.http.events import text
 from processors.http.events.common import KEPT_MAX, Common, Commons
 from processors.http.events.log import Place, told
+from processors.http.events.reader import Part
+from processors.http.events.relay import Relays
 from processors.http.events.wanted import Wanted
 from tests.processors.events.reading import Stream, reading
 from tests.processors.events.site import Site, serving
@@ -186,6 +189,48 @@ async def test_many_readers_of_one_worker_are_one_of_another() -> None:
         for stream in streams:
             seen = [one for one in told_to(stream) if one[0] == "sfox:a"]
             assert seen == [("sfox:a", n) for n in range(1, version + 1)]
+
+
+class Asking(Relays):
+    """Asks nobody: each time one of these answers is given, and what was asked is kept."""
+
+    def __init__(self, *answers: list[text.Stretch]) -> None:
+        super().__init__(None)
+        self.asked: list[dict[str, str]] = []
+        self._answers = iter(answers)
+
+    async def _read(
+        self, owner: str, asked: list[tuple[str, str]]
+    ) -> AsyncGenerator[text.Stretch, None]:
+        self.asked.append(dict(asked))
+        for stretch in next(self._answers, []):
+            yield stretch
+
+
+async def test_once_it_was_told_anything_a_reader_goes_on_from_there() -> None:
+    """Also where what was read for all ends at once: it has a past then."""
+    current = text.Stretch(text.control("current", partitions=[1]), told(placed(p1=3)))
+    event = text.Stretch(text.event("balances", b'{"user":"a"}'), told(placed(p1=4)))
+    relays = Asking([current], [event])
+    sent, places = list[bytes](), dict[int, Place]()
+
+    async def send(stretch: bytes, after: Mapping[int, Place], **_: object) -> None:
+        sent.append(stretch)
+        places.update(after)
+
+    known = list[frozenset[int]]()
+    reader = SimpleNamespace(
+        wanted=ALL,
+        out=SimpleNamespace(send=send, places=places),
+        current=known.append,
+        is_gone=lambda: False,
+    )
+    await relays(Part("http://there", [1], begins_now=True, is_asked=False), reader)  # type: ignore[arg-type]
+    assert sent == [current.text, event.text]
+    assert known == [{1}]
+    # For all from now on, then for this one alone from where it was.
+    assert [asked.get("last_event_id") for asked in relays.asked[:2]] == [None, "1.life.3"]
+    await relays.close()
 
 
 async def test_readers_of_a_worker_that_goes_are_told_and_go_on_once_it_is_back() -> None:
