@@ -192,11 +192,12 @@ async def test_many_readers_of_one_worker_are_one_of_another() -> None:
 
 
 class Asking(Relays):
-    """Asks nobody: each time one of these answers is given, and what was asked is kept."""
+    """Asks nobody: each time one of these answers is given, which ends once a reader was told."""
 
     def __init__(self, *answers: list[text.Stretch]) -> None:
         super().__init__(None)
         self.asked: list[dict[str, str]] = []
+        self.told = asyncio.Event()
         self._answers = iter(answers)
 
     async def _read(
@@ -205,6 +206,7 @@ class Asking(Relays):
         self.asked.append(dict(asked))
         for stretch in next(self._answers, []):
             yield stretch
+        await self.told.wait()
 
 
 async def test_once_it_was_told_anything_a_reader_goes_on_from_there() -> None:
@@ -217,6 +219,7 @@ async def test_once_it_was_told_anything_a_reader_goes_on_from_there() -> None:
     async def send(stretch: bytes, after: Mapping[int, Place], **_: object) -> None:
         sent.append(stretch)
         places.update(after)
+        relays.told.set()
 
     known = list[frozenset[int]]()
     reader = SimpleNamespace(
