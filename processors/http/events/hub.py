@@ -10,11 +10,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from processors.engine.app import EngineApp
 from processors.http.events import text
 from processors.http.events.log import Change, Log, Place, Places
+from processors.http.events.made import Made, Name, Stretch
 from processors.http.events.source import Source, Told
 from processors.http.events.wanted import Wanted
 
@@ -27,8 +28,8 @@ LINGER_SECONDS: Final = 60.0
 """For how long after its last reader a worker keeps noting what changes, for one who comes back."""
 CHANGES_MAX: Final = 200_000
 """Of all partitions together: some 200 bytes each, and for how long a reader may be away."""
-EVENTS_AT_ONCE: Final = 50
-STRETCH_BYTES: Final = 32 * 1024
+EVENTS_AT_ONCE: Final = 100
+STRETCH_BYTES: Final = 64 * 1024
 _REST: Final = 2
 _LOOK_REST: Final = 10
 _AFTER_ERROR_SECONDS: Final = 5.0
@@ -50,13 +51,6 @@ class Reader(Protocol):
 
     def is_gone(self) -> bool:
         """Whether nobody is there any more."""
-
-
-class Stretch(NamedTuple):
-    """Some events, and how far who gets them is told then."""
-
-    text: bytes
-    places: dict[int, Place]
 
 
 class _Live:
@@ -97,10 +91,8 @@ class Hub:
         self._owners: dict[int, str | None] = {}
         self._turn = asyncio.Lock()
         self._owed = 0.0
-        # What was made since the last tick, for all who stand at the same place: so readers go on
-        # together. Whoever gets what a row said a moment ago is told of it again after the next.
-        self._told: dict[tuple[int, Change], Sequence[Told]] = {}
-        self._stretches: dict[tuple[Wanted, tuple[tuple[int, Place], ...]], Stretch] = {}
+        self._made = Made()
+        self._making: dict[Name, asyncio.Future[None]] = {}
         for number, source in enumerate(sources):
             source.table.on_settled(self._noting(number), unseen=self._over)
 
@@ -142,13 +134,27 @@ class Hub:
 
     async def news(self, wanted: Wanted, places: Places) -> Stretch:
         """What follows on a reader's places; nothing of partitions whose log they are not of."""
-        stretch = self._kept(wanted, places)
-        if stretch is None:
+        name = wanted, tuple(places.items())
+        while (stretch := self._made.stretch(name)) is None:
+            making = self._making.get(name)
+            if making is None:
+                return await self._make(name)
+            # Shielded: who goes meanwhile does not take it away from the others.
+            await asyncio.shield(making)
+        return stretch
+
+    async def _make(self, name: Name) -> Stretch:
+        """Make a stretch for all who ask for it by then."""
+        making = self._making[name] = asyncio.get_running_loop().create_future()
+        try:
             async with self._turns():
-                stretch = self._kept(wanted, places)
-                if stretch is None:
-                    stretch = self._made(wanted, places)
-                    self._stretches[wanted, tuple(places.items())] = stretch
+                wanted, places = name
+                stretch = self._made.stretches[name] = self._stretch(wanted, dict(places))
+                making.set_result(None)
+        finally:
+            del self._making[name]
+            if not making.done():
+                making.set_result(None)
         return stretch
 
     async def page(
@@ -160,7 +166,7 @@ class Hub:
         """
         async with self._turns():
             # Who is told of rows as they are now is not told later what was made of them before.
-            self._forget_made()
+            self._made.forget()
             if self.log(partition) is None:
                 return b"", None
             if wanted.keys is not None:
@@ -203,10 +209,7 @@ class Hub:
                 owed, self._owed = self._owed, 0.0
                 await asyncio.sleep(owed)
 
-    def _kept(self, wanted: Wanted, places: Places) -> Stretch | None:
-        return self._stretches.get((wanted, tuple(places.items())))
-
-    def _made(self, wanted: Wanted, places: Places) -> Stretch:
+    def _stretch(self, wanted: Wanted, places: Places) -> Stretch:
         events: list[bytes] = []
         size, after = 0, dict(places)
         # Where not all of it fits, those who come last come first the next time.
@@ -232,11 +235,12 @@ class Hub:
 
     def _tell(self, partition: int, change: Change) -> Sequence[Told]:
         """What is told of a change, made once for all readers."""
-        name = partition, change
-        if name not in self._told:
+        told = self._made.told((partition, change))
+        if told is None:
             source = self._by_kind[change.kind]
-            self._told[name] = source.tell(partition, change.kind, change.key, change.about)
-        return self._told[name]
+            told = source.tell(partition, change.kind, change.key, change.about)
+            self._made.tellings[partition, change] = told
+        return told
 
     # -- what changes
 
@@ -251,11 +255,7 @@ class Hub:
     def _over(self, partition: int) -> None:
         """A partition went, or was restored: what changed meanwhile was not noted."""
         self._lives.pop(partition, None)
-        self._forget_made()
-
-    def _forget_made(self) -> None:
-        self._told.clear()
-        self._stretches.clear()
+        self._made.forget()
 
     async def run(self) -> None:
         """Note and wake until cancelled."""
@@ -279,7 +279,7 @@ class Hub:
         self._needed.clear()
         for partition in list(self._lives):
             self._forget(partition)
-        self._forget_made()
+        self._made.forget()
 
     def _forget(self, partition: int) -> None:
         self._lives.pop(partition, None)
@@ -295,7 +295,7 @@ class Hub:
             for partition, live in list(self._lives.items()):
                 self._enter(partition, live)
             await self._look()
-        self._forget_made()
+        self._made.grow_old(self._monotonic())
         for number, reader in enumerate(list(self._readers)):
             if is_moving or reader.is_gone():
                 reader.turn()

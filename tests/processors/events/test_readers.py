@@ -9,6 +9,7 @@ import pytest
 
 from processors.http.access import Access, Grant, hashed
 from processors.http.events import hub, out
+from processors.http.events.made import KEPT_SECONDS
 from processors.http.events.wanted import Wanted
 from schemas.secrets import Secret
 from tests.processors.events.reading import Event, Stream, reading
@@ -137,7 +138,8 @@ async def test_what_was_written_by_another_worker_ends_the_life_of_a_log() -> No
 
 
 async def test_what_is_told_is_made_once_for_all_and_never_older_than_what_was_seen() -> None:
-    site, wanted = Site(), Wanted(frozenset({"balances"}))
+    site, wanted, now = Site(), Wanted(frozenset({"balances"})), 1_000.0
+    site.hub._monotonic = lambda: now
     await site.hub._tick()
     log = site.hub.log(0)
     assert log is not None
@@ -150,8 +152,15 @@ async def test_what_is_told_is_made_once_for_all_and_never_older_than_what_was_s
     site.rows.put("a", 2)
     assert (await site.hub.news(wanted, places)) is first
     await site.hub._tick()
-    for start in (places, first.places):
-        assert b'"version":2' in (await site.hub.news(wanted, start)).text
+    assert (await site.hub.news(wanted, places)) is first
+    assert b'"version":2' in (await site.hub.news(wanted, first.places)).text
+    # A quarter of a second later it gets old, and then it is forgotten.
+    for later in (first, None):
+        now += KEPT_SECONDS
+        await site.hub._tick()
+        found = await site.hub.news(wanted, places)
+        assert (found is first) == (later is first)
+    assert b'"version":2' in found.text
     # But whoever was shown all rows as they are now is not told what they were.
     site.rows.put("a", 3)
     page, _ = await site.hub.page(0, wanted, b"")
