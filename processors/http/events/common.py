@@ -37,6 +37,9 @@ class Common:
     def __init__(self, partitions: frozenset[int]) -> None:
         self.partitions = partitions
         self.held = 0
+        # As it comes to know them, which is one after the other.
+        self._current: set[int] = set()
+        self._begins: dict[int, Place] = {}
         # The first of the kept has this number; the places are those before it.
         self._first = 0
         self._before: Places = {}
@@ -63,17 +66,21 @@ class Common:
         """Keep a stretch; whether it is one that all may be told."""
         about = {n: p for n, p in places_of(stretch.id).items() if n in self.partitions}
         control = text.control_of(stretch.text) if stretch.text else None
-        if control is None:
-            if self._before:
+        if self._before:
+            if control is None:
                 self._add(_Kept(stretch.text, {**self._tail(), **about}))
-            return True
-        kind, said = control
-        is_begun = kind == "current" and not self._before and self.partitions == about.keys()
-        if is_begun and self.partitions.issubset(said.partitions):
-            self._before = about
+            return control is None
+        # Until all are told of what is told is nobody's: who comes begins after it.
+        self._begins.update(about)
+        if control is not None:
+            kind, said = control
+            if kind != "current":
+                return False
+            self._current.update(said.partitions)
+        if self.partitions <= self._current and self.partitions == self._begins.keys():
+            self._before = dict(self._begins)
             self._tell()
-            return True
-        return False
+        return True
 
     def _add(self, kept: _Kept) -> None:
         self._kept.append(kept)

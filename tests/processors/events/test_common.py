@@ -58,7 +58,10 @@ async def test_all_are_told_the_same_from_where_they_are() -> None:
     with commons.held("there", both, ALL) as common, commons.held("there", both, ALL) as other:
         assert common is other
         assert common.number_of({}) is None
-        fellow.control("current", p1=5, p2=7)
+        # It comes to know one after the other; what it tells meanwhile is for nobody yet.
+        fellow.control("current", p1=4)
+        fellow.tell("early", p1=5)
+        fellow._put(text.control("current", partitions=[2]), p1=5, p2=7)
         assert await common.newest() == placed(p1=5, p2=7)
         start = common.number_of(placed(p1=5, p2=7))
         assert start is not None
