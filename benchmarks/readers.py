@@ -1,5 +1,7 @@
 """Readers of a worker's events, many in one process: one notes what it is told, the others drain.
 
+Those that drain look at nothing: on the same two cores they must cost no more than a client in C.
+
 `python -m benchmarks.readers URL COUNT SECONDS FILE` says `reading MS` once all of them are at the
 newest, and writes [milliseconds since 1970, user, version] of what the one was told to the file.
 """
@@ -12,9 +14,11 @@ from typing import Final
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 _PATH: Final = "/v1/events?kind=balances"
 _LINE_BYTES_MAX: Final = 1024 * 1024
+_CURRENT: Final = b"event: current"
 
 
 class _Told(msgspec.Struct):
@@ -32,7 +36,9 @@ async def main(url: str, count: int, seconds: float) -> list[tuple[float, str, i
         url, connector=connector, timeout=timeout, read_bufsize=_LINE_BYTES_MAX
     ) as session:
         reading = [asyncio.create_task(_note(session, told, current))]
-        reading += [asyncio.create_task(_drain(session, current)) for _ in range(count - 1)]
+        # All drop what they read into the same place.
+        buffer = bytearray(_LINE_BYTES_MAX)
+        reading += [asyncio.create_task(_drain(url, current, buffer)) for _ in range(count - 1)]
         for _ in range(count):
             await current.acquire()
         print("reading", int(time.time() * 1_000), flush=True)
@@ -67,14 +73,41 @@ async def _note(
                 told.append((time.time() * 1_000, found.user, found.version))
 
 
-async def _drain(session: aiohttp.ClientSession, current: asyncio.Semaphore) -> None:
-    is_current = False
-    async with session.get(_PATH) as response:
-        response.raise_for_status()
-        async for some in response.content.iter_any():
-            if not is_current and b"current" in some:
-                is_current = True
-                current.release()
+class _Drain(asyncio.BufferedProtocol):
+    """Reads and drops, once it has seen that it is at the newest."""
+
+    def __init__(self, current: asyncio.Semaphore, buffer: bytearray) -> None:
+        self._buffer = buffer
+        self._current: asyncio.Semaphore | None = current
+        self._seen = b""
+        self.lost = asyncio.get_running_loop().create_future()
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._current is not None:
+            self._seen = self._seen[-len(_CURRENT) :] + self._buffer[:nbytes]
+            if _CURRENT in self._seen:
+                self._current.release()
+                self._current, self._seen = None, b""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+
+async def _drain(url: str, current: asyncio.Semaphore, buffer: bytearray) -> None:
+    where = URL(url)
+    loop = asyncio.get_running_loop()
+    transport, drain = await loop.create_connection(
+        lambda: _Drain(current, buffer), where.host or "", where.port or 0
+    )
+    try:
+        transport.write(f"GET {_PATH} HTTP/1.1\r\nHost: {where.authority}\r\n\r\n".encode())
+        await drain.lost
+    finally:
+        transport.abort()
 
 
 if __name__ == "__main__":

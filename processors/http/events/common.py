@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from itertools import islice
 from typing import Final, NamedTuple
 
 import aiohttp
@@ -17,8 +18,10 @@ from processors.http.events import text
 from processors.http.events.log import Place, Places, places_of
 from processors.http.events.wanted import Wanted
 
-KEPT_MAX: Final = 16
+KEPT_MAX: Final = 32
 """So many stretches are kept for readers who are behind the others."""
+JOINED_BYTES: Final = 256 * 1024
+"""About so much is told at once."""
 
 Read = Callable[[str, frozenset[int], Wanted], AsyncGenerator[text.Stretch, None]]
 """What a worker tells of partitions from now on; it ends, or raises, where it tells no more."""
@@ -26,7 +29,9 @@ ERRORS: Final = (aiohttp.ClientError, TimeoutError, ConnectionError, ValueError)
 """Of one that does not answer, or not as it should."""
 
 
-class _Kept(NamedTuple):
+class Kept(NamedTuple):
+    """Events, and how far who gets them is told then."""
+
     events: bytes
     after: dict[int, Place]
 
@@ -43,7 +48,9 @@ class Common:
         # The first of the kept has this number; the places are those before it.
         self._first = 0
         self._before: Places = {}
-        self._kept: deque[_Kept] = deque()
+        self._kept: deque[Kept] = deque()
+        # Readers go together: what follows for one does for the next.
+        self._joined: tuple[int, int, int, Kept] | None = None
         self.is_over = False
         self._news: asyncio.Future[None] | None = None
 
@@ -68,7 +75,7 @@ class Common:
         control = text.control_of(stretch.text) if stretch.text else None
         if self._before:
             if control is None:
-                self._add(_Kept(stretch.text, {**self._tail(), **about}))
+                self._add(Kept(stretch.text, {**self._tail(), **about}))
             return control is None
         # Until all are told of what is told is nobody's: who comes begins after it.
         self._begins.update(about)
@@ -82,7 +89,7 @@ class Common:
             self._tell()
         return True
 
-    def _add(self, kept: _Kept) -> None:
+    def _add(self, kept: Kept) -> None:
         self._kept.append(kept)
         if len(self._kept) > KEPT_MAX:
             self._before = self._kept.popleft().after
@@ -115,20 +122,43 @@ class Common:
         """Where a reader may go on whose places these are; None: nowhere (yet)."""
         if not self._before or self.is_over:
             return None
-        found = self._first + len(self._kept)
+        found = self._end
         for kept in reversed(self._kept):
             if kept.after == places:
                 return found
             found -= 1
         return found if self._before == places else None
 
-    async def following(self, number: int) -> tuple[int, _Kept] | None:
-        """The stretch that follows; None: it is not kept any more, or nothing follows ever."""
-        while number == self._first + len(self._kept) and not self.is_over:
+    async def following(self, number: int) -> tuple[int, Kept] | None:
+        """What follows, not too much at once; None: it is not kept any more, or nothing ever does.
+
+        And the number that goes on from there.
+        """
+        while number == self._end and not self.is_over:
             await self._changed()
-        if not self._first <= number < self._first + len(self._kept):
+        if not self._first <= number < self._end:
             return None
-        return number + 1, self._kept[number - self._first]
+        if self._joined is None or self._joined[:2] != (number, self._end):
+            self._joined = number, self._end, *self._join(number)
+        return self._joined[2:]
+
+    def _join(self, number: int) -> tuple[int, Kept]:
+        size, some = 0, list[Kept]()
+        for kept in islice(self._kept, number - self._first, None):
+            some.append(kept)
+            size += len(kept.events)
+            if size >= JOINED_BYTES:
+                break
+        events = text.joined([one.events for one in some if one.events])
+        return number + len(some), Kept(events, some[-1].after)
+
+    def is_newest(self, number: int) -> bool:
+        """Whether nothing follows yet."""
+        return number == self._end
+
+    @property
+    def _end(self) -> int:
+        return self._first + len(self._kept)
 
 
 class Commons:

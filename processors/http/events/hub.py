@@ -22,6 +22,8 @@ from processors.http.events.wanted import Wanted
 log = logging.getLogger("headroom.http")
 
 TICK_SECONDS: Final = 0.05
+PACE_SECONDS_MAX: Final = 0.25
+_A_READER_SECONDS: Final = 0.0005
 LOOK_SECONDS: Final = 0.5
 """How often freshness is looked at, which changes by itself; less often where that takes long."""
 LINGER_SECONDS: Final = 60.0
@@ -91,6 +93,7 @@ class Hub:
         self._owners: dict[int, str | None] = {}
         self._turn = asyncio.Lock()
         self._owed = 0.0
+        self._looking: asyncio.Task[None] | None = None
         self._made = Made()
         self._making: dict[Name, asyncio.Future[None]] = {}
         for number, source in enumerate(sources):
@@ -257,26 +260,43 @@ class Hub:
         self._lives.pop(partition, None)
         self._made.forget()
 
+    @property
+    def pace_seconds(self) -> float:
+        """How often a reader is told something: one of many seldomer, and more at once."""
+        return min(PACE_SECONDS_MAX, max(TICK_SECONDS, len(self._readers) * _A_READER_SECONDS))
+
     async def run(self) -> None:
         """Note and wake until cancelled."""
-        while True:
-            await self._needed.wait()
-            begun = self._monotonic()
-            try:
-                await self._tick()
-            except Exception:  # readers are told anew, agents go on
-                log.exception("no events for a moment")
-                self._forget_all()
-                self._needed.set()
-                await asyncio.sleep(_AFTER_ERROR_SECONDS)
-            took = self._monotonic() - begun
-            if not self._readers and self._monotonic() - self._left_at > LINGER_SECONDS:
-                self._forget_all()
-                continue
-            await asyncio.sleep(max(TICK_SECONDS, _REST * took))
+        try:
+            while True:
+                await self._needed.wait()
+                await self._run_once()
+        finally:
+            self._look_no_more()
+
+    async def _run_once(self) -> None:
+        begun = self._monotonic()
+        try:
+            await self._tick()
+        except Exception:  # readers are told anew, agents go on
+            log.exception("no events for a moment")
+            self._forget_all()
+            self._needed.set()
+            await asyncio.sleep(_AFTER_ERROR_SECONDS)
+        took = self._monotonic() - begun
+        if not self._readers and self._monotonic() - self._left_at > LINGER_SECONDS:
+            self._forget_all()
+        else:
+            await asyncio.sleep(max(self.pace_seconds, _REST * took))
+
+    def _look_no_more(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
 
     def _forget_all(self) -> None:
         self._needed.clear()
+        self._look_no_more()
         for partition in list(self._lives):
             self._forget(partition)
         self._made.forget()
@@ -294,7 +314,7 @@ class Hub:
             await self._begin()
             for partition, live in list(self._lives.items()):
                 self._enter(partition, live)
-            await self._look()
+            self._look_behind()
         self._made.grow_old(self._monotonic())
         for number, reader in enumerate(list(self._readers)):
             if is_moving or reader.is_gone():
@@ -335,11 +355,20 @@ class Hub:
         except KeyError:
             self._lives.pop(partition, None)
 
+    def _look_behind(self) -> None:
+        """Have it looked at what changed by itself, beside all else: of many rows it takes long."""
+        if self._looking is not None:
+            if not self._looking.done():
+                return
+            looked, self._looking = self._looking, None
+            looked.result()
+        since = self._monotonic() - self._looked_at
+        if since >= max(LOOK_SECONDS, _LOOK_REST * self._look_took):
+            self._looking = asyncio.create_task(self._look())
+
     async def _look(self) -> None:
         """Enter what changed by itself: freshness, as connections come and go and time passes."""
         begun = self._monotonic()
-        if begun - self._looked_at < max(LOOK_SECONDS, _LOOK_REST * self._look_took):
-            return
         for partition, live in list(self._lives.items()):
             try:
                 for source in self._sources:

@@ -1,5 +1,6 @@
 """What another worker tells of its partitions, passed on."""
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -156,6 +157,8 @@ async def _follow(common: Common, part: Part, reader: EventReader) -> None:
             await reader.out.send(events, after)
         else:
             reader.out.places.update(after)
+        if common.is_newest(number):
+            await asyncio.sleep(reader.hub.pace_seconds)
 
 
 async def _tell(stretch: text.Stretch, part: Part, reader: EventReader) -> None:

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from processors.http.events import text
-from processors.http.events.common import KEPT_MAX, Common, Commons
+from processors.http.events.common import JOINED_BYTES, KEPT_MAX, Common, Commons
 from processors.http.events.log import Place, told
 from processors.http.events.reader import Part
 from processors.http.events.relay import Relays
@@ -67,14 +67,26 @@ async def test_all_are_told_the_same_from_where_they_are() -> None:
         assert start is not None
         # A stretch of one partition leaves the place in the other as it is.
         fellow.tell("a", p1=6)
-        fellow.tell("", p2=8)
         number, first = await common.following(start) or (0, None)
         assert first is not None
         assert (first.events, first.after) == (b'event: balances\ndata: "a"\n', placed(p1=6, p2=7))
         assert common.number_of(placed(p1=6, p2=7)) == number
+        assert common.is_newest(number)
+        fellow.tell("", p2=8)
         _, second = await common.following(number) or (0, None)
         assert second is not None
         assert (second.events, second.after) == (b"", placed(p1=6, p2=8))
+        # Who is behind is told all that follows at once, but for what is too much.
+        last, both_of_them = await common.following(start) or (0, None)
+        assert both_of_them == (first.events, second.after)
+        fellow.tell("b" * JOINED_BYTES, p1=9)
+        fellow.tell("c", p1=10)
+        while common.number_of(placed(p1=10, p2=8)) is None:
+            await asyncio.sleep(0)
+        after, third = await common.following(last) or (0, None)
+        assert third is not None
+        assert third.after == placed(p1=9, p2=8)
+        assert not common.is_newest(after)
         # Nobody is at a place that was never told.
         assert common.number_of(placed(p1=5, p2=8)) is None
         assert common.number_of(placed(p1=6)) is None
@@ -230,6 +242,7 @@ async def test_once_it_was_told_anything_a_reader_goes_on_from_there() -> None:
         out=SimpleNamespace(send=send, places=places),
         current=known.append,
         is_gone=lambda: False,
+        hub=SimpleNamespace(pace_seconds=0),
     )
     await relays(Part("http://there", [1], begins_now=True, is_asked=False), reader)  # type: ignore[arg-type]
     assert sent == [current.text, event.text]
