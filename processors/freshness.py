@@ -30,6 +30,7 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 from processors import connection_doubts as doubts
+from processors.compiled import Account
 from processors.ledger.doubts import doubt_of
 from processors.ledger.users import UserState
 from schemas.documents import BalanceSnapshot
@@ -116,7 +117,8 @@ class _Connection:
     """A status, and what follows from it at a time, worked out once for all accounts."""
 
     __slots__ = (
-        *("accounts", "from_receipt", "is_news", "now", "older", "silent_ns", "status", "verdict"),
+        *("accounts", "confirmed_ns", "from_receipt", "is_news", "now", "older", "silent_ns"),
+        *("status", "time_ns", "verdict"),
     )
 
     def __init__(self, told: Told, now: "Now") -> None:
@@ -124,6 +126,8 @@ class _Connection:
         self.status = status = told.status
         self.is_news = told.is_news
         self.silent_ns = round(max(0.0, now.at - told.at) * _NS_PER_S)
+        self.time_ns = time_ns_of(status.time)
+        self.confirmed_ns = _confirmed_ns(status)
         self.verdict = self._verdict()
         self.accounts = None if status.accounts is None else frozenset(status.accounts)
         before = status.confirmed_from
@@ -144,8 +148,8 @@ class _Connection:
             return self._because(doubts.not_told(status.time), "stale")
         if not self.is_news:
             return _NOT_HEARD
-        if self.silent_ns + self.before_ns(_confirmed_ns(status)) > stale_ns:
-            last = rfc3339(_confirmed_ns(status))
+        if self.silent_ns + self.before_ns(self.confirmed_ns) > stale_ns:
+            last = rfc3339(self.confirmed_ns)
             return self._because(status.doubt or doubts.not_confirmed(last), "stale")
         return LIVE if status.doubt is None else self._because(status.doubt)
 
@@ -163,7 +167,7 @@ class _Connection:
 
     def before_ns(self, time_ns: int) -> int:
         """How long before the status was told that was: both by its producer's clock."""
-        return max(0, time_ns_of(self.status.time) - time_ns)
+        return max(0, self.time_ns - time_ns)
 
     def judge(self, account: str, receipt: int) -> Verdict:
         """How an account is whose newest snapshot is of this connection's epoch."""
@@ -290,7 +294,7 @@ class Connections:
         else:
             age_ns = one.silent_ns + one.before_ns(last_ns)
             # A frame may be behind the last status, but not by more than has passed since.
-            was_set = last_ns > time_ns_of(one.status.time) + one.silent_ns
+            was_set = last_ns > one.time_ns + one.silent_ns
             if not is_live and (was_set or not one.is_news):
                 age_ns = max(age_ns, by_two_ns)
         return round(age_ns / _NS_PER_S, 3)
@@ -315,15 +319,33 @@ def _held(state: UserState, snapshot: BalanceSnapshot) -> Held:
     )
 
 
-def user_freshness(state: UserState, at: Connections, copied: Doubt | None = None) -> Freshness:
-    """How fresh a user is who has an account that is not deleted; `copied`: see `Connections`."""
+def user_freshness(
+    state: UserState | Account, at: Connections, copied: Doubt | None = None
+) -> Freshness:
+    """How fresh a user is who has an account that is not deleted; `copied`: see `Connections`.
+
+    An `Account` is all of a user who has one plain account.
+    """
+    if isinstance(state, Account):
+        venue, account, epoch, receipt = state.place
+        held = Held(venue, account, epoch, receipt, state.received_time)
+        topic, partition, offset = state.source
+        source = {"topic": topic, "partition": partition, "offset": offset}
+        return _as_worst([at.freshness(held, copied)], source, state.received_time)
     newest = max(state.live, key=lambda snapshot: snapshot.received_time)
     accounts = [at.freshness(one, copied) for one in held_of(state)]
-    worst = min(accounts, key=lambda one: RANK[one.state])
+    return _as_worst(accounts, msgspec.to_builtins(newest.source), newest.received_time)
+
+
+def _as_worst(accounts: list[AccountFreshness], source: dict[str, Any], time: str) -> Freshness:
+    worst, age_seconds = accounts[0], accounts[0].age_seconds
+    if len(accounts) > 1:
+        worst = min(accounts, key=lambda one: RANK[one.state])
+        age_seconds = max(one.age_seconds for one in accounts)
     return Freshness(
-        source=msgspec.to_builtins(newest.source),
-        source_time=newest.received_time,
-        age_seconds=max(one.age_seconds for one in accounts),
+        source=source,
+        source_time=time,
+        age_seconds=age_seconds,
         stale=worst.state != "live",
         state=worst.state,
         cause=worst.cause,
@@ -341,11 +363,11 @@ def of_copy(lag_records: int | None) -> Doubt:
 
 def _last_right_ns(one: _Connection, held: Held, received_ns: int, *, is_live: bool) -> int:
     """When an account was last right for which a connection vouches, by the producer's clock."""
-    confirmed_ns = _confirmed_ns(one.status)
+    confirmed_ns = one.confirmed_ns
     if held.doubt is not None:
         confirmed_ns = min(confirmed_ns, time_ns_of(held.doubt.since))
     # A frame behind the status: how long behind it nobody knows, if the clock was set meanwhile.
-    is_behind = is_live and received_ns > time_ns_of(one.status.time)
+    is_behind = is_live and received_ns > one.time_ns
     return confirmed_ns if is_behind else max(received_ns, confirmed_ns)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from processors.compiled.ledger import Folded, fold
     from processors.compiled.rows import Row, read_row
     from processors.compiled.sfox import plain as plain_sfox
+    from processors.compiled.telling import documents
 else:
     try:
         from processors.compiled.account import Account, read
@@ -22,11 +23,13 @@ else:
         from processors.compiled.ledger import Folded, fold
         from processors.compiled.rows import Row, read_row
         from processors.compiled.sfox import plain as plain_sfox
+        from processors.compiled.telling import documents
     except ImportError:
         from processors.compiled.nothing import (
             Account,
             Folded,
             Row,
+            documents,
             fold,
             plain_hercle,
             plain_sfox,
@@ -44,6 +47,7 @@ __all__ = [
     "Folded",
     "Row",
     "cloud_event",
+    "documents",
     "fold",
     "plain_hercle",
     "plain_sfox",

@@ -36,4 +36,5 @@ cdef class Account:
     cdef bint has_names_of(self, Account other) noexcept
 
 cdef Account account_at(Cursor* cursor, bytes document)
+cdef void move_to(Account account, bytes document, const char* start) noexcept
 cdef int compare(const Piece* one, const Piece* other) noexcept nogil

@@ -49,6 +49,11 @@ cdef class Account:
         """Venue, account, epoch and receipt."""
         return text_of(&self.venue), text_of(&self.account), self.epoch, self.receipt
 
+    @property
+    def source(self):
+        """Topic, partition and offset of the raw record."""
+        return text_of(&self.topic), self.partition, self.offset
+
     cdef const Asset* named(self, const Piece* name) noexcept:
         """The asset of a name, or NULL."""
         cdef int number
@@ -120,6 +125,28 @@ cdef Account account_at(Cursor* cursor, bytes document):
         return None
     account.received_time = text_of(&received_time)
     return account
+
+
+cdef void move_to(Account account, bytes document, const char* start) noexcept:
+    """Let a copy of the text that begins at `start` be the account's document."""
+    cdef const char* to = PyBytes_AS_STRING(document)
+    cdef Asset* asset
+    cdef int number
+    account.document = document
+    _move(&account.venue, start, to)
+    _move(&account.account, start, to)
+    _move(&account.topic, start, to)
+    _move(&account.content, start, to)
+    for number in range(account.count):
+        asset = &account.assets[number]
+        _move(&asset.name, start, to)
+        _move(&asset.total, start, to)
+        _move(&asset.available, start, to)
+        _move(&asset.held, start, to)
+
+
+cdef inline void _move(Piece* piece, const char* start, const char* to) noexcept nogil:
+    piece.start = to + (piece.start - start)
 
 
 cdef bint _expect_time(Cursor* cursor, Piece* into) noexcept nogil:

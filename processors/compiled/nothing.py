@@ -17,4 +17,4 @@ def _nothing(*_: object) -> None:
     return None
 
 
-plain_hercle = plain_sfox = read = read_row = receipt = fold = _nothing
+plain_hercle = plain_sfox = read = read_row = receipt = fold = documents = _nothing

@@ -3,7 +3,7 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from processors.compiled.account cimport Account, account_at, compare
+from processors.compiled.account cimport Account, account_at, compare, move_to
 from processors.compiled.text cimport (
     Cursor,
     Page,
@@ -47,7 +47,8 @@ def read_row(bytes data):
     ):
         return None
     start = cursor.at
-    if account_at(&cursor, data) is None:
+    row.newest = account_at(&cursor, data)
+    if row.newest is None:
         return None
     # The document lives on its own, as the row does not.
     cdef bytes document = start[: cursor.at - start]
@@ -56,9 +57,7 @@ def read_row(bytes data):
     row.assets = _names_at(&cursor)
     if row.assets is None or not expect(&cursor, b',"bases":[]}', 12) or not ended(&cursor):
         return None
-    cursor.at = PyBytes_AS_STRING(document)
-    cursor.end = cursor.at + PyBytes_GET_SIZE(document)
-    row.newest = account_at(&cursor, document)
+    move_to(row.newest, document, start)
     # A user is not always named after the account; but the row and its snapshot name the same one.
     if text_of(&user) != row.newest.user:
         return None

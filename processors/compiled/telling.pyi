@@ -1,1 +1,3 @@
-# Nothing for Python: the compiled fold calls it.
+from processors.compiled.rows import Row
+
+def documents(row: Row) -> tuple[bytes, bytes]: ...

@@ -18,9 +18,17 @@ from processors.compiled.text cimport (
     write_text,
 )
 
-# The share that is being written: one at a time, as the interpreter's lock is held.
-cdef Page _page
-_page.start = NULL
+# What is being written: one text at a time, as the interpreter's lock is held.
+cdef Page _page, _balances, _exposure
+_page.start = _balances.start = _exposure.start = NULL
+
+
+def documents(Row row):
+    """A user's balances and exposure, byte for byte as the public topics have them."""
+    clear(&_balances)
+    clear(&_exposure)
+    write_documents(&_balances, &_exposure, row)
+    return bytes_of(&_balances), bytes_of(&_exposure)
 
 
 cdef int write_documents(Page* balances, Page* exposure, Row row) except -1:

@@ -23,7 +23,7 @@ from processors.engine.store import MemoryStore, PartitionStore, RocksStore
 from processors.engine.stream import BatchSchema, BatchStream
 from processors.engine.table import Table
 from processors.engine.tables import TableManager
-from processors.engine.transport import Transport
+from processors.engine.transport import Transport, hashed
 
 StoreKind = Literal["rocksdb", "memory"]
 Guarantee = Literal["exactly_once", "at_least_once"]
@@ -181,7 +181,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
     def owner(self, table: Table, key: bytes) -> tuple[int, str | None]:
         """The partition of a key, and the URL of the worker that holds it (None: nobody yet)."""
         topic = table.changelog_topic_name
-        partition: int = self.producer.key_partition(topic, key).partition
+        partition = self.partition_of(key)
         return partition, self.assignor._tps_url.get(TP(topic, partition))  # noqa: SLF001 - Faust's own router reads it
 
     async def copy_of(self, table: Table, key: bytes) -> Copy | None:
@@ -194,8 +194,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
 
     def partition_of(self, key: bytes) -> int:
         """The partition of a key, in any topic of ours."""
-        partition: int = self.producer.key_partition("", key).partition
-        return partition
+        return hashed(key) % self._engine.partitions
 
     def owners(self, table: Table) -> dict[int, str | None]:
         """The URL of the worker that holds each partition of a table (None: nobody yet)."""

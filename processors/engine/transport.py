@@ -6,6 +6,7 @@ Source: `faust.transport.base` names what an application may bring of its own.
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 from aiokafka.partitioner import murmur2
@@ -24,6 +25,18 @@ log = logging.getLogger(__name__)
 
 _ADMIN_SECONDS: Final = 30.0
 _POSITIVE: Final = 0x7FFFFFFF
+_KEYS_REMEMBERED: Final = 16_384
+
+
+@lru_cache(_KEYS_REMEMBERED)
+def hashed(key: bytes) -> int:
+    """What tells a key's partition, whatever the topic: murmur2, as in Java.
+
+    It is worked out in Python, a few microseconds for each, and mostly of keys that were asked
+    about a moment ago.
+    """
+    positive: int = murmur2(key) & _POSITIVE
+    return positive
 
 
 class Producer(base.Producer):  # type: ignore[misc]
@@ -75,8 +88,8 @@ class Producer(base.Producer):  # type: ignore[misc]
                 raise
 
     def key_partition(self, topic: str, key: bytes) -> TP:
-        """Where a key lies, in any topic of ours: murmur2, as in Java."""
-        return TP(topic, (murmur2(key) & _POSITIVE) % self.app.conf.topic_partitions)
+        """Where a key lies, in any topic of ours."""
+        return TP(topic, hashed(key) % self.app.conf.topic_partitions)
 
     async def flush(self) -> None:
         """Faust asks for it before it gives partitions away; by then nothing is in flight."""

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from processors.compiled import Account
 from processors.freshness import Connections, Freshness, Now, Told, user_freshness
 from processors.ledger.users import UserState
 from schemas.feeds import Doubt, status_of
@@ -115,8 +116,8 @@ class Feeds:
             )
         return self._kept
 
-    def freshness(self, state: UserState, copied: Doubt | None = None) -> Freshness:
-        """How fresh a user is who has an account that is not deleted; `copied`: see Connections."""
+    def freshness(self, state: UserState | Account, copied: Doubt | None = None) -> Freshness:
+        """How fresh a user is who has an account that is not deleted: see `user_freshness`."""
         return user_freshness(state, self.now(), copied)
 
     def _document(self, told: Told) -> dict[str, Any]:

@@ -7,12 +7,13 @@ copy would do (`allow_stale`), the best copy does (`copies`).
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from aiohttp import web
 
 from processors.agents import Agents
+from processors.compiled import Account, Row, documents, read_row
 from processors.freshness import Freshness
 from processors.http.access import grant_of, passed_on, wants_copy
 from processors.http.asked import note_asked
@@ -44,17 +45,45 @@ class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     users: Annotated[list[str], msgspec.Meta(max_length=BATCH_MAX)]
 
 
-def _beside(view: Callable[[UserState], Any]) -> View:
-    """A view of a row with its freshness beside its fields."""
+class _Beside:
+    """A view of a row with its freshness beside its fields.
 
-    def both(state: UserState, freshness: Freshness) -> dict[str, Any]:
-        fields: dict[str, Any] = msgspec.to_builtins(view(state))
+    `view` is for any row; `plain` says the same of one that is not decoded, as bytes.
+    """
+
+    def __init__(self, view: Callable[[UserState], Any], plain: Callable[[Row], bytes]) -> None:
+        self._view = view
+        self._plain = plain
+
+    def __call__(self, state: UserState, freshness: Freshness) -> dict[str, Any]:
+        fields: dict[str, Any] = msgspec.to_builtins(self._view(state))
         return {**fields, "freshness": msgspec.to_builtins(freshness)}
 
-    return both
+    def told(self, row: Row, freshness: Freshness) -> bytes:
+        """What is answered of a plain row."""
+        fresh = msgspec.json.encode(freshness)
+        return b'%b,"freshness":%b}' % (self._plain(row)[:-1], fresh)
 
 
-_BALANCES: Final = _beside(user_balances)
+_BALANCES: Final = _Beside(user_balances, lambda row: documents(row)[0])
+
+
+class _Found(NamedTuple):
+    """What a row says: its version, whose freshness counts (`of`), and how both are told."""
+
+    version: int
+    of: UserState | Account
+    told: Callable[[Freshness], bytes]
+
+
+def _found(row: bytes, view: View) -> _Found | None:
+    """What a row says; None where no account is left. A plain one is not decoded for it."""
+    if isinstance(view, _Beside) and (plain := read_row(row)) is not None:
+        return _Found(plain.version, plain.newest, partial(view.told, plain))
+    state = state_of(row)
+    if not state.live:
+        return None
+    return _Found(state.version, state, lambda fresh: msgspec.json.encode(view(state, fresh)))
 
 
 class UserQuestions:
@@ -64,6 +93,9 @@ class UserQuestions:
         self._agents = agents
         self._ownership = ownership
         self._feeds = feeds
+        self._exposure = _Beside(
+            lambda state: user_exposure(state, agents.in_assets), lambda row: documents(row)[1]
+        )
         self._copies = Copies(
             lambda user: ownership.copy_of(agents.users, user.encode()), ownership, feeds
         )
@@ -71,9 +103,9 @@ class UserQuestions:
     def routes(self) -> list[web.RouteDef]:
         """The paths of the contract that are about users by name."""
         return [
-            web.post(BATCH_PATH, self.batch),
             web.get("/v1/users/{user:[^/]+}/balances", self.balances),
             web.get("/v1/users/{user:[^/]+}/exposure", self.exposure),
+            web.post(BATCH_PATH, self.batch),
             web.get("/v1/users/{user:[^/]+}/explain", self.explain),
         ]
 
@@ -83,8 +115,7 @@ class UserQuestions:
 
     async def exposure(self, request: web.Request) -> web.Response:
         """UserExposure, and how fresh it is."""
-        view = partial(user_exposure, in_assets=self._agents.in_assets)
-        return await self._user(request, _beside(view))
+        return await self._user(request, self._exposure)
 
     async def explain(self, request: web.Request) -> web.Response:
         """What a user's number of an asset is made of, back to the raw records."""
@@ -147,25 +178,25 @@ class UserQuestions:
         if partition is None:
             return await self._ownership.pass_on(request, table, key, seconds=seconds)
         try:
-            response = self._here(request, user, table.committed(partition, key), terms, view)
+            return self._here(request, user, table.committed(partition, key), terms, view)
         except Problem as problem:
             problem.headers[ANSWERED_BY] = OWNER
             raise
-        response.headers[ANSWERED_BY] = OWNER
-        return response
 
     def _here(
         self, request: web.Request, user: str, row: bytes | None, terms: Terms, view: View
     ) -> web.Response:
-        state = None if row is None else state_of(row)
-        if state is None or not state.live:
+        found = None if row is None else _found(row, view)
+        if found is None:
             raise _no_such_user(user)
-        freshness = self._feeds.freshness(state)
+        freshness = self._feeds.freshness(found.of)
         terms.require(freshness)
-        tag = tag_of(state.version, freshness)
+        tag = tag_of(found.version, freshness)
         if is_known(request, tag):
-            return answered(None, status=web.HTTPNotModified.status_code, tag=tag)
-        return _json(view(state, freshness), tag)
+            return answered(
+                None, status=web.HTTPNotModified.status_code, tag=tag, answered_by=OWNER
+            )
+        return answered(found.told(freshness), tag=tag, answered_by=OWNER)
 
     async def _or_copy(
         self, request: web.Request, user: str, terms: Terms, view: View

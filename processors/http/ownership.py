@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 import aiohttp
 import orjson
 from aiohttp import web
-from yarl import URL
 
 from processors.engine.app import EngineApp
 from processors.engine.copies import Copy
@@ -22,7 +21,8 @@ from schemas.words import Words
 log = logging.getLogger("headroom.http")
 
 COMPRESSED_BYTES_MIN: Final = 4 * 1024
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
+SECONDS: Final = 5.0
+"""So long another worker's answer is waited for."""
 
 
 ANSWERED_BY: Final = "X-Headroom-Answered-By"
@@ -30,6 +30,8 @@ ANSWERED_BY: Final = "X-Headroom-Answered-By"
 OWNER: Final = "owner"
 LAG: Final = "X-Headroom-Lag-Records"
 """How far behind a copy is, empty where nobody knows."""
+_ANSWERED_BY: Final = ANSWERED_BY.lower()
+_LAG: Final = LAG.lower()
 COPY_SECONDS: Final = 1.0
 """So long the owner is waited for, and then the copies, where a copy would do."""
 
@@ -56,10 +58,15 @@ class Answer(NamedTuple):
 
     def response(self) -> web.Response:
         """The same, as it goes out."""
-        found = answered(self.body, self.content_type, status=self.status, tag=self.tag)
-        said = ((ANSWERED_BY, self.answered_by), (LAG, self.lag))
-        found.headers.update({name: text for name, text in said if text is not None})
+        found = answered(
+            self.body,
+            self.content_type,
+            status=self.status,
+            tag=self.tag,
+            answered_by=self.answered_by,
+        )
         if self.lag is not None:
+            found.headers[LAG] = self.lag
             found.headers["Cache-Control"] = "no-store"
         return found
 
@@ -70,9 +77,12 @@ def answered(
     *,
     status: int = web.HTTPOk.status_code,
     tag: str | None = None,
+    answered_by: str | None = None,
 ) -> web.Response:
     """An answer as it goes out: compressed where that is worth it and wanted."""
     headers = {} if tag is None else {"ETag": tag, "Cache-Control": "no-cache"}
+    if answered_by is not None:
+        headers[ANSWERED_BY] = answered_by
     if status == web.HTTPServiceUnavailable.status_code:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if status == web.HTTPNotModified.status_code:
@@ -101,7 +111,7 @@ class Ownership:
     def __init__(self, app: EngineApp, url: str, credential: Secret | None) -> None:
         self._app = app
         self._url = url
-        self._fellows = Fellows(credential, timeout=_TIMEOUT)
+        self._fellows = Fellows(credential, timeout=aiohttp.ClientTimeout(total=SECONDS))
         self._words = Words()
 
     async def close(self) -> None:
@@ -215,25 +225,25 @@ class Ownership:
         headers = {FORWARDED: forwarded}
         if known is not None:
             headers["If-None-Match"] = known
+        wait_seconds = SECONDS if seconds is None else seconds
         try:
-            place = URL(url + path, encoded=True)
-            asked = self._fellows.ask(place, body=body, headers=headers, seconds=seconds)
-            async with asked as response:
-                status, said = response.status, await response.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
+            said = await self._fellows.answer(
+                url, path, body=body, headers=headers, seconds=wait_seconds
+            )
+        except (aiohttp.ClientError, OSError) as error:
             raise NoAnswer(url) from error
-        if status == web.HTTPUnauthorized.status_code:
+        if said.status == web.HTTPUnauthorized.status_code:
             # Theirs to mend who run the workers, and nothing that who asks could do better.
             text = f"{url} refuses this worker's HEADROOM_WORKER_TOKEN"
             if (line := self._words.say(text, int(time.monotonic()))) is not None:
                 log.error("%s", line)
             raise not_yet("the worker that holds this key does not know this one")
-        given = response.headers
+        given = said.headers
         return Answer(
-            status,
-            response.content_type,
-            said,
-            given.get("ETag"),
-            given.get(ANSWERED_BY),
-            given.get(LAG),
+            said.status,
+            said.content_type,
+            said.body,
+            given.get("etag"),
+            given.get(_ANSWERED_BY),
+            given.get(_LAG),
         )

@@ -43,8 +43,9 @@ class Questions:
     def routes(self) -> list[web.RouteDef]:
         """The paths of the contract."""
         return [
-            web.get("/v1/users", self.users),
+            # What is asked most comes first: routes are looked through in their order.
             *self._of_users.routes(),
+            web.get("/v1/users", self.users),
             web.get("/v1/assets", self.assets),
             web.get("/v1/assets/{asset:[^/]*}/exposure", self.asset),
             web.get("/v1/bases/{base_currency:[^/]*}/exposure", self.base),

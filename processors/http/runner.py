@@ -228,9 +228,9 @@ def _with_problems(handler: _Handler, words: Words) -> _Handler:
 def _may_ask(request: web.BaseRequest) -> bool:
     connection = request.protocol
     return (
-        request.path in _PROBES
-        or not isinstance(connection, _Connection)
+        not isinstance(connection, _Connection)
         or connection.is_within_bounds()
+        or request.path in _PROBES
     )
 
 

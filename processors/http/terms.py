@@ -43,8 +43,13 @@ class Terms(msgspec.Struct, frozen=True):
             raise not_yet(f"{age:.3f} s old, and {oldest:g} s at most are wanted")
 
 
+_ANY: Final = Terms()
+
+
 def terms_of(request: web.Request) -> Terms:
     """What a question asks for by its parameters; raises 400."""
+    if not request.query:
+        return _ANY
     wanted, age = request.query.get("require"), request.query.get("max_age_seconds")
     if wanted not in (None, "live"):
         raise bad_request("require is live, or is left out")
@@ -70,8 +75,8 @@ def tag_of(version: int, freshness: Freshness) -> str:
 
 def is_known(request: web.Request, tag: str) -> bool:
     """Whether who asks has this very answer (`If-None-Match`)."""
-    said = request.headers.get("If-None-Match", "")
-    return any(one.strip() in (tag, "*") for one in said.split(","))
+    said = request.headers.get("If-None-Match")
+    return said is not None and any(one.strip() in (tag, "*") for one in said.split(","))
 
 
 def _seconds(text: str) -> float:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+from hypothesis import strategies as st
 
 from processors.freshness import Connections, Now, Told
 from schemas.feeds import Cause, ConfirmedFrom, Doubt, FeedStatus
@@ -98,3 +99,31 @@ def set_ahead(status: FeedStatus, seconds: float) -> FeedStatus:
         for name, one in told.items()
     }
     return msgspec.structs.replace(status, **ahead)
+
+
+SECONDS = st.sampled_from([880.0, 930.0, 985.0, 995.0, 1_000.0])
+DOUBTS = st.none() | st.sampled_from([doubt("gap"), doubt("unanswered")])
+STATUSES = st.builds(
+    status,
+    st.sampled_from([None, 0, 1, 2, 3]),
+    venue=st.sampled_from(["sfox", "sfox", "hercle"]),
+    connection=st.sampled_from(["", "2"]),
+    state=st.sampled_from(["connected", "connected", "disconnected", "refused"]),
+    told=SECONDS,
+    confirmed=st.none() | SECONDS,
+    since=SECONDS,
+    vouches_from=st.none() | st.integers(0, 8),
+    by=DOUBTS,
+    doubt=DOUBTS,
+    accounts=st.none() | st.sampled_from([[], ["a"], ["b"], ["a", "b"]]),
+    instance=st.sampled_from(["one", "two"]),
+)
+MANY_STATUSES = st.lists(
+    STATUSES,
+    max_size=5,
+    # As the topic has them: of a producer's connection the last word, of a run of it one epoch.
+    unique_by=(
+        lambda one: (one.venue, one.connection, one.instance),
+        lambda one: (one.venue, one.epoch) if one.epoch is not None else object(),
+    ),
+)

@@ -20,7 +20,9 @@ from schemas.documents import Source
 from schemas.feeds import Doubt, FeedStatus
 from schemas.times import time_ns_of
 from tests.processors.connections import (
+    DOUBTS,
     LISTENED_SECONDS,
+    MANY_STATUSES,
     NOW_SECONDS,
     STALE_AFTER_SECONDS,
     at,
@@ -284,32 +286,6 @@ def test_a_snapshot_that_came_again_confirms_and_a_frame_that_could_not_be_read_
 
 # -- whatever the statuses say
 
-SECONDS = st.sampled_from([880.0, 930.0, 985.0, 995.0, 1_000.0])
-DOUBTS = st.none() | st.sampled_from([doubt("gap"), doubt("unanswered")])
-STATUSES = st.builds(
-    status,
-    st.sampled_from([None, 0, 1, 2, 3]),
-    venue=st.sampled_from(["sfox", "sfox", "hercle"]),
-    connection=st.sampled_from(["", "2"]),
-    state=st.sampled_from(["connected", "connected", "disconnected", "refused"]),
-    told=SECONDS,
-    confirmed=st.none() | SECONDS,
-    since=SECONDS,
-    vouches_from=st.none() | st.integers(0, 8),
-    by=DOUBTS,
-    doubt=DOUBTS,
-    accounts=st.none() | st.sampled_from([[], ["a"], ["b"], ["a", "b"]]),
-    instance=st.sampled_from(["one", "two"]),
-)
-MANY_STATUSES = st.lists(
-    STATUSES,
-    max_size=5,
-    # As the topic has them: of a producer's connection the last word, of a run of it one epoch.
-    unique_by=(
-        lambda one: (one.venue, one.connection, one.instance),
-        lambda one: (one.venue, one.epoch) if one.epoch is not None else object(),
-    ),
-)
 HELD = st.builds(
     held,
     st.integers(0, 3),
