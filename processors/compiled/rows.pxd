@@ -7,6 +7,6 @@ from processors.compiled.text cimport Page
 cdef class Row:
     cdef readonly long long version
     cdef readonly Account newest
-    cdef list assets
+    cdef readonly list assets
 
 cdef int write_row(Page* page, Row row) except -1

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from processors import compiled
 from processors.freshness import Connections, user_freshness
 from processors.http import of_users
+from processors.http.events import users as of_events
+from processors.http.events.users import UserEvents
 from processors.http.of_users import UserQuestions
 from processors.http.ownership import Ownership
 from processors.http.problems import Problem
@@ -149,3 +151,24 @@ def test_who_is_not_there_or_has_no_account_left_is_404() -> None:
         status_, headers, _ = Asked(row).twice()
         assert (status_, dict(headers)["X-Headroom-Answered-By"]) == (404, "owner")
     assert Asked(b"{}").twice()[0] == 503
+
+
+def told(row: bytes, known: Connections) -> list[object]:
+    table: Any = SimpleNamespace(committed=lambda *_: row)
+    source = UserEvents(table, now=lambda: known)
+    return [source.tell(0, kind, b"u") for kind in source.kinds]
+
+
+@given(rows(), MOMENTS)
+@MANY
+def test_events_of_a_row_are_the_same_both_ways(row: bytes, known: Connections) -> None:
+    """With the assets and venues by which they are found."""
+    said = told(row, known)
+    with patch.object(of_events, "read_row", lambda _: None):
+        assert told(row, known) == said
+
+
+@pytest.mark.skipif(not compiled.IS_COMPILED, reason="there was no C compiler")
+def test_events_of_a_plain_row_are_told_without_decoding_it() -> None:
+    with patch.object(of_events, "decode", side_effect=AssertionError):
+        assert [one.assets for (one,) in told(row_of(PLAIN), LIVE)] == [{"BTC", "ETH"}] * 3  # type: ignore[attr-defined]

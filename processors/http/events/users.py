@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from processors.compiled import read_row
+from processors.compiled import Row, documents, read_row
 from processors.engine.table import Table
 from processors.freshness import LIVE, Connections, Held, Verdict, held_of, user_freshness
 from processors.http.events.log import Thing
@@ -91,12 +91,30 @@ class UserEvents:
     def tell(self, partition: int, kind: str, key: bytes, about: bytes = b"") -> tuple[Told, ...]:  # noqa: ARG002 - each kind has one
         """What HTTP would answer now, and for an answer of 404 that there is nothing any more."""
         row = self.table.committed(partition, key)
-        state = None if row is None else self._state_of(row)
+        if row is None:
+            return ()
+        plain = read_row(row)
+        if plain is not None:
+            return (self._of_plain(kind, plain),)
+        state = self._state_of(row)
         if state is None:
             return ()
         document = self._document(kind, state)
         assets, venues = _had_by(state)
         return (Told(event(kind, msgspec.json.encode(document)), assets, venues),)
+
+    def _of_plain(self, kind: str, row: Row) -> Told:
+        """What is told of a plain row, which is not decoded for it."""
+        newest = row.newest
+        freshness = msgspec.json.encode(user_freshness(newest, self._now()))
+        if kind == FRESHNESS:
+            user = msgspec.json.encode(newest.user)
+            document = b'{"user":%b,"version":%d' % (user, row.version)
+        else:
+            document = documents(row)[kind == EXPOSURE][:-1]
+        data = b'%b,"freshness":%b}' % (document, freshness)
+        # A plain account names all that it ever held.
+        return Told(event(kind, data), frozenset(row.assets), frozenset(newest.place[:1]))
 
     def page(
         self, partition: int, kinds: frozenset[str], after: bytes | None, count: int
