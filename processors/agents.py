@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Final, TypeVar
 
 from processors.alerting import Alerting
@@ -226,9 +227,9 @@ class Agents:
         async for batch in batches:
             shares = shares_of(record.value or b"" for record in batch)
             if shares is None:
-                shares = [one for bundle in self._ours(batch, unbundle) for one in bundle]
+                shares = list(chain.from_iterable(self._ours(batch, unbundle)))
             with self._rows(self.assets, batch):
-                changes = self.sums.fold(batch.partition, shares, self.assets.get)
+                changes = self.sums.fold(batch.partition, shares, self.assets.get_many)
             for key, row in changes.rows.items():
                 self.assets[key] = row
             for emission in changes.emissions:

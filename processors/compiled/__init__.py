@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from processors.compiled.ledger import Folded, fold
     from processors.compiled.rows import Row, read_row
     from processors.compiled.sfox import plain as plain_sfox
+    from processors.compiled.shares import Moved, PlainShare, read_bundle
     from processors.compiled.telling import documents
 else:
     try:
@@ -23,17 +24,21 @@ else:
         from processors.compiled.ledger import Folded, fold
         from processors.compiled.rows import Row, read_row
         from processors.compiled.sfox import plain as plain_sfox
+        from processors.compiled.shares import Moved, PlainShare, read_bundle
         from processors.compiled.telling import documents
     except ImportError:
         from processors.compiled.nothing import (
             Account,
             Folded,
+            Moved,
+            PlainShare,
             Row,
             documents,
             fold,
             plain_hercle,
             plain_sfox,
             read,
+            read_bundle,
             read_row,
             receipt,
         )
@@ -45,6 +50,8 @@ __all__ = [
     "IS_COMPILED",
     "Account",
     "Folded",
+    "Moved",
+    "PlainShare",
     "Row",
     "cloud_event",
     "documents",
@@ -52,6 +59,7 @@ __all__ = [
     "plain_hercle",
     "plain_sfox",
     "read",
+    "read_bundle",
     "read_row",
     "receipt",
 ]

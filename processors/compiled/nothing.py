@@ -9,6 +9,14 @@ class Folded:
     """There is none."""
 
 
+class Moved:
+    """There is none."""
+
+
+class PlainShare:
+    """There is none."""
+
+
 class Row:
     """There is none."""
 
@@ -17,4 +25,4 @@ def _nothing(*_: object) -> None:
     return None
 
 
-plain_hercle = plain_sfox = read = read_row = receipt = fold = documents = _nothing
+plain_hercle = plain_sfox = read = read_bundle = read_row = receipt = fold = documents = _nothing

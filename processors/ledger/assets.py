@@ -6,6 +6,7 @@ from typing import Final, cast
 
 import msgspec
 
+from processors.compiled import Moved, PlainShare
 from processors.ledger.contributions import (
     AssetContribution,
     Contribution,
@@ -20,7 +21,8 @@ from processors.ledger.sums import AssetSum, BaseSum, new_sum
 from schemas.codec import decode_by
 from schemas.documents import AssetExposure, BaseExposure
 
-ReadRow = Callable[[bytes], bytes | None]
+ReadRows = Callable[[list[bytes]], list[bytes | None]]
+Share = Contribution | PlainShare
 SumDocument = AssetExposure | BaseExposure
 Sums = dict[bytes, AssetSum | BaseSum]
 
@@ -75,8 +77,8 @@ class SumLedger:
         """Forget the sums of a partition that was taken away."""
         self._sums.pop(partition, None)
 
-    def fold(self, partition: int, contributions: Iterable[Contribution], read: ReadRow) -> Changes:
-        """Fold contributions in; `read` reads the table's rows as they were before.
+    def fold(self, partition: int, shares: Iterable[Share], read: ReadRows) -> Changes:
+        """Fold contributions in; `read` reads rows of the table as they were before, many at once.
 
         Every sum that a contribution reaches gets a new version and is published, also where the
         contribution was already there: a crash may have kept the row and lost the publication. Of
@@ -84,32 +86,31 @@ class SumLedger:
         """
         sums = self._sums[partition]  # a partition that was never loaded would sum from nothing
         rows: dict[bytes, bytes] = {}
-        touched: dict[bytes, str] = {}
-        newest, stale = _newest(contributions)
-        for row, new in newest.items():
-            key = key_of(new)
-            told, stored = encode(new), read(row)
-            if told != stored:
-                with reading(row):
-                    old = None if stored is None else decode(stored)
-                if old is not None and old.version > new.version:
+        touched: dict[bytes, Share] = {}
+        exchange = _Exchange(sums)
+        newest, stale = _newest(shares)
+        for (row, new), stored in zip(newest.items(), read(list(newest)), strict=True):
+            if isinstance(new, PlainShare):
+                key, is_new = new.key, not new.stands_in(stored)
+                told = new.data if is_new else b""
+            else:
+                key, told = key_of(new), encode(new)
+                is_new = told != stored
+            if is_new:
+                if not exchange(row, key, stored, new):
                     stale += 1
                     continue
-                _exchange(sums, key, old, new)
                 rows[row] = told
-            touched[key] = new.time
-        emissions = [self._emit(sums, key, time, rows, read) for key, time in touched.items()]
+            touched[key] = new
+        exchange.end()
+        emissions = []
+        for (key, last), head in zip(touched.items(), read(list(touched)), strict=True):
+            document = sums[key].document(_version(key, head) + 1)
+            rows[key] = msgspec.json.encode(
+                Head(document.version, msgspec.Raw(msgspec.json.encode(document)))
+            )
+            emissions.append(Emission(document, last.time))
         return Changes(rows, emissions, stale)
-
-    @staticmethod
-    def _emit(
-        sums: Sums, key: bytes, time: str, rows: dict[bytes, bytes], read: ReadRow
-    ) -> Emission:
-        """Give a sum its next version, and its head's row the new document."""
-        document = sums[key].document(_version(key, read(key)) + 1)
-        head = Head(document.version, msgspec.Raw(msgspec.json.encode(document)))
-        rows[key] = msgspec.json.encode(head)
-        return Emission(document, time)
 
     def assets(self, partition: int) -> list[str]:
         """The names of the assets that a partition holds sums of."""
@@ -125,12 +126,50 @@ def published(head: bytes) -> bytes:
     return bytes(decode_by(head, _HEAD).document)
 
 
-def _newest(contributions: Iterable[Contribution]) -> tuple[dict[bytes, Contribution], int]:
+class _Exchange:
+    """Exchanges shares in sums; what plain ones move is summed up first, and moved at the end."""
+
+    def __init__(self, sums: Sums) -> None:
+        self._sums = sums
+        self._moved: dict[bytes, Moved] = {}
+
+    def __call__(self, row: bytes, key: bytes, stored: bytes | None, new: Share) -> bool:
+        """Take out what a row says, and the new share in; False where the row is newer."""
+        if isinstance(new, PlainShare):
+            moved = self._moved.get(key)
+            if moved is None:
+                moved = self._moved[key] = Moved()
+                if key not in self._sums:
+                    self._sums[key] = AssetSum(new.asset)
+            done = moved.exchange(new, stored)
+            if done is not None:
+                return done
+            new = decode(new.data)
+        self._move(key)
+        with reading(row):
+            old = None if stored is None else decode(stored)
+        if old is not None and old.version > new.version:
+            return False
+        _exchange(self._sums, key, old, new)
+        return True
+
+    def end(self) -> None:
+        """Move what has not been moved yet."""
+        for key in list(self._moved):
+            self._move(key)
+
+    def _move(self, key: bytes) -> None:
+        moved = self._moved.pop(key, None)
+        if moved is not None:
+            cast("AssetSum", self._sums[key]).move(moved)
+
+
+def _newest(shares: Iterable[Share]) -> tuple[dict[bytes, Share], int]:
     """The newest contribution to each row, in the order in which they came; how many came late."""
-    newest: dict[bytes, Contribution] = {}
+    newest: dict[bytes, Share] = {}
     stale = 0
-    for one in contributions:
-        row = row_key(key_of(one), one.user)
+    for one in shares:
+        row = one.row if isinstance(one, PlainShare) else row_key(key_of(one), one.user)
         before = newest.get(row)
         if before is not None and before.version > one.version:
             stale += 1

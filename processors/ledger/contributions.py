@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from processors.compiled import PlainShare, read_bundle
 from schemas.amounts import AMOUNT, are_short
 from schemas.codec import NotADocument, decode_by
 from schemas.documents import Balance
@@ -100,13 +101,22 @@ def unbundle(bundle: bytes) -> list[Contribution]:
     return found
 
 
-def shares_of(bundles: Iterable[bytes]) -> list[Contribution] | None:
+def shares_of(bundles: Iterable[bytes]) -> list[Contribution | PlainShare] | None:
     """The contributions of many records, looked at at once; None where one is something else."""
-    try:
-        found = [one for bundle in bundles for one in decode_by(bundle, _BUNDLE_DECODER)]
-    except NotADocument:
-        return None
-    return found if are_well_formed(found) else None
+    found: list[Contribution | PlainShare] = []
+    decoded: list[Contribution] = []
+    for bundle in bundles:
+        plain = read_bundle(bundle)
+        if plain is not None:
+            found += plain
+            continue
+        try:
+            some = decode_by(bundle, _BUNDLE_DECODER)
+        except NotADocument:
+            return None
+        found += some
+        decoded += some
+    return found if are_well_formed(decoded) else None
 
 
 def are_well_formed(contributions: Iterable[Contribution]) -> bool:

@@ -5,6 +5,7 @@ order in which rows came and went, the text of a sum is that of adding up the pr
 places as the finest of them.
 """
 
+from processors.compiled import Moved
 from processors.ledger.contributions import AssetContribution, BaseContribution, Contribution
 from schemas.amounts import against_limit, is_zero, sum_text, text_of_units, units_of
 from schemas.documents import AssetExposure, BaseExposure, VenueHolding
@@ -42,6 +43,10 @@ class Tally:
         else:
             self._count(old_places, -1, -old_units)
             self._count(places, 1, units)
+
+    def move(self, places: int, addends: int, units: int) -> None:
+        """Count so many addends more that have so many places, and what they add up to."""
+        self._count(places, addends, units)
 
     @property
     def text(self) -> str:
@@ -87,6 +92,19 @@ class AssetSum:
         if old is not None:
             self._count(old, -1)
         self._count(new, 1)
+
+    def move(self, moved: Moved) -> None:
+        """Do what several plain shares do that were exchanged one after the other."""
+        for venue, rows, users, parts in moved.venues:
+            holding = self._venues.setdefault(venue, _Holding())
+            tallies = holding.total, holding.available, holding.held
+            for kind, places, addends, units in parts:
+                tallies[kind].move(places, addends, units)
+            holding.users += users
+            holding.rows += rows
+            if not holding.rows:
+                del self._venues[venue]
+        self._users += moved.users
 
     def document(self, version: int) -> AssetExposure:
         """The public document; all zeros when nobody holds the asset."""

@@ -12,7 +12,7 @@ from schemas.export.examples import CUT, RAW, SNAPSHOT, SOURCE, examples
 from schemas.headers import Receipt
 from schemas.rejections import Rejected
 from tests.data import documented_frame
-from tests.processors.ledger.snapshots import last
+from tests.processors.ledger.snapshots import last, reader
 
 RECEIPT = Receipt(RAW.epoch, RAW.receipt, RAW.received_time)
 
@@ -37,7 +37,7 @@ def test_what_follows_is_what_the_product_says() -> None:
     assert shown[topics.EXPOSURE_USER].value == encode(user_exposure(fold.state)).decode()
     ledger = SumLedger()
     ledger.load(0, [])
-    sums = ledger.fold(0, contributions(fold), lambda _key: None)
+    sums = ledger.fold(0, contributions(fold), reader({}))
     told = {encode(emission.document).decode() for emission in sums.emissions}
     assert told == {shown[topics.EXPOSURE_ASSET].value, shown[topics.EXPOSURE_BASE].value}
 

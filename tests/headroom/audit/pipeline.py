@@ -142,7 +142,7 @@ class Pipeline:
     def _fold_asset(self, share):
         partition = crc32(key_of(share)) % PARTITIONS
         rows = self._rows[partition]
-        changes = self._sums.fold(partition, [share], rows.get)
+        changes = self._sums.fold(partition, [share], lambda keys: [rows.get(key) for key in keys])
         rows |= changes.rows
         for emission in changes.emissions:
             document = emission.document

@@ -9,7 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processors.engine.errors import StoreUnusable
-from processors.engine.store import MemoryStore, PartitionStore, Position, RocksStore
+from processors.engine.store import (
+    BLOCK_CACHE_BYTES,
+    READ_AT_ONCE_MAX,
+    MemoryStore,
+    PartitionStore,
+    Position,
+    RocksStore,
+)
 
 # Keys that a store might take for its own among them.
 keys = st.sampled_from([b"", b"o", b"r", b"\x00", b"\xff", b"ro", b"or", b"k"]) | st.binary(
@@ -111,8 +118,9 @@ def test_both_stores_behave_as_a_sorted_dictionary(
             assert dict(store.items()) == expected
             assert len(list(store.items())) == len(expected)
             assert store.position() == Position(offset, 1)
-            for key in [*written, *expected]:
-                assert store.get(key) == expected.get(key)
+            asked = [*written, *expected]
+            assert [store.get(key) for key in asked] == [expected.get(key) for key in asked]
+            assert store.get_many(asked) == [expected.get(key) for key in asked]
     start = data.draw(keys)
     for store in (memory, rocks):
         assert list(store.items()) == sorted(expected.items())
@@ -120,6 +128,28 @@ def test_both_stores_behave_as_a_sorted_dictionary(
             item for item in expected.items() if item[0] >= start
         )
     rocks.close()
+
+
+def test_more_rows_are_read_than_are_read_at_once(store: PartitionStore) -> None:
+    """In the order in which they are asked for, those that are not there among them."""
+    count = 2 * READ_AT_ONCE_MAX + 1
+    store.write({b"%d" % number: b"r%d" % number for number in range(0, count, 2)}, Position(1, 1))
+    asked = list(reversed(range(count)))
+    expected = [None if number % 2 else b"r%d" % number for number in asked]
+    assert store.get_many([b"%d" % number for number in asked]) == expected
+    assert store.get_many([]) == []
+
+
+def test_a_store_that_is_opened_again_has_its_own_bounds_and_filter(tmp_path: Path) -> None:
+    """Of an older file it would have RocksDB's default cache, and read every file for each row."""
+    for _ in range(3):
+        store = RocksStore(tmp_path / "s")
+        store.write({b"k": b"row"}, Position(1, 1))
+        assert store._db.property_value("rocksdb.block-cache-capacity") == str(BLOCK_CACHE_BYTES)
+        newest = max((tmp_path / "s").glob("OPTIONS-*")).read_text()
+        assert "filter_policy=bloomfilter" in newest
+        assert "table_cache_numshardbits=0" in newest
+        store.close()
 
 
 def test_a_store_that_is_held_by_another_is_unusable_and_named(tmp_path: Path) -> None:

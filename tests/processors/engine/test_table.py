@@ -7,6 +7,7 @@ from faust.types import TP
 
 from processors.engine.app import EngineApp, EngineSettings
 from processors.engine.batch import Batch, Record, current_batch
+from processors.engine.store import Position
 from processors.engine.table import Table
 
 
@@ -70,7 +71,22 @@ async def test_a_batch_sees_its_own_rows_and_they_are_its_own(table: Table) -> N
     assert table[b"a"] == b"1"
     del table[b"a"]
     assert b"a" not in table
-    assert (one.rows, other.rows) == ({table: {b"a": b"1"}}, {table: {b"a": None}})
+    table[b"b"] = b"2"
+    assert table.get_many([b"b", b"a", b"c", b"b"]) == [b"2", None, None, b"2"]
+    assert (one.rows, other.rows) == ({table: {b"a": b"1"}}, {table: {b"a": None, b"b": b"2"}})
+    table.hold(active=set(), standby=set(), dropped=False)
+
+
+async def test_rows_in_the_store_and_ahead_of_it_are_read_together(table: Table) -> None:
+    batch = assigned(table)
+    (store,) = table.actives().values()
+    store.write({b"a": b"stored", b"b": b"stored", b"c": b"stored"}, Position(0, 1))
+    table[b"b"] = b"ahead"
+    del table[b"c"]
+    asked = [b"d", b"c", b"b", b"a"]
+    assert table.get_many(asked) == [None, None, b"ahead", b"stored"]
+    assert table.get_many(asked) == [table.get(key) for key in asked]
+    assert batch.rows == {table: {b"b": b"ahead", b"c": None}}
     table.hold(active=set(), standby=set(), dropped=False)
 
 
@@ -109,6 +125,7 @@ async def test_a_partition_that_is_closed_within_a_batch_is_not_read(table: Tabl
     table.hold(active=set(), standby=set(), dropped=False)
     assert table.get(b"a") is None  # rocksdict would raise
     assert table.get(b"a", b"default") == b"default"
+    assert table.get_many([b"a", b"b"]) == [None, None]
 
 
 def test_what_a_batch_needs_no_more_is_forgotten() -> None:

@@ -1,7 +1,7 @@
 """Snapshots of several accounts, made short, and Hypothesis strategies of whole histories."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 from hypothesis import strategies as st
@@ -78,6 +78,11 @@ def snapshot(
 def of_the_contract(venue: str) -> BalanceSnapshot:
     """The contract's example of a snapshot."""
     return msgspec.json.decode(json.dumps(contract_snapshot(venue)), type=BalanceSnapshot)
+
+
+def reader(rows: Mapping[bytes, bytes]) -> Callable[[list[bytes]], list[bytes | None]]:
+    """Reads rows of a table that is a dictionary, many at once."""
+    return lambda keys: [rows.get(key) for key in keys]
 
 
 def order(one: BalanceSnapshot) -> tuple[int, int, int]:

@@ -17,7 +17,7 @@ from processors.ledger.contributions import (
 )
 from schemas.codec import encode
 from schemas.documents import AssetExposure, Balance, BaseExposure
-from tests.processors.ledger.snapshots import small_amounts
+from tests.processors.ledger.snapshots import reader, small_amounts
 from tests.schemas.strategies import MANY
 
 BTC, EUR, EUR_BASE = (
@@ -43,7 +43,7 @@ class World:
         self.ledger.load(0, self.rows.items())
 
     def fold(self, *shares: Contribution) -> Changes:
-        changes = self.ledger.fold(0, shares, self.rows.get)
+        changes = self.ledger.fold(0, shares, reader(self.rows))
         self.rows |= changes.rows
         return changes
 
@@ -52,7 +52,7 @@ class World:
         shares = [
             decode(row) for key, row in self.rows.items() if len(msgspec.json.decode(key)) == 3
         ]
-        told_again = self.ledger.fold(0, shares, self.rows.get).emissions
+        told_again = self.ledger.fold(0, shares, reader(self.rows)).emissions
         return {
             sum_of(emission.document): msgspec.structs.replace(emission.document, version=1)
             for emission in told_again
@@ -159,10 +159,15 @@ def test_of_a_users_contributions_in_a_batch_the_newest_is_folded_alone() -> Non
     """The rest would be taken out again at once; the sum's time is that of the last one."""
     world = World()
     read: list[bytes] = []
+
+    def nothing(keys: list[bytes]) -> list[bytes | None]:
+        read.extend(keys)
+        return [None] * len(keys)
+
     shares = [share("u", version, str(version)) for version in range(1, 5)]
     world.ledger.load(0, [])
     told = [share("v", 1, "1"), *shares, shares[-1], share("v", 1, "1", time="last"), shares[0]]
-    changes = world.ledger.fold(0, told, read.append)
+    changes = world.ledger.fold(0, told, nothing)
     assert changes.stale == 1
     assert len(read) == len(set(read)) == 3  # two rows and the head
     assert [(e.document.total, e.time) for e in changes.emissions] == [("5", "last")]
@@ -227,19 +232,19 @@ def test_partitions_are_apart_and_a_dropped_one_is_forgotten() -> None:
     ledger = SumLedger()
     ledger.load(0, [])
     ledger.load(1, [])
-    ledger.fold(0, [share("u", 1, "1")], {}.get)
-    ledger.fold(1, [share("u", 1, "2")], {}.get)
+    ledger.fold(0, [share("u", 1, "1")], reader({}))
+    ledger.fold(1, [share("u", 1, "2")], reader({}))
     assert [ledger.assets(partition) for partition in (0, 1)] == [["BTC"], ["BTC"]]
     ledger.drop(0)
     ledger.drop(5)
     assert [ledger.assets(partition) for partition in (0, 1)] == [[], ["BTC"]]
-    (emission,) = ledger.fold(1, [share("v", 1, "3")], {}.get).emissions
+    (emission,) = ledger.fold(1, [share("v", 1, "3")], reader({})).emissions
     assert emission.document.total == "5"
 
 
 def test_a_partition_that_was_never_loaded_is_not_summed_from_nothing() -> None:
     with pytest.raises(KeyError):
-        SumLedger().fold(0, [share("u", 1, "1")], {}.get)
+        SumLedger().fold(0, [share("u", 1, "1")], reader({}))
 
 
 def test_a_partition_names_its_assets_and_not_its_bases() -> None:

@@ -14,7 +14,14 @@ from processors.ledger.users import EMITS, UserState, Verdict, fold
 from processors.ledger.views import contributions, user_balances, user_exposure
 from schemas.codec import decode, encode
 from schemas.documents import BalanceSnapshot
-from tests.processors.ledger.snapshots import balance, deliveries, logs, plain_logs, snapshot
+from tests.processors.ledger.snapshots import (
+    balance,
+    deliveries,
+    logs,
+    plain_logs,
+    reader,
+    snapshot,
+)
 from tests.schemas.strategies import MANY
 
 ONE, TWO = {"BTC": "1"}, {"BTC": "2"}
@@ -50,7 +57,7 @@ class World:
         return changes
 
     def tell(self, share) -> None:
-        changes = self.sums.fold(0, [share], self.shares.get)
+        changes = self.sums.fold(0, [share], reader(self.shares))
         assert not changes.stale
         self.shares |= changes.rows
 
