@@ -34,7 +34,13 @@ pytestmark = pytest.mark.skipif(not compiled.IS_COMPILED, reason="there was no C
 Rows = dict[bytes, bytes]
 
 NINES = "9" * 18
-LONG = ["9" * 64 + "." + "9" * 64, "-" + "9" * 60 + ".5", f"{NINES}9", f"0.{NINES}1", f"-0.{NINES}1"]
+LONG = [
+    "9" * 64 + "." + "9" * 64,
+    "-" + "9" * 60 + ".5",
+    f"{NINES}9",
+    f"0.{NINES}1",
+    f"-0.{NINES}1",
+]
 AMOUNTS = amounts(whole=20, fraction=20) | st.sampled_from(
     ["0", "-0", "0.00", "-0.00", "1", "-1", "1.10", "-1.1", "1.1", "250", "01", "-007.50"]
     + [NINES, f"-{NINES}", f"0.{NINES}", f"-0.{NINES}", "0" * 30 + "1", "0." + "0" * 18, *LONG]
@@ -43,7 +49,8 @@ AMOUNTS = amounts(whole=20, fraction=20) | st.sampled_from(
 BALANCES = st.builds(Balance, AMOUNTS, AMOUNTS, AMOUNTS)
 VENUES = ["sfox", "hercle", "żółw", "d", "e"]
 HOLDINGS = st.one_of(
-    st.dictionaries(st.sampled_from(venues), BALANCES) for venues in (VENUES[:1], VENUES[:2], VENUES)
+    st.dictionaries(st.sampled_from(venues), BALANCES)
+    for venues in (VENUES[:1], VENUES[:2], VENUES)
 )
 USERS = st.sampled_from(["u", "v", "w", "żółw", 'q"'])
 ASSETS = st.sampled_from(["BTC", "BTC", "BTC", "ETH", "é", "\\"])
@@ -288,7 +295,18 @@ def test_what_is_not_plain_goes_the_long_way_with_all_of_its_bundle(odd: Contrib
 
 PIECES = [
     *(b'"', b"\\", b",", b":", b"{", b"}", b"[", b"]", b"null", b"-", b"0", b"9" * 131, b" ", b"."),
-    *(b"\n", b"\x00", b"\xff", b"\xc3\xa9", b'"x":1,', b'"held":"1",', b"1.0", b"00", b'"}', b"},{"),
+    *(
+        b"\n",
+        b"\x00",
+        b"\xff",
+        b"\xc3\xa9",
+        b'"x":1,',
+        b'"held":"1",',
+        b"1.0",
+        b"00",
+        b'"}',
+        b"},{",
+    ),
     *(b'"sfox":', b'"total":"1",', b'"version":1,', b"1e5", b"..", b"-.5", b"+1"),
 ]
 SOUND = b"[%b,%b,%b]" % tuple(
