@@ -213,8 +213,17 @@ def test_a_damaged_row_is_taken_or_refused_as_ever(at: int) -> None:
 
 def test_a_row_of_another_asset_was_never_counted_here() -> None:
     """The sum is worked out from what rows say: there is nothing of it to take out."""
-    both = Both({row_key(b'["asset","BTC"]', "u"): encode(share("u", 1, sfox="1", asset="ETH"))})
-    assert both.fold([share("u", 2, sfox="3")])[0] is KeyError
+    rows = {row_key(b'["asset","BTC"]', "u"): encode(share("u", 1, sfox="1", asset="ETH"))}
+    assert Both(rows).fold([share("u", 2, sfox="3")])[0] is KeyError
+    # Unless somebody was counted before: then it is as wrong as ever.
+    assert Both(rows).fold([share("v", 1, sfox="1"), share("u", 2, sfox="3")])[2] == 0
+
+
+@pytest.mark.parametrize("user", ["u", '"'])
+def test_what_comes_late_is_counted_as_stale_by_both(user: str) -> None:
+    both = Both()
+    both.fold([share(user, 2, sfox="1")])
+    assert both.fold([share(user, 1, sfox="2")]) == ([], [], 1)
 
 
 def test_a_row_that_cannot_be_read_is_named() -> None:

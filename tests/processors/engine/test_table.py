@@ -80,7 +80,7 @@ async def test_a_batch_sees_its_own_rows_and_they_are_its_own(table: Table) -> N
 async def test_rows_in_the_store_and_ahead_of_it_are_read_together(table: Table) -> None:
     batch = assigned(table)
     (store,) = table.actives().values()
-    store.write({b"a": b"stored", b"b": b"stored", b"c": b"stored"}, Position(0, 1))
+    store.write({b"a": b"stored", b"b": b"before", b"c": b"before"}, Position(0, 1))
     table[b"b"] = b"ahead"
     del table[b"c"]
     asked = [b"d", b"c", b"b", b"a"]
