@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import aiohttp
 import orjson
 from aiohttp import web
+from yarl import URL
 
 from processors.engine.app import EngineApp
 from processors.engine.copies import Copy
@@ -21,8 +22,7 @@ from schemas.words import Words
 log = logging.getLogger("headroom.http")
 
 COMPRESSED_BYTES_MIN: Final = 4 * 1024
-SECONDS: Final = 5.0
-"""So long another worker's answer is waited for."""
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
 
 
 ANSWERED_BY: Final = "X-Headroom-Answered-By"
@@ -30,8 +30,6 @@ ANSWERED_BY: Final = "X-Headroom-Answered-By"
 OWNER: Final = "owner"
 LAG: Final = "X-Headroom-Lag-Records"
 """How far behind a copy is, empty where nobody knows."""
-_ANSWERED_BY: Final = ANSWERED_BY.lower()
-_LAG: Final = LAG.lower()
 COPY_SECONDS: Final = 1.0
 """So long the owner is waited for, and then the copies, where a copy would do."""
 
@@ -111,7 +109,7 @@ class Ownership:
     def __init__(self, app: EngineApp, url: str, credential: Secret | None) -> None:
         self._app = app
         self._url = url
-        self._fellows = Fellows(credential, timeout=aiohttp.ClientTimeout(total=SECONDS))
+        self._fellows = Fellows(credential, timeout=_TIMEOUT)
         self._words = Words()
 
     async def close(self) -> None:
@@ -225,25 +223,25 @@ class Ownership:
         headers = {FORWARDED: forwarded}
         if known is not None:
             headers["If-None-Match"] = known
-        wait_seconds = SECONDS if seconds is None else seconds
         try:
-            said = await self._fellows.answer(
-                url, path, body=body, headers=headers, seconds=wait_seconds
-            )
-        except (aiohttp.ClientError, OSError) as error:
+            place = URL(url + path, encoded=True)
+            asked = self._fellows.ask(place, body=body, headers=headers, seconds=seconds)
+            async with asked as response:
+                status, said = response.status, await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise NoAnswer(url) from error
-        if said.status == web.HTTPUnauthorized.status_code:
+        if status == web.HTTPUnauthorized.status_code:
             # Theirs to mend who run the workers, and nothing that who asks could do better.
             text = f"{url} refuses this worker's HEADROOM_WORKER_TOKEN"
             if (line := self._words.say(text, int(time.monotonic()))) is not None:
                 log.error("%s", line)
             raise not_yet("the worker that holds this key does not know this one")
-        given = said.headers
+        given = response.headers
         return Answer(
-            said.status,
-            said.content_type,
-            said.body,
-            given.get("etag"),
-            given.get(_ANSWERED_BY),
-            given.get(_LAG),
+            status,
+            response.content_type,
+            said,
+            given.get("ETag"),
+            given.get(ANSWERED_BY),
+            given.get(LAG),
         )
