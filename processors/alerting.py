@@ -43,18 +43,26 @@ class Alerting:
         )
         self._users = users
         self._ledger = AlertLedger(rules, in_assets=in_assets) if rules else None
+        if self._ledger is not None:
+            forget = self._ledger.forget
+            self.table.on_partition(restored=forget, revoked=forget)
         self._names = names
         self._schema_id = schema_id
 
     def fold(self, batch: Batch, snapshots: Iterable[Snapshot]) -> None:
         """Judge a batch's snapshots; raises `RowNotRead`."""
         if self._ledger is not None:
-            self._tell(batch, self._ledger.fold(snapshots, self.table.get, self._users.get))
+            self._tell(
+                batch,
+                self._ledger.fold(batch.partition, snapshots, self.table.get, self._users.get),
+            )
 
     def move(self, batch: Batch, orders: Iterable[Order]) -> None:
         """Clear what was told of accounts that go to other users; raises `RowNotRead`."""
         if self._ledger is not None:
-            self._tell(batch, self._ledger.move(orders, self.table.get, self._users.get))
+            self._tell(
+                batch, self._ledger.move(batch.partition, orders, self.table.get, self._users.get)
+            )
 
     def _tell(self, batch: Batch, changes: AlertChanges) -> None:
         """Rows and alerts go with the users' rows: all of them, or none."""

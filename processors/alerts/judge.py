@@ -80,6 +80,11 @@ def asset_of(subject: str) -> str | None:
     return subject.removeprefix(_ASSET) if subject else None
 
 
+def subject_of(asset: str) -> str:
+    """What a standing about an asset is kept under."""
+    return _ASSET + asset
+
+
 def judge(
     before: Standings,
     snapshot: BalanceSnapshot,

@@ -10,12 +10,13 @@ from urllib.parse import quote
 
 import msgspec
 
-from processors.alerts.judge import OF_ACCOUNT, Standing, cleared, judge
+from processors.alerts.guards import GUARDS_MAX, guard_of
+from processors.alerts.judge import OF_ACCOUNT, Standing, Standings, cleared, judge
 from processors.alerts.kept import NONE, tells_amounts, with_told
 from processors.alerts.kept import Account as AccountOf
 from processors.alerts.observed import alert_of, is_news, standing_of
 from processors.alerts.rules import Rule, names_of_time, rules_for, rules_of_time
-from processors.compiled import Account
+from processors.compiled import Account, Guard
 from processors.ledger.moves import Observed, Order, Withdrawal
 from processors.ledger.rows import RowNotRead, reading
 from processors.ledger.users import UserState
@@ -96,9 +97,16 @@ class AlertLedger:
         self._of_venue: dict[str, tuple[tuple[Rule, ...], frozenset[str]]] = {}
         self._of_time = {rule.name: rule for rule in rules_of_time(rules)}
         self._in_assets = in_assets
+        # By partition and user, in step with the rows as the folds have left them.
+        self._guards: dict[int, dict[str, Guard]] = {}
+
+    def forget(self, partition: int) -> None:
+        """The rows of a partition may be others than the folds have left: they are read again."""
+        self._guards.pop(partition, None)
 
     def fold(
         self,
+        partition: int,
         snapshots: Iterable[BalanceSnapshot | Account],
         read: ReadRow,
         read_user: ReadRow,
@@ -107,18 +115,30 @@ class AlertLedger:
 
         Raises `RowNotRead` for a row of this table that is none.
         """
+        guards = self._guards.setdefault(partition, {})
         batch = _Batch(read, read_user)
         for told in snapshots:
+            guard = guards.get(told.user)
+            if guard is not None and not isinstance(told, BalanceSnapshot) and guard.holds(told):
+                batch.passed(told)
+                continue
             # An alert of a rule that is gone is cleared all the same.
             if self._names_users and not self._takes(told.user) and batch.state(told.user) is None:
                 continue
-            snapshot = told if isinstance(told, BalanceSnapshot) else _read(told)
-            self._judge(batch, snapshot)
+            guards.pop(told.user, None)
+            if isinstance(told, BalanceSnapshot):
+                self._judge(batch, told)
+                continue
+            stands = self._judge(batch, _read(told))
+            if stands is not None and sum(map(len, self._guards.values())) < GUARDS_MAX:
+                rules, _ = self._rules_for(told.user, told.place[0])
+                guard = guard_of(told, rules, stands)
+                if guard is not None:
+                    guards[told.user] = guard
         return batch.changes()
 
-    def _rules_for(self, snapshot: BalanceSnapshot) -> tuple[tuple[Rule, ...], frozenset[str]]:
-        """The rules that a snapshot is judged by, and what those of time are called."""
-        user, venue = snapshot.user, snapshot.venue
+    def _rules_for(self, user: str, venue: str) -> tuple[tuple[Rule, ...], frozenset[str]]:
+        """The rules that an account is judged by, and what those of time are called."""
         known = None if self._names_users else self._of_venue.get(venue)
         if known is None:
             rules = self._rules
@@ -129,35 +149,41 @@ class AlertLedger:
     def _takes(self, user: str) -> bool:
         return any(one.users is None or user in one.users for one in self._rules)
 
-    def _judge(self, batch: "_Batch", snapshot: BalanceSnapshot) -> None:
+    def _judge(self, batch: "_Batch", snapshot: BalanceSnapshot) -> Standings | None:
+        """Where the rules stand with the account now; None: nobody asked this snapshot."""
         account = user_for(snapshot.venue, snapshot.account)
         state = batch.state(snapshot.user)
         before = {} if state is None else state.accounts.get(account, {})
-        rules, of_time = self._rules_for(snapshot)
+        rules, of_time = self._rules_for(snapshot.user, snapshot.venue)
         after, alerts = judge(before, snapshot, rules, in_assets=self._in_assets, of_time=of_time)
         gone = (snapshot.venue, snapshot.account) if snapshot.deleted else None
         is_change = after is not before or batch.tells_amounts(snapshot.user, gone)
         if is_change and not batch.counts(snapshot, account):
-            return
+            return None
         batch.saw(snapshot, account)
         if not is_change:
-            return
+            return before
         stands = {name: dict(of) for name, of in after.items()}
         batch.put(snapshot.user, account, stands, alerts, gone=gone)
         source = snapshot.source
         place = f"{source.topic}/{source.partition}/{source.offset}"
         for alert in alerts:
             batch.told.append(Told(_event(alert, place), alert))
+        return stands
 
-    def move(self, orders: Iterable[Order], read: ReadRow, read_user: ReadRow) -> AlertChanges:
+    def move(
+        self, partition: int, orders: Iterable[Order], read: ReadRow, read_user: ReadRow
+    ) -> AlertChanges:
         """Follow orders: what workers observed is told, what was told of accounts that go cleared.
 
         Their new users are told with the next frame of the account.
         """
         batch = _Batch(read, read_user)
         gone = set[tuple[str, str]]()
+        guards = self._guards.get(partition, {})
         for order in orders:
             account = user_for(order.venue, order.account)
+            guards.pop(order.user, None)
             if isinstance(order, Withdrawal):
                 gone.add((order.user, account))
                 self._withdraw(batch, order, account)
@@ -212,6 +238,7 @@ class _Batch:
         self._states: dict[str, AlertState | None] = {}
         self._users: dict[str, _Users] = {}
         self._seen: dict[tuple[str, str], Place] = {}
+        self._passed: dict[str, list[Account]] = {}
         self._changed: set[str] = set()
         self.told: list[Told] = []
 
@@ -258,13 +285,22 @@ class _Batch:
         users = self._user(snapshot.user)
         if account in users.moved:
             return False
+        for told in self._passed.pop(snapshot.user, ()):
+            venue, name, _, _ = told.place
+            self._see((snapshot.user, user_for(venue, name)), told.order)
         known = (users.place(account), self._seen.get((snapshot.user, account)))
         place = _place(snapshot)
         return all(one is None or place >= one for one in known)
 
     def saw(self, snapshot: BalanceSnapshot, account: str) -> None:
         """Remember how far an account is within the batch."""
-        key, place = (snapshot.user, account), _place(snapshot)
+        self._see((snapshot.user, account), _place(snapshot))
+
+    def passed(self, told: Account) -> None:
+        """Remember the same of a snapshot that changes nothing."""
+        self._passed.setdefault(told.user, []).append(told)
+
+    def _see(self, key: tuple[str, str], place: Place) -> None:
         self._seen[key] = max(self._seen.get(key, place), place)
 
     def snapshot(self, user: str, account: str) -> BalanceSnapshot | None:

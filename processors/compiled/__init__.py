@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from processors.compiled.account import Account, read
+    from processors.compiled.guards import Guard
     from processors.compiled.headers import cloud_event, receipt
     from processors.compiled.hercle import plain as plain_hercle
     from processors.compiled.ledger import Folded, fold
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 else:
     try:
         from processors.compiled.account import Account, read
+        from processors.compiled.guards import Guard
         from processors.compiled.headers import cloud_event, receipt
         from processors.compiled.hercle import plain as plain_hercle
         from processors.compiled.ledger import Folded, fold
@@ -30,6 +32,7 @@ else:
         from processors.compiled.nothing import (
             Account,
             Folded,
+            Guard,
             Moved,
             PlainShare,
             Row,
@@ -50,6 +53,7 @@ __all__ = [
     "IS_COMPILED",
     "Account",
     "Folded",
+    "Guard",
     "Moved",
     "PlainShare",
     "Row",

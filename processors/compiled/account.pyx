@@ -54,6 +54,17 @@ cdef class Account:
         """Topic, partition and offset of the raw record."""
         return text_of(&self.topic), self.partition, self.offset
 
+    @property
+    def order(self):
+        """Epoch, sequence and receipt: where the snapshot stands among those of its account."""
+        return self.epoch, self.sequence, self.receipt
+
+    @property
+    def names(self):
+        """The names of the assets, in the document's order."""
+        cdef int number
+        return [text_of(&self.assets[number].name) for number in range(self.count)]
+
     cdef const Asset* named(self, const Piece* name) noexcept:
         """The asset of a name, or NULL."""
         cdef int number

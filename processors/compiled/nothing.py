@@ -9,6 +9,10 @@ class Folded:
     """There is none."""
 
 
+class Guard:
+    """There is none."""
+
+
 class Moved:
     """There is none."""
 

@@ -202,7 +202,7 @@ class Tables:
 
     def fold(self, batch: list[BalanceSnapshot]) -> None:
         changes = self._ledger.fold(batch, self.users.get)
-        found = self._alerts.fold(batch, self.alerts.get, self.users.get)
+        found = self._alerts.fold(0, batch, self.alerts.get, self.users.get)
         for change in changes.users:
             self.users[change.key] = change.row
         self.users |= changes.rows
@@ -263,14 +263,14 @@ def test_an_account_that_goes_to_another_user_is_cleared_once() -> None:
     tables = Tables()
     tables.fold([snap("85")])
     ledger, order = AlertLedger(RULES), Withdrawal("hercle", "u", USER, "ann", 1)
-    found = ledger.move([order, order], tables.alerts.get, tables.users.get)
+    found = ledger.move(0, [order, order], tables.alerts.get, tables.users.get)
     assert [(one.alert.rule, one.alert.level) for one in found.told] == [("limit", "cleared")]
     state = decode(found.rows[USER.encode()], AlertState)
     assert state.accounts == {}
     # What was told is known further on, without an amount of an account that is another's now.
     (kept,) = kept_of(state.told)
     assert (kept.number, kept.alert) == (2, found.told[0].alert)
-    assert ledger.move([order], found.rows.get, tables.users.get).rows == {}
+    assert ledger.move(0, [order], found.rows.get, tables.users.get).rows == {}
 
 
 def without_amounts(alert: LimitAlert) -> LimitAlert:

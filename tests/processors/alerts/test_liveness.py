@@ -45,14 +45,14 @@ class World:
         self._ledger, self._alerting = UserLedger(), AlertLedger(rules)
 
     def fold(self, *snapshots: BalanceSnapshot) -> None:
-        alerts = self._alerting.fold(snapshots, self.alerts.get, self.users.get)
+        alerts = self._alerting.fold(0, snapshots, self.alerts.get, self.users.get)
         changes = self._ledger.fold(snapshots, self.users.get)
         self.users |= {change.key: change.row for change in changes.users} | changes.rows
         self._keep(alerts.rows, alerts.told)
 
     def follow(self, *orders: Observed | Withdrawal) -> None:
         read = [read_order(encode(one)) for one in orders]
-        alerts = self._alerting.move(read, self.alerts.get, self.users.get)
+        alerts = self._alerting.move(0, read, self.alerts.get, self.users.get)
         changes = self._ledger.move(read, self.users.get)
         self.users |= {change.key: change.row for change in changes.users} | changes.rows
         self._keep(alerts.rows, alerts.told)
