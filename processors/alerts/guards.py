@@ -28,8 +28,6 @@ def guard_of(told: Account, rules: tuple[Rule, ...], stands: Standings) -> Guard
     judged = [stands[rule.name] for rule in rules if rule.name in stands]
     if any(one.warning_since or one.breach_since for of in judged for one in of.values()):
         return None
-    if any(rule.is_above and _is_negative(rule) for rule in rules):
-        return None
     bounds = []
     for number, name in enumerate(told.names):
         for rule in rules:
@@ -49,10 +47,9 @@ def _bounds(number: int, rule: Rule, standing: Standing) -> Iterator[_Bound]:
             yield number, is_held, towards, is_on, _text(at)
 
 
-def _is_negative(rule: Rule) -> bool:
-    return any(mark is not None and mark.at < 0 for mark in (rule.warning, rule.breach))
-
-
 def _text(mark: Decimal) -> bytes:
-    """As a plain account's amounts are written: none is below 0, so nor need a mark be."""
+    """As a plain account's amounts are written: none is below 0, so nor need a mark be.
+
+    Above a mark below 0 they all lie: what was judged stands beyond it, whatever comes.
+    """
     return format(mark if mark > 0 else Decimal(0), "f").encode()

@@ -12,7 +12,7 @@ from processors import compiled
 from processors.alerts import ledger as of_ledger
 from processors.alerts.ledger import AlertChanges, AlertLedger
 from processors.alerts.rules import Condition, Mark, Rule
-from processors.ledger.moves import Withdrawal
+from processors.ledger.moves import Adoption, Order, Withdrawal
 from processors.ledger.user_ledger import UserLedger
 from schemas.codec import encode
 from schemas.documents import BalanceSnapshot
@@ -65,7 +65,7 @@ class Tables:
         self._keep(found)
         return found
 
-    def move(self, order: Withdrawal) -> AlertChanges:
+    def move(self, order: Order) -> AlertChanges:
         found = self.ledger.move(0, [order], self.alerts.get, self.users.get)
         changes = self._users.move([order], self.users.get)
         self.users |= {change.key: change.row for change in changes.users} | changes.rows
@@ -182,8 +182,20 @@ def test_rows_that_may_be_others_are_judged_anew() -> None:
 @pytest.mark.skipif(not compiled.IS_COMPILED, reason="there was no C compiler")
 def test_time_alone_may_change_something() -> None:
     tables = Tables((msgspec.structs.replace(LOW, for_seconds=10),))
-    for number, seconds, told in ((1, 0, 0), (2, 5, 0), (3, 10, 1)):
-        one = amounts(number, "1")
+    frames = (("20", 0), ("1", 5), ("20", 6), ("1", 14), ("1", 16), ("1", 24))
+    for number, (total, seconds) in enumerate(frames, 1):
         time = f"2026-11-30T00:00:{seconds:02}.000000000Z"
-        found = tables.fold(msgspec.structs.replace(one, received_time=time))
-        assert len(found.told) == told
+        one = msgspec.structs.replace(amounts(number, total), received_time=time)
+        # Whatever lies between begins it anew.
+        assert len(tables.fold(one).told) == (seconds == 24)
+
+
+@pytest.mark.skipif(not compiled.IS_COMPILED, reason="there was no C compiler")
+def test_an_account_that_comes_back_is_told_of_again() -> None:
+    tables = Tables((LOW,))
+    assert len(tables.fold(amounts(1, "9")).told) == 1
+    assert [
+        one.alert.level for one in tables.move(Withdrawal("sfox", "a", "u", "ann", 1)).told
+    ] == ["cleared"]
+    tables.move(Adoption("sfox", "a", "u", 2, amounts(1, "9")))
+    assert [one.alert.level for one in tables.fold(amounts(2, "9")).told] == ["warning"]
