@@ -41,7 +41,7 @@ class Judging:
             account=account,
             assets={asset.upper(): balance(amount) for asset, amount in amounts.items()},
         )
-        found = self._ledger.fold([frame], self._rows.rows.get, lambda _: None)
+        found = self._ledger.fold(0, [frame], self._rows.rows.get, lambda _: None)
         self.told += [json.loads(encode(one.alert)) for one in found.told]
         self._rows.settle(found.rows)
 
