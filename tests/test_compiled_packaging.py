@@ -162,4 +162,4 @@ def named(body: list[ast.stmt], within: str = "") -> list[str]:
 def test_every_compiled_source_has_its_stub() -> None:
     sources = [source for room in ROOMS for source in room.glob("*.pyx")]
     assert sorted(source.with_suffix(".pyi") for source in sources) == STUBS
-    assert {stub.stem for stub in STUBS if not names_in(stub)} == {"telling"}
+    assert all(names_in(stub) for stub in STUBS)

@@ -54,11 +54,8 @@ async def until_told(pipeline: Pipeline, *levels: str) -> None:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
-async def test_each_account_is_told_once_whichever_worker_is_killed(
-    pipeline: Pipeline, guarantee: str
-) -> None:
-    options = {"rules": RULES, "guarantee": guarantee}
+async def test_each_account_is_told_once_whichever_worker_is_killed(pipeline: Pipeline) -> None:
+    options = {"rules": RULES}
     frames = [(account, sfox_frame(account, 1, btc="1")) for account in ACCOUNTS]
     await pipeline.send("sfox", frames)
     with pipeline.worker("one", **options) as one, pipeline.worker("two", **options) as two:

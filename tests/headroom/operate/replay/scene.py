@@ -108,9 +108,10 @@ class Scene:
         if sum(self.committed(group, RAW).values()) < sum(self.ends(RAW).values()):
             return False
         downstream = names.folded
-        # All that was written: what is committed is so before Kafka shows it as committed.
-        ends = self.clients.ends(downstream, PARTITIONS, committed=False)
+        # What is done first, then all that was written: one agent's commit is another one's input.
         done = self.committed(group, downstream)
+        # Also what is committed before Kafka shows it as committed.
+        ends = self.clients.ends(downstream, PARTITIONS, committed=False)
         if any(done.get(place, 0) < end for place, end in ends.items()):
             return False
         # Also what tells the sums, which nobody reads on from: its markers may come last.
