@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from functools import partial
 
-from processors.alerts.ledger import AlertChanges, AlertLedger, check_row
+from processors.alerts.batch import AlertChanges, check_row
+from processors.alerts.ledger import AlertLedger
 from processors.alerts.rules import Rule
 from processors.compiled import cloud_event
 from processors.engine.app import EngineApp

@@ -305,6 +305,12 @@ def held_of(state: UserState) -> list[Held]:
     return [_held(state, one) for one in state.live]
 
 
+def held_in(account: Account) -> Held:
+    """A plain account as it is held: nothing but its newest snapshot vouches for it."""
+    venue, name, epoch, receipt = account.place
+    return Held(venue, name, epoch, receipt, account.received_time)
+
+
 def _held(state: UserState, snapshot: BalanceSnapshot) -> Held:
     key = user_for(snapshot.venue, snapshot.account)
     unread, again = state.unread.get(key), state.confirmed.get(key)
@@ -327,8 +333,7 @@ def user_freshness(
     An `Account` is all of a user who has one plain account.
     """
     if isinstance(state, Account):
-        venue, account, epoch, receipt = state.place
-        held = Held(venue, account, epoch, receipt, state.received_time)
+        held = held_in(state)
         topic, partition, offset = state.source
         source = {"topic": topic, "partition": partition, "offset": offset}
         return _as_worst([at.freshness(held, copied)], source, state.received_time)

@@ -17,7 +17,7 @@ from processors.alerts.liveness import Begun, Look, Moment
 from processors.alerts.rules import Rule, rules_of_time
 from processors.engine.app import EngineApp
 from processors.engine.sender import Sender
-from processors.engine.table import Table
+from processors.engine.table import Table, rows_in_turns
 from processors.freshness import Connections
 from processors.ledger.moves import Observed
 from schemas.codec import encode
@@ -30,7 +30,6 @@ _LOOKS: Final = 20
 """So many within the shortest time of a rule, as far as that is not too often or too seldom."""
 _REST: Final = 10
 _NS_PER_S: Final = 1_000_000_000
-_ROWS_AT_ONCE: Final = 100
 AGAIN_SECONDS: Final = 10.0
 """After this long an order that has changed nothing is sent again: it was void, or got lost."""
 
@@ -93,28 +92,16 @@ class Watching:
             moment = Moment(self._monotonic_ns(), self._clock_ns())
             look = Look(self._rules, self._begun[partition], connections, moment, read)
             try:
-                await self._see(self._alerts, partition, look.see_alerts)
-                await self._see(self._users, partition, look.see_user)
+                async for _, row in rows_in_turns(self._alerts, partition):
+                    look.see_alerts(row)
+                async for _, row in rows_in_turns(self._users, partition):
+                    look.see_user(row)
             except KeyError:
                 continue  # it went to another worker
             self._begun[partition] = look.begun_now
             for order in look.orders:
                 self._send(partition, order)
         self._forget(self._monotonic_ns())
-
-    async def _see(self, table: Table, partition: int, see: Callable[[bytes], None]) -> None:
-        """Show all rows of a partition, a few at a time: the agents go on between."""
-        after: bytes | None = b""
-        while after is not None:
-            start, after = after, None
-            for number, (key, row) in enumerate(table.committed_items(partition, start=start)):
-                if key == start:
-                    continue
-                see(row)
-                if number >= _ROWS_AT_ONCE:
-                    after = key
-                    break
-            await asyncio.sleep(0)
 
     def _send(self, partition: int, order: Observed) -> None:
         about = order.user, order.venue, order.account, order.rule

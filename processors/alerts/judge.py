@@ -7,16 +7,14 @@ Snapshots of two venues come in no order that would be the same again; nothing i
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
-from processors.alerts.rules import OF_LIMITS, Mark, Rule
+from processors.alerts.rules import OF_LIMITS, Level, Mark, Rule
 from schemas.amounts import against_limit
 from schemas.documents import BalanceSnapshot, LimitAlert, Time
 from schemas.times import time_ns_of
-
-Level = Literal["warning", "breach", "cleared"]
 
 _NS_PER_S: Final = 1_000_000_000
 _ZERO: Final = "0"
@@ -226,7 +224,6 @@ def _stage(rule: Rule, mark: Mark | None, was: Stage, number: Decimal, time: str
 def _alert(
     rule: Rule, subject: str, now: Standing, value: Value, snapshot: BalanceSnapshot
 ) -> LimitAlert:
-    mark = {"breach": rule.breach, "warning": rule.warning, "cleared": None}[now.level]
     return LimitAlert(
         user=snapshot.user,
         venue=snapshot.venue,
@@ -241,6 +238,6 @@ def _alert(
         rule=rule.name,
         condition=rule.condition,
         value=value.text,
-        threshold=None if mark is None else format(mark.at, "f"),
+        threshold=rule.threshold(now.level),
         source=snapshot.source,
     )

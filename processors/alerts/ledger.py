@@ -1,91 +1,31 @@
 """A batch of snapshots judged, each for itself: which rows change, and what is to be told.
 
-Which snapshots count is what the users' rows say; they are looked at only where something would
-change, which is seldom. A user in whom nothing was ever out of the ordinary has no row.
+Most snapshots need no judging: they cross nothing (`guards`). What no frame tells comes as an order
+(`observed`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
+from processors.alerts.batch import AlertChanges, AlertState, Batch, ReadRow, Told
 from processors.alerts.guards import GUARDS_MAX, guard_of
-from processors.alerts.judge import OF_ACCOUNT, Standing, Standings, cleared, judge
-from processors.alerts.kept import NONE, tells_amounts, with_told
-from processors.alerts.kept import Account as AccountOf
+from processors.alerts.judge import OF_ACCOUNT, Standings, cleared, judge
 from processors.alerts.observed import alert_of, is_news, standing_of
 from processors.alerts.rules import Rule, names_of_time, rules_for, rules_of_time
 from processors.compiled import Account, Guard
 from processors.ledger.moves import Observed, Order, Withdrawal
-from processors.ledger.rows import RowNotRead, reading
-from processors.ledger.users import UserState
+from processors.ledger.rows import reading
 from processors.ledger.views import NOWHERE, Venues
-from schemas.codec import decode, decode_by, encode
+from schemas.codec import decode_by
 from schemas.documents import BalanceSnapshot, LimitAlert
 from schemas.identity import user_for
 from schemas.times import time_ns_of
 from schemas.topics import ALERTS
 
-ReadRow = Callable[[bytes], bytes | None]
-Place = tuple[int, int, int]
-
-
-class AlertState(msgspec.Struct, frozen=True, gc=False):
-    """A user's row: where the rules stand, by `venue:account`, rule and subject.
-
-    `count` is how many alerts the user was told, `told` what is kept of them (`kept_of`): read only
-    where it changes.
-    """
-
-    user: str
-    accounts: dict[str, dict[str, dict[str, Standing]]]
-    count: int = 0
-    told: msgspec.Raw = NONE
-
-
-class Told(msgspec.Struct, frozen=True, gc=False):
-    """An alert, and the identity of its event."""
-
-    event: str
-    alert: LimitAlert
-
-
-class AlertChanges(msgspec.Struct, gc=False):
-    """The rows that change, by their keys (None: it goes), and what is to be told, in order."""
-
-    rows: dict[bytes, bytes | None] = {}
-    told: list[Told] = []
-
-
-class _At(msgspec.Struct, frozen=True, gc=False):
-    epoch: int
-    receipt: int
-    sequence: int = -1
-
-
-class _Users(msgspec.Struct, frozen=True, gc=False):
-    """What of a user's row says which snapshots count."""
-
-    accounts: dict[str, _At]
-    moved: dict[str, msgspec.Raw] = {}
-    confirmed: dict[str, _At] = {}
-
-    def place(self, key: str) -> Place | None:
-        """The newest snapshot of an account, and the last receipt that told it."""
-        stored, again = self.accounts.get(key), self.confirmed.get(key)
-        if stored is None:
-            return None
-        receipt = stored.receipt
-        if again is not None and again.epoch == stored.epoch:
-            receipt = max(receipt, again.receipt)
-        return stored.epoch, stored.sequence, receipt
-
-
-_STATES: Final = msgspec.json.Decoder(AlertState)
-_USERS: Final = msgspec.json.Decoder(_Users)
 _SNAPSHOTS: Final = msgspec.json.Decoder(BalanceSnapshot)
-_NOBODY: Final = _Users({})
 
 
 class AlertLedger:
@@ -116,7 +56,7 @@ class AlertLedger:
         Raises `RowNotRead` for a row of this table that is none.
         """
         guards = self._guards.setdefault(partition, {})
-        batch = _Batch(read, read_user)
+        batch = Batch(read, read_user)
         for told in snapshots:
             guard = guards.get(told.user)
             if guard is not None and not isinstance(told, BalanceSnapshot) and guard.holds(told):
@@ -149,7 +89,7 @@ class AlertLedger:
     def _takes(self, user: str) -> bool:
         return any(one.users is None or user in one.users for one in self._rules)
 
-    def _judge(self, batch: "_Batch", snapshot: BalanceSnapshot) -> Standings | None:
+    def _judge(self, batch: Batch, snapshot: BalanceSnapshot) -> Standings | None:
         """Where the rules stand with the account now; None: nobody asked this snapshot."""
         account = user_for(snapshot.venue, snapshot.account)
         state = batch.state(snapshot.user)
@@ -178,7 +118,7 @@ class AlertLedger:
 
         Their new users are told with the next frame of the account.
         """
-        batch = _Batch(read, read_user)
+        batch = Batch(read, read_user)
         gone = set[tuple[str, str]]()
         guards = self._guards.get(partition, {})
         for order in orders:
@@ -191,7 +131,7 @@ class AlertLedger:
                 self._observe(batch, order, account)
         return batch.changes()
 
-    def _withdraw(self, batch: "_Batch", order: Withdrawal, account: str) -> None:
+    def _withdraw(self, batch: Batch, order: Withdrawal, account: str) -> None:
         state = batch.state(order.user)
         gone = order.venue, order.account
         stands = {} if state is None else state.accounts.get(account, {})
@@ -207,11 +147,12 @@ class AlertLedger:
                     alerts.append(alert)
         batch.put(order.user, account, {}, alerts, gone=gone)
 
-    def _observe(self, batch: "_Batch", order: Observed, account: str) -> None:
+    def _observe(self, batch: Batch, order: Observed, account: str) -> None:
         rule = self._of_time.get(order.rule)
-        takes = rule is not None and rule.takes(order.user, order.venue)
-        if rule is None or not takes or not rule.has(order.level):
-            return  # A worker with other rules saw it.
+        if rule is None or not rule.takes(order.user, order.venue):
+            return  # a worker with other rules saw it
+        if order.level != "cleared" and rule.mark(order.level) is None:
+            return  # the same
         state = batch.state(order.user) or AlertState(order.user, {})
         stands = state.accounts.get(account, {})
         with reading(order.user.encode()):
@@ -221,7 +162,7 @@ class AlertLedger:
         if snapshot is None or snapshot.deleted:
             return
         after = {name: dict(of) for name, of in stands.items() if name != rule.name}
-        alert = alert_of(order, rule, snapshot)
+        alert = alert_of(order, rule, snapshot.source)
         if order.level != "cleared":
             after[rule.name] = {OF_ACCOUNT: standing_of(order, rule)}
         batch.put(order.user, account, after, [alert], gone=None)
@@ -229,120 +170,9 @@ class AlertLedger:
         batch.told.append(Told(_event(alert, place), alert))
 
 
-class _Batch:
-    """The rows that a batch is judged by, and what has become of them."""
-
-    def __init__(self, read: ReadRow, read_user: ReadRow) -> None:
-        self._read = read
-        self._read_user = read_user
-        self._states: dict[str, AlertState | None] = {}
-        self._users: dict[str, _Users] = {}
-        self._seen: dict[tuple[str, str], Place] = {}
-        self._passed: dict[str, list[Account]] = {}
-        self._changed: set[str] = set()
-        self.told: list[Told] = []
-
-    def state(self, user: str) -> AlertState | None:
-        """Where the rules stand with a user; None where all is in order."""
-        if user not in self._states:
-            key = user.encode()
-            row = self._read(key)
-            self._states[user] = None if row is None else _state(key, row)
-        return self._states[user]
-
-    def put(
-        self,
-        user: str,
-        account: str,
-        stands: dict[str, dict[str, Standing]],
-        alerts: Sequence[LimitAlert],
-        *,
-        gone: AccountOf | None,
-    ) -> None:
-        """Where the rules stand with an account now, and what is told; `gone`: it went."""
-        state = self.state(user) or AlertState(user, {})
-        accounts = {name: of for name, of in state.accounts.items() if name != account}
-        if stands:
-            accounts[account] = stands
-        with reading(user.encode()):
-            told = with_told(state.told, state.count, alerts, gone=gone)
-        count = state.count + len(alerts)
-        # Whoever was told once is numbered on from there: nobody takes a new alert for an old one.
-        is_row = accounts or count
-        self._states[user] = AlertState(user, accounts, count, told) if is_row else None
-        self._changed.add(user)
-
-    def tells_amounts(self, user: str, account: AccountOf | None) -> bool:
-        """Whether a user's row still says what an account had that went; None: none did."""
-        state = None if account is None else self.state(user)
-        if state is None or account is None:
-            return False
-        with reading(user.encode()):
-            return tells_amounts(state.told, account)
-
-    def counts(self, snapshot: BalanceSnapshot, account: str) -> bool:
-        """Whether a snapshot is not older than what is known, and the user has the account."""
-        users = self._user(snapshot.user)
-        if account in users.moved:
-            return False
-        for told in self._passed.pop(snapshot.user, ()):
-            venue, name, _, _ = told.place
-            self._see((snapshot.user, user_for(venue, name)), told.order)
-        known = (users.place(account), self._seen.get((snapshot.user, account)))
-        place = _place(snapshot)
-        return all(one is None or place >= one for one in known)
-
-    def saw(self, snapshot: BalanceSnapshot, account: str) -> None:
-        """Remember how far an account is within the batch."""
-        self._see((snapshot.user, account), _place(snapshot))
-
-    def passed(self, told: Account) -> None:
-        """Remember the same of a snapshot that changes nothing."""
-        self._passed.setdefault(told.user, []).append(told)
-
-    def _see(self, key: tuple[str, str], place: Place) -> None:
-        self._seen[key] = max(self._seen.get(key, place), place)
-
-    def snapshot(self, user: str, account: str) -> BalanceSnapshot | None:
-        """The newest snapshot of an account before the batch."""
-        key = user.encode()
-        row = self._read_user(key)
-        return None if row is None else decode(row, UserState).accounts.get(account)
-
-    def _user(self, user: str) -> _Users:
-        if user not in self._users:
-            row = self._read_user(user.encode())
-            self._users[user] = _NOBODY if row is None else decode_by(row, _USERS)
-        return self._users[user]
-
-    def changes(self) -> AlertChanges:
-        """What has become of the rows."""
-        rows = {}
-        for user in self._changed:
-            state = self._states[user]
-            rows[user.encode()] = None if state is None else encode(state)
-        return AlertChanges(rows, self.told)
-
-
-def _state(key: bytes, row: bytes) -> AlertState:
-    with reading(key):
-        return decode_by(row, _STATES)
-
-
-def check_row(key: bytes, row: bytes) -> None:
-    """That a row of the table is one of ours; raises `RowNotRead`."""
-    user = _state(key, row).user
-    if user.encode() != key:
-        raise RowNotRead(key, "it is another user's")
-
-
 def _read(account: Account) -> BalanceSnapshot:
     # Whoever made an `Account` of it has seen that every amount has its form.
     return decode_by(account.document, _SNAPSHOTS)
-
-
-def _place(snapshot: BalanceSnapshot) -> Place:
-    return snapshot.epoch, snapshot.sequence, snapshot.receipt
 
 
 def _event(alert: LimitAlert, place: str) -> str:

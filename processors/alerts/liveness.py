@@ -9,17 +9,16 @@ later goes on from there. Where nobody knows how a connection is (`unknown`) not
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
 from typing import Final, NamedTuple
 
 import msgspec
 
-from processors.alerts.judge import OF_ACCOUNT, Level, Standing
-from processors.alerts.ledger import AlertState
-from processors.alerts.observed import LEVELS, level_of
-from processors.alerts.rules import Mark, Rule, rules_of_time
+from processors.alerts.batch import AlertState
+from processors.alerts.judge import OF_ACCOUNT, Standing
+from processors.alerts.observed import RANK, level_at, level_of, seconds_of
+from processors.alerts.rules import Level, Rule, rules_of_time
 from processors.compiled import read_row
-from processors.freshness import LIVE, Connections, Held, Verdict, held_of
+from processors.freshness import LIVE, Connections, Held, Verdict, held_in, held_of
 from processors.ledger.moves import Observed
 from processors.ledger.users import UserState
 from schemas.codec import NotADocument, decode, decode_by
@@ -28,8 +27,6 @@ from schemas.times import rfc3339, time_ns_of
 
 ORDERS_MAX: Final = 1_000
 """Of one look at a partition: who else crosses a threshold is told of by the next one."""
-_NS_PER_S: Final = 1_000_000_000
-_RANK: Final = {level: rank for rank, level in enumerate(LEVELS)}
 _STATES: Final = msgspec.json.Decoder(AlertState)
 
 ReadRow = Callable[[bytes], bytes | None]
@@ -94,7 +91,7 @@ class Look:
         for rule in self._rules:
             if not rule.takes(user, held.venue):
                 continue
-            level = "cleared" if lasting_ns is None else _level(rule, lasting_ns)
+            level = "cleared" if lasting_ns is None else level_at(rule, lasting_ns)
             state = self._states.get(user)
             if state is None and level == "cleared":
                 continue
@@ -102,7 +99,7 @@ class Look:
                 state = self._look_up(user)
             stands = level_of(state.accounts.get(account, {}), rule.name)
             # As long as it is not live nothing is taken back: the rule may be another one by now.
-            is_news = level != stands if lasting_ns is None else _RANK[level] > _RANK[stands]
+            is_news = level != stands if lasting_ns is None else RANK[level] > RANK[stands]
             if is_news and len(self.orders) < ORDERS_MAX:
                 order = self._order(user, held, rule.name, level, state.count, lasting_ns)
                 self.orders.append(order)
@@ -153,7 +150,7 @@ class Look:
             level=level,
             time=rfc3339(now_ns),
             told=told,
-            seconds=None if lasting_ns is None else _seconds(lasting_ns),
+            seconds=None if lasting_ns is None else seconds_of(lasting_ns),
             since=None if lasting_ns is None else rfc3339(max(0, now_ns - lasting_ns)),
         )
 
@@ -167,9 +164,7 @@ class Look:
 def _accounts_of(row: bytes) -> Iterable[tuple[str, Held]]:
     plain = read_row(row)
     if plain is not None:
-        newest = plain.newest
-        venue, account, epoch, receipt = newest.place
-        yield newest.user, Held(venue, account, epoch, receipt, newest.received_time)
+        yield plain.newest.user, held_in(plain.newest)
         return
     try:
         state = decode(row, UserState)
@@ -184,18 +179,3 @@ def _state_of(row: bytes) -> AlertState | None:
         return decode_by(row, _STATES)
     except NotADocument:
         return None
-
-
-def _level(rule: Rule, lasting_ns: int) -> Level:
-    if _is_beyond(rule.breach, lasting_ns):
-        return "breach"
-    return "warning" if _is_beyond(rule.warning, lasting_ns) else "cleared"
-
-
-def _is_beyond(mark: Mark | None, lasting_ns: int) -> bool:
-    return mark is not None and lasting_ns > mark.at * _NS_PER_S
-
-
-def _seconds(lasting_ns: int) -> str:
-    """Whole milliseconds, as an amount is written."""
-    return format(Decimal(lasting_ns // 1_000_000).scaleb(-3), "f")

@@ -6,18 +6,20 @@ Of several that saw the same, and of what comes late, one counts: an order names
 had been told when it was made, and is void once the rule has told something of the account since.
 """
 
+from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from processors.alerts.judge import NOWHERE, OF_ACCOUNT, Standing, Standings
 from processors.alerts.kept import KEPT_MAX, kept_of
-from processors.alerts.rules import Rule
+from processors.alerts.rules import Level, Rule
 from processors.ledger.moves import Observed
-from schemas.documents import BalanceSnapshot, LimitAlert
+from schemas.documents import LimitAlert, Source
 
-LEVELS: Final = ("cleared", "warning", "breach")
-"""The mildest first."""
+RANK: Final[dict[Level, int]] = {"cleared": 0, "warning": 1, "breach": 2}
+_WORST_FIRST: Final[tuple[Level, ...]] = ("breach", "warning")
+_NS_PER_S: Final = 1_000_000_000
 
 
 def is_news(order: Observed, stands: Standings, *, told: int, kept: msgspec.Raw) -> bool:
@@ -38,7 +40,7 @@ def is_news(order: Observed, stands: Standings, *, told: int, kept: msgspec.Raw)
     return last <= order.told
 
 
-def level_of(stands: Standings, rule: str) -> str:
+def level_of(stands: Standings, rule: str) -> Level:
     """Where a rule of time stands with an account."""
     return stands.get(rule, {}).get(OF_ACCOUNT, NOWHERE).level
 
@@ -52,9 +54,22 @@ def standing_of(order: Observed, rule: Rule) -> Standing:
     )
 
 
-def alert_of(order: Observed, rule: Rule, snapshot: BalanceSnapshot) -> LimitAlert:
-    """What is told of it; the newest snapshot of the account is its source."""
-    mark = {"breach": rule.breach, "warning": rule.warning, "cleared": None}[order.level]
+def level_at(rule: Rule, lasting_ns: int) -> Level:
+    """What a rule says of an account that has not been live for so long."""
+    for level in _WORST_FIRST:
+        mark = rule.mark(level)
+        if mark is not None and lasting_ns > mark.at * _NS_PER_S:
+            return level
+    return "cleared"
+
+
+def seconds_of(lasting_ns: int) -> str:
+    """Whole milliseconds, in seconds, as an amount is written."""
+    return format(Decimal(lasting_ns // 1_000_000).scaleb(-3), "f")
+
+
+def alert_of(order: Observed, rule: Rule, source: Source | None) -> LimitAlert:
+    """What is told of it; `source` is that of the account's newest snapshot."""
     return LimitAlert(
         user=order.user,
         venue=order.venue,
@@ -69,6 +84,6 @@ def alert_of(order: Observed, rule: Rule, snapshot: BalanceSnapshot) -> LimitAle
         rule=rule.name,
         condition=rule.condition,
         value=order.seconds,
-        threshold=None if mark is None else format(mark.at, "f"),
-        source=snapshot.source,
+        threshold=rule.threshold(order.level),
+        source=source,
     )

@@ -18,6 +18,8 @@ from schemas.identity import is_user
 from schemas.venues import VENUES
 
 Names = Literal["all"] | Annotated[list[str], msgspec.Meta(min_length=1)]
+Level = Literal["warning", "breach", "cleared"]
+"""Of an alert: a threshold that is crossed, or that none is any more."""
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=7 * 24 * 60 * 60)]
 
 OF_LIMITS: Final = frozenset({"utilisation_above", "headroom_below"})
@@ -77,10 +79,14 @@ class Rule(msgspec.Struct, frozen=True):
         """Whether it is about the account's own limit."""
         return self.condition in OF_LIMITS and self.assets is None and not self.every_asset
 
-    def has(self, level: str) -> bool:
-        """Whether it may tell of a level."""
-        marks = {"warning": self.warning, "breach": self.breach}
-        return level == "cleared" or marks[level] is not None
+    def mark(self, level: Level) -> Mark | None:
+        """The threshold of a level; `cleared` has none."""
+        return {"warning": self.warning, "breach": self.breach, "cleared": None}[level]
+
+    def threshold(self, level: Level) -> str | None:
+        """The same as an alert tells it."""
+        mark = self.mark(level)
+        return None if mark is None else format(mark.at, "f")
 
     def takes(self, user: str, venue: str) -> bool:
         """Whether it is about a user's account at a venue."""

@@ -6,8 +6,8 @@ partition of the batch that wrote it, whatever its key.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, Protocol
 
 from faust.types import TP
 
@@ -19,6 +19,7 @@ from processors.engine.unused import NoDictionary
 
 PartitionHook = Callable[[int], None]
 SettledHook = Callable[[int, Iterable[bytes]], None]
+_ROWS_AT_ONCE: Final = 100
 
 
 class _Partition:
@@ -264,3 +265,28 @@ class Table(NoDictionary):
     async def on_stop(self) -> None:
         """Let go of all partitions."""
         self.hold(active=set(), standby=set(), dropped=False)
+
+
+class HasRows(Protocol):
+    """What acknowledged rows are read from."""
+
+    def committed_items(self, partition: int, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """See `Table`."""
+
+
+async def rows_in_turns(table: HasRows, partition: int) -> AsyncIterator[tuple[bytes, bytes]]:
+    """All acknowledged rows of a partition, a hundred at a time: all else goes on between.
+
+    What is written meanwhile may be among them or not. KeyError where the partition is taken away.
+    """
+    after: bytes | None = b""
+    while after is not None:
+        start, after = after, None
+        for number, (key, row) in enumerate(table.committed_items(partition, start=start)):
+            if key == start:
+                continue
+            yield key, row
+            if number >= _ROWS_AT_ONCE:
+                after = key
+                break
+        await asyncio.sleep(0)

@@ -30,7 +30,7 @@ from processors.http.ownership import (
     is_of_owner,
 )
 from processors.http.problems import Problem, bad_request, not_found, not_yet
-from processors.http.rows import state_of
+from processors.http.rows import beside, state_of
 from processors.http.terms import Terms, allows_stale, is_known, tag_of, terms_of
 from processors.ledger.users import UserState
 from processors.ledger.views import user_balances, user_exposure
@@ -61,8 +61,7 @@ class _Beside:
 
     def told(self, row: Row, freshness: Freshness) -> bytes:
         """What is answered of a plain row."""
-        fresh = msgspec.json.encode(freshness)
-        return b'%b,"freshness":%b}' % (self._plain(row)[:-1], fresh)
+        return beside(self._plain(row), freshness)
 
 
 _BALANCES: Final = _Beside(user_balances, lambda row: documents(row)[0])

@@ -16,7 +16,7 @@ import msgspec
 
 from processors.compiled import Row, read_row
 from processors.engine.table import Table
-from processors.freshness import LIVE, RANK, AccountFreshness, Connections, Held, State, held_of
+from processors.freshness import LIVE, RANK, AccountFreshness, Connections, State, held_in, held_of
 from processors.http.problems import Problem, not_yet
 from processors.http.rows import readable
 from processors.ledger.users import UserState
@@ -221,8 +221,7 @@ class _Count:
         self.users += 1
         self._tally(venue, verdict.state)
         if verdict is not LIVE and self._is_among_the_worst(verdict.state):
-            held = Held(venue, account, epoch, receipt, newest.received_time)
-            self._keep(newest.user, self._at.freshness(held))
+            self._keep(newest.user, self._at.freshness(held_in(newest)))
 
     def _add_decoded(self, state: UserState) -> None:
         if not state.live:

@@ -6,6 +6,9 @@ folder.
 
 from collections.abc import Iterator
 
+import msgspec
+
+from processors.freshness import Freshness
 from processors.http.problems import not_yet
 from processors.ledger.users import UserState
 from schemas.codec import NotADocument, decode
@@ -17,6 +20,11 @@ def state_of(row: bytes) -> UserState:
         return decode(row, UserState)
     except NotADocument:
         raise not_yet("this row of the table is none of ours: see the log") from None
+
+
+def beside(document: bytes, freshness: Freshness) -> bytes:
+    """A document with its freshness as one field more; both are JSON."""
+    return b'%b,"freshness":%b}' % (document[:-1], msgspec.json.encode(freshness))
 
 
 def readable(rows: Iterator[tuple[bytes, bytes]]) -> Iterator[UserState]:

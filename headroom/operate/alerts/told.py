@@ -13,7 +13,7 @@ from headroom.base.partitioner import partition_of
 from headroom.base.printable import printable
 from headroom.base.settings import Settings
 from headroom.operate.alerts.trial import line_of
-from processors.alerts.ledger import Told
+from processors.alerts.batch import Told
 from processors.engine.headers import headers_of
 from schemas.codec import NotADocument, decode, encode
 from schemas.documents import LimitAlert

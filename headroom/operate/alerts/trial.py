@@ -1,9 +1,7 @@
 """What a rules file would tell of now: a worker's present answers judged, and nothing sent."""
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -12,12 +10,13 @@ import orjson
 from headroom.base.asking import get, session
 from headroom.base.errors import OperatorError
 from processors.alerts.judge import judge
-from processors.alerts.rules import OF_TIME, Rule, rules_for
+from processors.alerts.observed import alert_of, level_at, seconds_of
+from processors.alerts.rules import Rule, rules_for, rules_of_time
+from processors.ledger.moves import Observed
 from schemas.documents import BalanceSnapshot, LimitAlert
 from schemas.secrets import Secret
 from schemas.times import rfc3339, time_ns_of
 
-_NS_PER_S = 1_000_000_000
 _USERS_PER_PAGE = 1_000
 
 
@@ -117,33 +116,18 @@ def line_of(alert: LimitAlert) -> str:
 def _not_live(user: str, live: Live, rules: tuple[Rule, ...], now_ns: int) -> Iterator[LimitAlert]:
     if live.state == "live" or live.since is None:
         return
-    seconds = Decimal(max(0, now_ns - time_ns_of(live.since))) / _NS_PER_S
-    for rule in rules:
-        takes = (rule.users is None or user in rule.users) and (
-            rule.venues is None or live.venue in rule.venues
-        )
-        if rule.condition != OF_TIME or not takes:
-            continue
-        crossed: list[tuple[Any, Decimal]] = [
-            (level, mark.at)
-            for level, mark in (("breach", rule.breach), ("warning", rule.warning))
-            if mark is not None and seconds > mark.at
-        ]
-        if crossed:
-            level, at = crossed[0]
-            yield LimitAlert(
-                user=user,
+    lasting_ns = max(0, now_ns - time_ns_of(live.since))
+    for rule in rules_of_time(rules):
+        level = level_at(rule, lasting_ns)
+        if level != "cleared" and rule.takes(user, live.venue):
+            seen = Observed(
                 venue=live.venue,
                 account=live.account,
-                asset=None,
-                base_currency=None,
-                level=level,
-                current=None,
-                max=None,
-                utilisation=None,
-                time=rfc3339(now_ns),
+                user=user,
                 rule=rule.name,
-                condition=rule.condition,
-                value=format(seconds, "f"),
-                threshold=format(at, "f"),
+                level=level,
+                time=rfc3339(now_ns),
+                told=0,
+                seconds=seconds_of(lasting_ns),
             )
+            yield alert_of(seen, rule, None)

@@ -1,14 +1,13 @@
 """Events about alerts: the documents of `alerts.v1`, as they are told and as they stand."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 import msgspec
 
+from processors.alerts.batch import AlertState
 from processors.alerts.kept import Kept, kept_of
-from processors.alerts.ledger import AlertState
-from processors.engine.table import Table
+from processors.engine.table import Table, rows_in_turns
 from processors.http.events.log import Thing
 from processors.http.events.source import Told
 from processors.http.events.text import event
@@ -50,11 +49,10 @@ class AlertEvents:
         """Nothing changes by itself; the first time it is noted which alerts are there already."""
         if partition not in self._numbers:
             numbers = dict[bytes, int]()
-            after: bytes | None = b""
-            while after is not None:
-                rows, after = self._some(partition, after)
-                numbers |= {key: state.count for key, state in rows}
-                await asyncio.sleep(0)
+            async for key, row in rows_in_turns(self.table, partition):
+                state = _read(row)
+                if state is not None:
+                    numbers[key] = state.count
             self._numbers[partition] = numbers
         for nothing in tuple[Thing, ...]():
             yield nothing

@@ -23,6 +23,7 @@ log = logging.getLogger("headroom.http")
 
 TICK_SECONDS: Final = 0.05
 PACE_SECONDS_MAX: Final = 0.25
+"""Of very many readers each is told something as seldom as this."""
 _A_READER_SECONDS: Final = 0.0005
 LOOK_SECONDS: Final = 0.5
 """How often freshness is looked at, which changes by itself; less often where that takes long."""

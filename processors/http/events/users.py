@@ -1,17 +1,17 @@
 """Events about users: what they hold, their exposure, and how fresh that is."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from processors.compiled import Row, documents, read_row
-from processors.engine.table import Table
+from processors.engine.table import Table, rows_in_turns
 from processors.freshness import LIVE, Connections, Held, Verdict, held_of, user_freshness
 from processors.http.events.log import Thing
 from processors.http.events.source import Told
 from processors.http.events.text import event
+from processors.http.rows import beside
 from processors.ledger.users import UserState
 from processors.ledger.views import NOWHERE, Venues, user_balances, user_exposure
 from schemas.codec import NotADocument, decode
@@ -19,7 +19,6 @@ from schemas.codec import NotADocument, decode
 BALANCES: Final = "balances"
 EXPOSURE: Final = "exposure"
 FRESHNESS: Final = "freshness"
-_ROWS_AT_ONCE: Final = 100
 _Fresh = tuple[Any, ...]
 """What makes freshness another one: each account's state, cause and since. Empty: all are live."""
 
@@ -69,19 +68,9 @@ class UserEvents:
 
     async def look(self, partition: int) -> AsyncIterator[Thing]:
         """Whose freshness is another one since this was last asked."""
-        after: bytes | None = b""
-        while after is not None:
-            rows = self.table.committed_items(partition, start=after)
-            start, after = after, None
-            for number, (key, row) in enumerate(rows):
-                if key == start:
-                    continue
-                if self._is_another(partition, key, row):
-                    yield Thing(FRESHNESS, key)
-                if number >= _ROWS_AT_ONCE:
-                    after = key
-                    break
-            await asyncio.sleep(0)
+        async for key, row in rows_in_turns(self.table, partition):
+            if self._is_another(partition, key, row):
+                yield Thing(FRESHNESS, key)
 
     def forget(self, partition: int) -> None:
         """Nobody is told of a partition any more."""
@@ -106,13 +95,11 @@ class UserEvents:
     def _of_plain(self, kind: str, row: Row) -> Told:
         """What is told of a plain row, which is not decoded for it."""
         newest = row.newest
-        freshness = msgspec.json.encode(user_freshness(newest, self._now()))
         if kind == FRESHNESS:
-            user = msgspec.json.encode(newest.user)
-            document = b'{"user":%b,"version":%d' % (user, row.version)
+            document = b'{"user":%b,"version":%d}' % (msgspec.json.encode(newest.user), row.version)
         else:
-            document = documents(row)[kind == EXPOSURE][:-1]
-        data = b'%b,"freshness":%b}' % (document, freshness)
+            document = documents(row)[kind == EXPOSURE]
+        data = beside(document, user_freshness(newest, self._now()))
         # A plain account names all that it ever held.
         return Told(event(kind, data), frozenset(row.assets), frozenset(newest.place[:1]))
 

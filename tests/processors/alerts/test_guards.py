@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from processors import compiled
 from processors.alerts import ledger as of_ledger
-from processors.alerts.ledger import AlertChanges, AlertLedger
+from processors.alerts.batch import AlertChanges
+from processors.alerts.ledger import AlertLedger
 from processors.alerts.rules import Condition, Mark, Rule
 from processors.ledger.moves import Adoption, Order, Withdrawal
 from processors.ledger.user_ledger import UserLedger

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processors.alerts.batch import AlertState, Told, check_row
 from processors.alerts.judge import Standings, judge
 from processors.alerts.kept import KEPT_MAX, about, kept_of
-from processors.alerts.ledger import AlertLedger, AlertState, Told, check_row
+from processors.alerts.ledger import AlertLedger
 from processors.alerts.rules import Mark, Rule
 from processors.ledger.moves import Withdrawal
 from processors.ledger.rows import RowNotRead

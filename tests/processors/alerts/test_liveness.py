@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.alerts.ledger import AlertLedger, AlertState, Told
+from processors.alerts.batch import AlertState, Told
+from processors.alerts.ledger import AlertLedger
 from processors.alerts.liveness import ORDERS_MAX, Begun, Look, Moment
 from processors.alerts.rules import OF_TIME, Mark, Rule
 from processors.freshness import Connections
