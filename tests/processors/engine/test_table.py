@@ -1,5 +1,7 @@
 """What a table of this engine is not: a dictionary over all that it holds."""
 
+import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from faust.types import TP
 from processors.engine.app import EngineApp, EngineSettings
 from processors.engine.batch import Batch, Record, current_batch
 from processors.engine.store import Position
-from processors.engine.table import Table
+from processors.engine.table import Table, rows_in_turns
 
 
 @pytest.fixture
@@ -147,3 +149,31 @@ def test_an_agent_works_on_one_batch_at_a_time(table: Table) -> None:
 
     with pytest.raises(ValueError, match="one batch at a time"):
         table.app.agent(table.app.topic("in"), concurrency=2)(agent)
+
+
+async def test_rows_are_read_in_turns_with_others_and_each_once() -> None:
+    rows = {b"%03d" % number: b"%d" % number for number in range(250)}
+    turns = list[int]()
+
+    class Rows:
+        def committed_items(self, _: int, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+            return iter([(key, row) for key, row in sorted(rows.items()) if key >= start])
+
+    async def others() -> None:
+        while True:
+            turns.append(len(seen))
+            await asyncio.sleep(0)
+
+    seen = list[tuple[bytes, bytes]]()
+    beside = asyncio.create_task(others())
+    async for one in rows_in_turns(Rows(), 0):
+        seen.append(one)
+        # What is written meanwhile behind what was read is not missed, nor does it begin anew.
+        if len(seen) == 120:
+            rows[b"999"] = b"late"
+            del rows[b"%03d" % 0]
+    beside.cancel()
+    assert seen == [(b"%03d" % number, b"%d" % number) for number in range(250)] + [
+        (b"999", b"late")
+    ]
+    assert len(set(turns)) >= 3
