@@ -91,6 +91,16 @@ async def test_an_order_is_sent_again_only_where_nothing_came_of_it() -> None:
     assert [one.level for one in watched.sender.offered] == ["warning", "warning", "breach"]
 
 
+async def test_of_an_account_and_rule_one_order_at_most_is_on_its_way() -> None:
+    """However long Kafka is away, and whatever becomes of the account meanwhile."""
+    watched = Watched()
+    assert await watched.look() == 1
+    assert await watched.look(600) == 1
+    watched.sender.answer()
+    assert await watched.look() == 2
+    assert [one.level for one in watched.sender.offered] == ["warning", "breach"]
+
+
 async def test_what_kafka_does_not_take_is_seen_again() -> None:
     watched = Watched()
     watched.sender.is_full = True
