@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from http import HTTPMethod
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from processors.http.access import Access, grant_of, passed_on
 from processors.http.asked import note_asked
-from processors.http.events import text
 from processors.http.events.hub import Hub
 from processors.http.events.log import Place, places_of
 from processors.http.events.out import BUFFER_BYTES, Out, TooSlow
 from processors.http.events.reader import EventReader
 from processors.http.events.relay import PATH, Relays
 from processors.http.events.wanted import Wanted, narrowed
+from processors.http.events.zipped import Pieces, Zipped, accepted
 from processors.http.problems import bad_request, not_yet
 from processors.http.runner import STREAMED
 from processors.metrics import Metrics
@@ -36,6 +36,7 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
     # A proxy that gathers answers would hold events back.
     "X-Accel-Buffering": "no",
+    "Vary": "Accept-Encoding",
 }
 
 
@@ -54,6 +55,7 @@ class Events:
         self._partitions = partitions
         self._places_max = places_max
         self._places = 0
+        self._pieces = Pieces()
         self._readers: dict[EventReader, Grant] = {}
         self._is_over = False
 
@@ -80,21 +82,25 @@ class Events:
         wanted = self._wanted(request)
         partitions = self._read_by(request, wanted)
         places, snapshot = _begin(request)
+        zipped = self._zipped(request)
+        headers = _HEADERS if zipped is None else _HEADERS | {hdrs.CONTENT_ENCODING: "gzip"}
         if request.method == HTTPMethod.HEAD:
-            return web.Response(headers=_HEADERS)
+            return web.Response(headers=headers)
         is_fellow = passed_on(request)
         with self._place(1 if is_fellow else 1 + len(self._hub.workers())):
-            response = web.StreamResponse(headers=_HEADERS)
+            response = web.StreamResponse(headers=headers)
             request[STREAMED] = True
             await response.prepare(request)
             transport = request.transport
             if transport is None:
                 return response
             transport.set_write_buffer_limits(high=BUFFER_BYTES)
+            told = {one: at for one, at in places.items() if one in partitions}
+            out = Out(response, told, zipped=zipped)
             reader = EventReader(
                 self._hub,
                 wanted,
-                Out(response, {one: at for one, at in places.items() if one in partitions}),
+                out,
                 self._relays,
                 partitions,
                 snapshot=snapshot,
@@ -104,8 +110,9 @@ class Events:
             )
             self._readers[reader] = grant_of(request)
             try:
-                await response.write(text.RETRY)
+                await out.begin()
                 await reader.run()
+                await out.end()
             except TooSlow:
                 self._metrics.event_readers_cut.labels("slow").inc()
                 transport.abort()
@@ -114,6 +121,10 @@ class Events:
             finally:
                 del self._readers[reader]
             return response
+
+    def _zipped(self, request: web.Request) -> Zipped | None:
+        said = ",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, []))
+        return Zipped(self._pieces) if accepted(said) else None
 
     def _wanted(self, request: web.Request) -> Wanted:
         known = self._hub.kinds

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from processors.http.events import text
 from processors.http.events.log import Place, Places, told
+from processors.http.events.zipped import BEGIN, Zipped
 
 SLOW_SECONDS: Final = 10.0
 """A reader who takes a stretch for longer is cut: it comes back with its last id."""
@@ -22,12 +23,30 @@ class TooSlow(Exception):
 
 
 class Out:
-    """A reader's answer, and how far it was told, all partitions together."""
+    """A reader's answer, and how far it was told, all partitions together.
 
-    def __init__(self, response: web.StreamResponse, places: Places) -> None:
+    `zipped` where it takes that.
+    """
+
+    def __init__(
+        self, response: web.StreamResponse, places: Places, *, zipped: Zipped | None = None
+    ) -> None:
         self._response = response
+        self._zipped = zipped
         self._sending = asyncio.Lock()
         self.places: dict[int, Place] = dict(places)
+
+    async def begin(self) -> None:
+        """Send what comes before all events; raises ConnectionError."""
+        if self._zipped is None:
+            await self._response.write(text.RETRY)
+        else:
+            await self._response.write(BEGIN + self._zipped.take(b"", text.RETRY))
+
+    async def end(self) -> None:
+        """Send what comes behind all of them; raises ConnectionError."""
+        if self._zipped is not None:
+            await self._response.write(self._zipped.end())
 
     async def send(
         self,
@@ -45,7 +64,8 @@ class Out:
             for partition in less:
                 self.places.pop(partition, None)
             self.places.update(places)
-            data = text.ended(stretch, told(self.places))
+            shared, own = text.ended(stretch, told(self.places))
+            data = shared + own if self._zipped is None else self._zipped.take(shared, own)
             try:
                 async with asyncio.timeout(SLOW_SECONDS):
                     await self._response.write(data)

@@ -58,9 +58,9 @@ def joined(events: Iterable[bytes]) -> bytes:
     return b"\n".join(events)
 
 
-def ended(stretch: bytes, last_id: str) -> bytes:
-    """A stretch as it is sent; without events it is a sign of life that tells the id."""
-    return (stretch or b":\n") + b"id: " + last_id.encode() + b"\n\n"
+def ended(stretch: bytes, last_id: str) -> tuple[bytes, bytes]:
+    """A stretch as it is sent, and its end, which tells the id; without events a sign of life."""
+    return stretch or b":\n", b"id: %s\n\n" % last_id.encode()
 
 
 def control_of(stretch: bytes) -> tuple[str, Control] | None:

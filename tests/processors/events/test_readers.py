@@ -1,7 +1,10 @@
 """Readers of one worker's events: slow ones, many, and those whose partition is restored."""
 
 import asyncio
+import gzip
 import socket
+import zlib
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -194,3 +197,39 @@ async def test_what_is_deleted_is_told_and_by_the_filters_that_it_had() -> None:
         site.rows.put("a", 1, deleted=True)
         (event,) = await stream.until(lambda e: e.kind == "exposure")
         assert event.data == {"user": "sfox:a", "version": 1, "deleted": True}
+
+
+async def test_who_takes_gzip_is_sent_the_same_in_less() -> None:
+    """One whole gzip stream to its end, and each event is there as soon as it was sent."""
+    site = Site()
+    for number in range(300):
+        site.rows.put(f"user-{number:03d}", 1)
+    query = "/v1/events?snapshot=true"
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        async with serving(site) as url:
+            zipped = await session.get(url + query, headers={"Accept-Encoding": "br, gzip"})
+            plain = await session.get(url + query, headers={"Accept-Encoding": "gzip;q=0"})
+            for answer in (zipped, plain):
+                assert answer.headers["Vary"] == "Accept-Encoding"
+            assert zipped.headers["Content-Encoding"] == "gzip"
+            assert "Content-Encoding" not in plain.headers
+            sent = await _until(zipped, b"event: current", zlib.decompressobj(wbits=31))
+            site.rows.put("one more", 1)
+            sent += await _until(zipped, b"sfox:one more", None)
+        sent += await zipped.content.read()
+        said = await plain.content.read()
+    assert gzip.decompress(sent) == said
+    assert said.count(b"event: balances") == 301
+    assert len(sent) < len(said) / 4
+
+
+async def _until(answer: aiohttp.ClientResponse, wanted: bytes, reading: Any) -> bytes:
+    """What is sent until this is there: read by `reading`, or as it is."""
+    sent = seen = b""
+    async with asyncio.timeout(30):
+        while wanted not in seen:
+            some = await answer.content.readany()
+            assert some
+            sent += some
+            seen += some if reading is None else reading.decompress(some)
+    return sent

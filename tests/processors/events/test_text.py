@@ -31,7 +31,7 @@ stretches = st.lists(
 def test_what_is_sent_is_read_however_it_is_cut(
     sent: list[tuple[bytes, str]], first: bytes, data: st.DataObject
 ) -> None:
-    said = first + b"".join(text.ended(*one) for one in sent)
+    said = first + b"".join(part for one in sent for part in text.ended(*one))
     reading, read = Reading(1_000_000), list[tuple[bytes, str]]()
     while said:
         size = data.draw(st.integers(1, len(said)))
