@@ -96,7 +96,7 @@ $(VENV)/.chart-stamp: requirements-chart.lock $(VENV)/.dev-stamp
 pictures: $(VENV)/.dev-stamp
 	@PYTHONPATH=. $(BIN)/python docs/pictures/make.py
 
-# bench: the same job in Headroom and its peers, measured (PART=producer, restore, http, …; ARGS="--help" tells them; takes a while)
+# bench: the same job in Headroom and its peers, measured (PART=users, mixed, producer, restore, http, …; ARGS="--help" tells them; takes a while)
 .PHONY: bench
 bench: $(VENV)/.dev-stamp $(BENCH_VENV)/.stamp
 	@$(BIN)/python -m benchmarks $(filter-out engine,$(PART)) $(ARGS)

@@ -13,6 +13,7 @@ from benchmarks.dataset import Dataset
 from benchmarks.document import DOCUMENT, document, versions
 from benchmarks.kinds import AT_LEAST_ONCE, EXACTLY_ONCE, KINDS, Kind
 from benchmarks.latency import latency
+from benchmarks.mixed import mixed
 from benchmarks.normalise import normalise
 from benchmarks.oracle import Difference
 from benchmarks.process import ContenderFailed
@@ -25,10 +26,26 @@ from benchmarks.users import users
 from schemas.venues import VENUES
 
 RESULTS: Final = Path("build/bench.json")
-PARTS: Final = ("throughput", "users", "restore", "latency", "normalise", "producer", "http")
+PARTS: Final = (
+    "throughput",
+    "users",
+    "mixed",
+    "restore",
+    "latency",
+    "normalise",
+    "producer",
+    "http",
+)
 _JAVA: Final = "streams"
 # Those that need no broker, or one for each contender.
 _OWN_BROKERS: Final = {"normalise": normalise, "http": questions}
+_PARTS: Final = {
+    "users": users,
+    "mixed": mixed,
+    "restore": restore,
+    "latency": latency,
+    "producer": producer,
+}
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -125,9 +142,7 @@ def measure(part: str, running: Bench, options: argparse.Namespace) -> list[dict
     """The same on a broker that runs."""
     if part == "throughput":
         return throughput(running, plan_of(options))
-    return {"users": users, "restore": restore, "latency": latency, "producer": producer}[part](
-        running, options
-    )
+    return _PARTS[part](running, options)
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -29,7 +29,9 @@ class Bench(NamedTuple):
     broker_pid: int
     folder: Path
 
-    def options(self, raw: str, kind: Kind, guarantee: str, commit_ms: int) -> Options:
+    def options(
+        self, raw: str, kind: Kind, guarantee: str, commit_ms: int, also: Sequence[str] = ()
+    ) -> Options:
         """Options of a run that shares no name with any other."""
         name = f"b{next(_numbers)}-{kind.name}"
         return Options(
@@ -42,6 +44,7 @@ class Bench(NamedTuple):
             guarantee=guarantee,
             commit_ms=commit_ms,
             emit=kind.emit,
+            also=also,
         )
 
     @contextlib.contextmanager

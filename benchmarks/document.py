@@ -14,6 +14,7 @@ _BENCH_LOCK: Final = ROOT / "requirements-bench.lock"
 _TITLES: Final = {
     "throughput": "Throughput",
     "users": "More users",
+    "mixed": "Frames of both venues",
     "restore": "Restoring a table",
     "latency": "Latency at a steady pace",
     "normalise": "Normalising a frame",

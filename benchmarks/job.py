@@ -5,6 +5,7 @@ Java runs these very functions, so that the difference measured is the engine ar
 """
 
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -38,9 +39,10 @@ _VENUES: Final = {venue.raw_topic: venue.name for venue in VENUES.values()}
 class Options(NamedTuple):
     """What a contender is told: where to read, where to write, and how safely.
 
-    `prefix` stands before the names of the outputs, `commit_ms` is how often to commit where the
-    contender lets it be chosen, `emit` whether `every` version goes to `exposure.user.v1` or the
-    `latest` of what is committed together.
+    `also` are raw topics beside `raw`, of other venues. `prefix` stands before the names of the
+    outputs, `commit_ms` is how often to commit where the contender lets it be chosen, `emit`
+    whether `every` version goes to `exposure.user.v1` or the `latest` of what is committed
+    together.
     """
 
     bootstrap: str
@@ -53,6 +55,12 @@ class Options(NamedTuple):
     commit_ms: int = 100
     emit: str = "every"
     store: str = "rocksdb"
+    also: Sequence[str] = ()
+
+    @property
+    def raws(self) -> tuple[str, ...]:
+        """All raw topics."""
+        return self.raw, *self.also
 
     def topic(self, name: str) -> str:
         """The name of one of the outputs."""

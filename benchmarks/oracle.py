@@ -4,6 +4,7 @@ Documents are compared as values: two JSON texts that say the same are the same.
 """
 
 from hashlib import blake2b
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -40,11 +41,11 @@ class Difference(Exception):
     """A contender's outputs are not those that must come out."""
 
 
-def expected(cluster: Cluster, raw: str) -> Expected:
-    """Read the raw topic and work out everything that follows from it."""
+def expected(cluster: Cluster, *raws: str) -> Expected:
+    """Read the raw topics and work out everything that follows from them."""
     result = Expected({}, {}, {}, {})
     states: dict[str, UserState] = {}
-    for message in cluster.read(raw):
+    for message in chain.from_iterable(map(cluster.read, raws)):
         out = normalised_in_python(raw_of(message))
         headers = dict(out.headers)
         if out.topic == DEAD_LETTERS:

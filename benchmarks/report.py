@@ -128,6 +128,23 @@ def users_text(runs: list[Run]) -> str:
     return table(("contender", "guarantee", *header, "ratio", "must be"), rows)
 
 
+def mixed_text(runs: list[Run]) -> str:
+    """Rates by whose frames they were, and their ratio to sFOX's."""
+    rows = []
+    for key in dict.fromkeys((run["contender"], run["guarantee"]) for run in runs):
+        same = [run for run in runs if (run["contender"], run["guarantee"]) == key]
+        plain: float | None = None
+        for case in dict.fromkeys(run["frames"] for run in same):
+            of_case = [run for run in same if run["frames"] == case]
+            rate = median(run["rate"] for run in of_case)
+            cpu = median(run["cpu_us_per_record"] for run in of_case)
+            plain = rate if plain is None else plain
+            told = f"{rate:,.0f}", f"{cpu:.0f}", f"{rate / plain:.2f}"
+            rows.append((*key, case, *told, "" if rate is plain else ">= 0.7"))
+    header = ("contender", "guarantee", "frames of", "records/s", "CPU µs/record", "ratio")
+    return table((*header, "must be"), rows)
+
+
 def restore_text(runs: list[Run]) -> str:
     """Rows a second and peak memory, Headroom's ratio first."""
     rates = {n: median(r["rate"] for r in runs if r["contender"] == n) for n in _names(runs)}
@@ -254,6 +271,7 @@ def http_text(runs: list[Run]) -> str:
 TEXTS: Final[dict[str, Callable[[list[Run]], str]]] = {
     "throughput": throughput_text,
     "users": users_text,
+    "mixed": mixed_text,
     "restore": restore_text,
     "latency": latency_text,
     "normalise": normalise_text,

@@ -101,11 +101,11 @@ def _wait_for_all(
     plan: Plan,
 ) -> None:
     """Wait until every change can be read; looks into the outputs only once they stand still."""
-    raw_end = sum(bench.cluster.ends(options.raw).values())
+    raw_ends = {raw: sum(bench.cluster.ends(raw).values()) for raw in options.raws}
     for _ in until(plan.deadline_seconds, f"{options.group} was not done"):
         contender.check()
         sampler.check()
-        if bench.cluster.committed(options.group, options.raw) < raw_end:
+        if any(bench.cluster.committed(options.group, r) < end for r, end in raw_ends.items()):
             continue
         if _is_quiet(sampler) and progress.read_on() >= wanted.versions:
             return

@@ -34,14 +34,15 @@ class Job(Agents):
         self._schema_id = {topic: [] for topic in topics.TOPICS}
         self._user_ledger = UserLedger(with_shares=False)  # the job has no sums
         self._snapshots = WrittenSnapshots()
-        self._venues = {options.raw: venue_of(options.raw)}
+        self._venues = {raw: venue_of(raw) for raw in options.raws}
         self._frames_of = EVERYTHING
         self._owners = {}
         self._incarnations = {}
         balances = options.topic(topics.BALANCES)
         changelog = topics.CHANGELOG.settings(replication_factor=1)
         self.users = app.Table(USERS_TABLE, source=balances, extra_topic_configs=changelog)
-        app.agent(app.topic(options.raw), name="normalise")(self.normalise)
+        for raw, venue in self._venues.items():
+            app.agent(app.topic(raw), name=f"normalise-{venue}")(self.normalise)
         keep = self.keep_newest if options.emit == "latest" else self.keep_every
         app.agent(app.topic(balances), name="users")(keep)
 

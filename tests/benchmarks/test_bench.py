@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.document import DOCUMENT, document
 from benchmarks.kinds import KINDS, ROOT
+from benchmarks.report import TEXTS
 
 QUICK = ["--quick", "--guarantees", "at_least_once"]
 
@@ -31,6 +32,32 @@ def test_a_smoke_run_compares_and_reports(tmp_path):
     runs = msgspec.json.decode(out.read_bytes())["throughput"]["runs"]
     assert {run["contender"] for run in runs} == {"headroom", "plain", "streams-latest"}
     assert all(run["repeated"] == 0 and run["records"] > 0 for run in runs)
+
+
+@pytest.mark.kafka
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_frames_of_both_venues_are_compared(tmp_path):
+    out = tmp_path / "results.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "mixed", *QUICK, "--out", str(out)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=250,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    runs = msgspec.json.decode(out.read_bytes())["mixed"]["runs"]
+    assert [run["frames"] for run in runs] == ["sfox", "hercle", "mixed"]
+    assert all(run["repeated"] == 0 and run["records"] > 0 for run in runs)
+
+
+def test_what_frames_of_both_venues_cost_is_a_ratio_to_sfox():
+    same = {"contender": "headroom", "guarantee": "exactly_once", "cpu_us_per_record": 20}
+    runs = [{**same, "frames": f, "rate": r} for f, r in (("sfox", 100), ("mixed", 75))]
+    last = TEXTS["mixed"](runs).splitlines()[-1]
+    assert last.replace(" ", "") == "|headroom|exactly_once|mixed|75|20|0.75|>=0.7|"
 
 
 def test_every_contender_that_coalesces_has_a_peer_that_does():
