@@ -20,6 +20,7 @@ from benchmarks.bench import Bench, until
 from benchmarks.dataset import Dataset, Frame, frames, produce, raw_producer
 from benchmarks.job import Options
 from benchmarks.kinds import AT_LEAST_ONCE, EXACTLY_ONCE, KINDS, Kind
+from benchmarks.process import cpu_seconds
 from schemas.topics import EXPOSURE_USER
 
 _NAMES: Final = ("headroom", "headroom-every", "streams", "streams-latest")
@@ -110,7 +111,9 @@ def one_latency(
             count = options.users + int(options.rate * options.seconds)
             made = frames(Dataset(count, options.users, options.seed))
             # Everybody once: it is ready when it has shown all of them. Then the pace begins.
+            busy = broker_busy = 0.0
             for part in (islice(made, options.users), made):
+                busy, broker_busy = cpu_seconds(contender.pid), cpu_seconds(bench.broker_pid)
                 _pace(told, part, options.rate)
                 appended = appended_ms(bench, told.raw)
                 wanted = sum(map(len, appended.values()))
@@ -118,6 +121,8 @@ def one_latency(
                     contender.check()
                     if all(_newest(watcher.seen[t]) >= wanted for t in (exposure, changelog)):
                         break
+            busy = cpu_seconds(contender.pid) - busy
+            broker_busy = cpu_seconds(bench.broker_pid) - broker_busy
         finally:
             watcher.stop()
     results = []
@@ -134,6 +139,8 @@ def one_latency(
                 "p99": cuts[98],
                 "max": max(delays),
                 "samples": len(delays),
+                "cpu_us_per_record": 1e6 * busy / (count - options.users),
+                "broker_cpu_us_per_record": 1e6 * broker_busy / (count - options.users),
                 "must_be": _MUST_BE.get((told.guarantee, to), ""),
             }
         )

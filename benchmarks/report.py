@@ -160,11 +160,13 @@ def restore_text(runs: list[Run]) -> str:
 
 def latency_text(runs: list[Run]) -> str:
     """Milliseconds from the raw record's append, by what was reached."""
-    header = ("contender", "guarantee", "records/s", "to", "p50 ms", "p99 ms", "max ms", "must be")
+    names = ("contender", "guarantee", "records/s", "to", "p50 ms", "p99 ms", "max ms")
+    header = (*names, "CPU µs/record", "broker CPU µs/record", "must be")
     rows = [
         (
             *(run["contender"], run["guarantee"], f"{run['paced']:,}", run["to"]),
             *(f"{run[name]:.1f}" for name in ("p50", "p99", "max")),
+            *(f"{run[f'{name}_us_per_record']:.0f}" for name in ("cpu", "broker_cpu")),
             run["must_be"],
         )
         for run in runs
