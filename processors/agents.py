@@ -87,7 +87,7 @@ class Agents:
         self.in_assets = in_assets
         self._user_ledger = UserLedger(in_assets=in_assets)
         self._metrics = metrics
-        self.foreign = Foreign(metrics.foreign_records)
+        self.foreign = Foreign(metrics.foreign_records, names.folded)
         self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)
         self._names = names

@@ -7,7 +7,7 @@ nobody's money; where it lies instead of what is (a changelog), the worker stops
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import Counter
 
@@ -20,9 +20,15 @@ class Foreign:
     """Counts by topic; of each topic a line a minute, which says how many more there were."""
 
     def __init__(
-        self, counter: Counter, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        counter: Counter,
+        topics: Iterable[str] = (),
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._counter = counter
+        for topic in topics:
+            counter.labels(topic)  # at nought from the start
         self._monotonic = monotonic
         # Of each topic by itself: what is numbered in a name tells kinds not apart.
         self._words: defaultdict[str, Words] = defaultdict(Words)

@@ -10,6 +10,8 @@ from prometheus_client.registry import Collector
 from processors.engine.app import EngineApp
 from processors.freshness import STATES, State
 from processors.ledger.user_ledger import UserChanges
+from processors.ledger.users import Verdict
+from schemas.rejections import Reason
 from schemas.venues import VENUES
 
 LATENCY_BUCKETS_SECONDS: Final = (
@@ -84,6 +86,20 @@ class Metrics:
             buckets=LATENCY_BUCKETS_SECONDS,
             registry=self.registry,
         )
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have a series at nought for all that is known beforehand.
+
+        A series that is born at 7 has never risen, for Prometheus: a first burst would be missed.
+        """
+        for venue in VENUES:
+            self.normalised.labels(venue)
+            self.vanished.labels(venue)
+            for reason in Reason:
+                self.dead_letters.labels(venue, reason)
+            for verdict in Verdict:
+                self.snapshots.labels(venue, verdict)
 
     def count(self, changes: UserChanges) -> None:
         """Count what became of a batch of snapshots."""

@@ -284,7 +284,56 @@ def test_alarms_are_installed_where_that_is_asked_for() -> None:
         each for each in yaml.safe_load_all(found.stdout) if each["kind"] == "PrometheusRule"
     ]
     assert rules["metadata"]["labels"]["release"] == "prometheus"
-    assert rules["spec"] == yaml.safe_load((CHART / "alerts.yaml").read_text("utf-8"))
+    (given,) = yaml.safe_load((CHART / "alerts.yaml").read_text("utf-8"))["groups"]
+    (group,) = rules["spec"]["groups"]
+    own = 'release="prod", namespace="money"'
+    expected = [
+        {**rule, "expr": rule["expr"].replace('release="headroom"', own)}
+        for rule in given["rules"]
+        if "venue" not in rule["labels"]
+    ]
+    # This release has no producer that could be missed.
+    assert group == {"name": "headroom", "rules": expected}
+
+
+def test_a_producer_is_missed_for_each_venue_that_a_release_has() -> None:
+    switched = ("--set", "alerts.enabled=true,producers.hercle.enabled=false")
+    for words, venues in (((), {"sfox", "hercle"}), (switched, {"sfox"})):
+        found = objects(LARGE, "--set", "alerts.enabled=true", *words)
+        (group,) = found["PrometheusRule", "prod-headroom"]["spec"]["groups"]
+        missed = {
+            rule["labels"]["venue"]: rule["expr"]
+            for rule in group["rules"]
+            if rule["alert"] == "HeadroomProducerGone"
+        }
+        assert missed.keys() == venues
+        assert all(f'venue="{venue}"' in expr for venue, expr in missed.items())
+
+
+def test_all_pods_are_scraped_as_the_rules_know_them() -> None:
+    assert "PodMonitor" not in render("-f", LARGE).stdout
+    words = ("--set", "monitors.enabled=true,monitors.interval=30s,monitors.labels.release=kps")
+    found = objects(LARGE, *words)
+    monitors = {name: each["spec"] for (kind, name), each in found.items() if kind == "PodMonitor"}
+    pods_of = {
+        name: each["spec"]["template"]
+        for (kind, name), each in found.items()
+        if kind == "StatefulSet"
+    }
+    assert monitors.keys() == pods_of.keys()
+    for name, monitor in monitors.items():
+        labels = pods_of[name]["metadata"]["labels"]
+        assert monitor["selector"]["matchLabels"].items() <= labels.items()
+        (endpoint,) = monitor["podMetricsEndpoints"]
+        (container,) = pods_of[name]["spec"]["containers"]
+        assert endpoint["port"] in [port["name"] for port in container["ports"]]
+        assert (endpoint["path"], endpoint["interval"]) == ("/metrics", "30s")
+        added = {one["targetLabel"]: one["replacement"] for one in endpoint["relabelings"]}
+        component = "worker" if name.endswith("-worker") else "producer"
+        assert added == {"release": "prod", "component": component}
+        assert found["PodMonitor", name]["metadata"]["labels"]["release"] == "kps"
+    refused = render("-f", LARGE, "--set", "monitors.interval=soon")
+    assert refused.returncode != 0
 
 
 def test_the_notes_say_how_to_ask_a_worker(tmp_path: Path) -> None:

@@ -20,6 +20,17 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end -}}
 
+{{/* The venues that have a producer, as a JSON array. */}}
+{{- define "headroom.venues" -}}
+{{- $found := list }}
+{{- range $venue, $given := .Values.producers }}
+{{- if ne (toString $given.enabled) "false" }}
+{{- $found = append $found $venue }}
+{{- end }}
+{{- end }}
+{{- toJson $found }}
+{{- end -}}
+
 {{- define "headroom.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end -}}

@@ -1,0 +1,1 @@
+"""What operators see: metrics, the rules over them, the runbook."""
