@@ -74,6 +74,11 @@ class Verdict(msgspec.Struct, frozen=True):
 class _Error(msgspec.Struct):
     error_code: int
 
+    @property
+    def is_missing(self) -> bool:
+        """40401 to 40403: a path that nobody answers at has another code, at Apicurio's 0."""
+        return self.error_code // 100 == _NOT_FOUND
+
 
 class _Judged(msgspec.Struct):
     is_compatible: bool
@@ -91,10 +96,7 @@ class Registry:
     async def look_up(self, subject: str, schema: str) -> Known | Missing | Refused:
         """The very schema under a subject; nothing is written. Raises `RegistryAway`."""
         status, answer = await self._ask(("subjects", subject), schema)
-        if status == _NOT_FOUND:
-            self._read(answer, _Error)
-            return Missing()
-        return self._known(status, answer)
+        return self._missing(status, answer) or self._known(status, answer)
 
     async def register(self, subject: str, schema: str) -> Known | Refused:
         """The schema, which is written where it is new. Raises `RegistryAway`."""
@@ -104,9 +106,8 @@ class Registry:
         """Whether the subject's rule takes a schema after the latest; raises `RegistryAway`."""
         path = ("compatibility", "subjects", subject, "versions", "latest")
         status, answer = await self._ask(path, schema, verbose="true")
-        if status == _NOT_FOUND:
-            self._read(answer, _Error)
-            return Missing()
+        if missing := self._missing(status, answer):
+            return missing
         if status != _OK:
             return Refused(_words(status, answer))
         found = self._read(answer, _Judged)
@@ -130,6 +131,11 @@ class Registry:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             why = f"it cannot be reached ({type(error).__name__})"
             raise RegistryAway(self.host, why) from None
+
+    def _missing(self, status: int, answer: bytes) -> Missing | None:
+        if status == _NOT_FOUND and self._read(answer, _Error).is_missing:
+            return Missing()
+        return None
 
     def _known(self, status: int, answer: bytes) -> Known | Refused:
         if status != _OK:
