@@ -162,12 +162,12 @@ class SchemaIdCollector(Collector):
         missing = len(self._ids.missing)
         yield GaugeMetricFamily(
             "headroom_schema_registry_ids",
-            "Public topics whose records have a schema id.",
+            "Public topics whose schema's id the registry has told.",
             value=len(self._ids.wanted) - missing,
         )
         yield GaugeMetricFamily(
             "headroom_schema_registry_ids_missing",
-            "Public topics whose records have none, as the registry tells none. 0 is well.",
+            "Public topics whose schema's id it has not told: no header names it. 0 is well.",
             value=missing,
         )
         yield CounterMetricFamily(
