@@ -129,6 +129,16 @@ async def test_a_look_up_writes_nothing_even_where_nothing_is_there(caplog) -> N
     assert registry.writes == 0
 
 
+async def test_a_path_that_leads_nowhere_is_no_missing_schema(caplog) -> None:
+    async with (
+        answering(StandIn("elsewhere")) as url,
+        asked(url, SCHEMA_REGISTRY_MODE="lookup") as ids,
+    ):
+        assert ids.missing == TOPICS
+    assert "status 404: no resource" in caplog.text
+    assert "has no such schema" not in caplog.text
+
+
 async def test_without_a_registry_or_with_one_that_is_off_nobody_is_asked() -> None:
     async with schema_ids(load({}).registry) as ids:
         assert (ids.wanted, ids.missing) == (frozenset(), [])
