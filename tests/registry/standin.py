@@ -74,7 +74,9 @@ class StandIn:
             case "405" if is_write:
                 return web.Response(status=405, text="<html>no</html>", content_type="text/html")
             case "401" | "302" | "500" as status:
-                return web.json_response({"message": "a word"}, status=int(status))
+                there = {"Location": "/elsewhere"}
+                document = {"message": "a word"}
+                return web.json_response(document, status=int(status), headers=there)
         return None
 
     async def _look_up(self, request: web.Request) -> web.Response:
