@@ -68,7 +68,8 @@ class StandIn:
             case "no guid":
                 return web.json_response({"id": 1, "guid": "x"})
             case "elsewhere":
-                return web.json_response({"error_code": 0, "message": "no resource"}, status=404)
+                document = {"error_code": 0, "message": f"no resource at {request.url}"}
+                return web.json_response(document, status=404)
             case "read-only" if is_write:
                 return _error(42205, "Subject is in read-only mode")
             case "405" if is_write:

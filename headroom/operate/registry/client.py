@@ -109,7 +109,7 @@ class Registry:
         if missing := self._missing(status, answer):
             return missing
         if status != _OK:
-            return Refused(_words(status, answer))
+            return self._refused(status, answer)
         found = self._read(answer, _Judged)
         # Confluent's puts the old schema and its rule among them, whole.
         told = [one for one in found.messages or () if not one.startswith(("{oldSchema", "{comp"))]
@@ -139,13 +139,24 @@ class Registry:
 
     def _known(self, status: int, answer: bytes) -> Known | Refused:
         if status != _OK:
-            return Refused(_words(status, answer))
+            return self._refused(status, answer)
         found = self._read(answer, Known)
         try:
             _ = found.header
         except (ValueError, struct.error):
             raise RegistryAway(self.host, "what it gives is no id") from None
         return found
+
+    def _refused(self, status: int, answer: bytes) -> Refused:
+        """Its words, without the way to it: some say the whole URL, which may hold a key."""
+        try:
+            document: Any = msgspec.json.decode(answer)
+            message = str(document["message"])
+        except (msgspec.DecodeError, KeyError, TypeError, UnicodeDecodeError):
+            return Refused(f"status {status}")
+        if path := urlsplit(self._url).path.rstrip("/"):
+            message = message.replace(path, "")
+        return Refused(f"status {status}: {printable(message)[:_WORDS_MAX]}")
 
     def _read(self, answer: bytes, kind: type[T]) -> T:
         try:
@@ -180,12 +191,3 @@ def _authorization(settings: RegistrySettings) -> Mapping[str, str]:
     secret = "" if settings.password is None else settings.password.reveal()
     both = f"{settings.username}:{secret}".encode()
     return {"Authorization": f"Basic {base64.b64encode(both).decode('ascii')}"}
-
-
-def _words(status: int, answer: bytes) -> str:
-    try:
-        document: Any = msgspec.json.decode(answer)
-        message = document["message"]
-    except (msgspec.DecodeError, KeyError, TypeError, UnicodeDecodeError):
-        return f"status {status}"
-    return f"status {status}: {printable(str(message))[:_WORDS_MAX]}"

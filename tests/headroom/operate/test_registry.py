@@ -132,11 +132,12 @@ async def test_a_look_up_writes_nothing_even_where_nothing_is_there(caplog) -> N
 async def test_a_path_that_leads_nowhere_is_no_missing_schema(caplog) -> None:
     async with (
         answering(StandIn("elsewhere")) as url,
-        asked(url, SCHEMA_REGISTRY_MODE="lookup") as ids,
+        asked(f"{url}/{CANARY}", SCHEMA_REGISTRY_MODE="lookup") as ids,
     ):
         assert ids.missing == TOPICS
-    assert "status 404: no resource" in caplog.text
+        assert f"status 404: no resource at {url}/subjects/balances.v1-value" in caplog.text
     assert "has no such schema" not in caplog.text
+    assert CANARY not in caplog.text
 
 
 async def test_without_a_registry_or_with_one_that_is_off_nobody_is_asked() -> None:
@@ -153,7 +154,7 @@ FAULTS = {
     "401": "status 401: a word",
     "302": "status 302: a word",
     "500": "status 500: a word",
-    "elsewhere": "status 404: no resource",
+    "elsewhere": "status 404: no resource at ",
     "html": "what answers there is no schema registry",
     "no id": "what it gives is no id",
     "no guid": "what it gives is no id",
@@ -174,7 +175,8 @@ async def test_a_registry_that_does_not_tell_is_one_warning_until_it_does(
         assert ids.failures == 2
         (warning,) = [one for one in caplog.records if one.levelno == logging.WARNING]
         said = warning.getMessage()
-        assert said.startswith(f"schema registry at {host_of(url)}: {words}: records of 8 of 8")
+        assert said.startswith(f"schema registry at {host_of(url)}: {words}")
+        assert "records of 8 of 8 topics have no __value_schema_id" in said
         assert CANARY not in caplog.text
         registry.fault = ""
         await rounds.last(ids)
