@@ -28,10 +28,11 @@ from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from processors.names import ASSETS_TABLE, EVERYTHING, USERS_TABLE, Accounts, Names
 from processors.normalise import NORMALISERS, OF_SEVERAL, Part, of_accounts, raw_frame, tell
+from processors.schema_ids import SchemaIds
 from schemas import topics
 from schemas.codec import NotADocument, Told, encode
 from schemas.documents import AssetExposure
-from schemas.headers import PARTS, VALUE_SCHEMA_ID, DeadLetterOrigin, Headers, dead_letter
+from schemas.headers import PARTS, DeadLetterOrigin, Headers, dead_letter
 from schemas.identity import is_account, user_for
 from schemas.incarnations import Incarnation, named_at, number_at
 from schemas.rejections import Rejected
@@ -51,6 +52,7 @@ class Agents:
     are not their own; it may change while they work. `in_assets` are the venues whose limits of
     assets are amounts of the assets. `incarnations` has, by its name, those of each raw topic that
     is not the one that it was, the newest first. `rules` are what is told of on `alerts.v1`.
+    `schema_ids` may come while they work, too.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Agents:
         frames_of: Mapping[str, Accounts] = EVERYTHING,
         owners: Mapping[str, str] = {},
         in_assets: Venues = NOWHERE,
-        schema_ids: Mapping[str, bytes] = {},
+        schema_ids: SchemaIds | None = None,
         version: str = "",
         incarnations: Mapping[str, Sequence[Incarnation]] = {},
         rules: tuple[Rule, ...] = (),
@@ -94,17 +96,14 @@ class Agents:
         self._owners = owners
         self._version = version
         self._incarnations = incarnations
-        self._schema_id: dict[str, Headers] = {
-            topic: [(VALUE_SCHEMA_ID, schema_ids[topic])] if topic in schema_ids else []
-            for topic in topics.TOPICS
-        }
+        self._schema_id = (schema_ids or SchemaIds()).headers
         self._alerting = Alerting(
             app,
             self.users,
             rules,
             names=names,
             in_assets=in_assets,
-            schema_id=self._schema_id[topics.ALERTS],
+            schema_id=self._schema_id,
             changelogs=changelogs,
         )
         self.alerts: Table = self._alerting.table
@@ -120,8 +119,8 @@ class Agents:
 
     async def normalise(self, batches: AsyncIterator[Batch]) -> None:
         """Raw frames become snapshots or dead letters, one for each account of a frame."""
-        schema_id = self._schema_id[topics.BALANCES]
         async for batch in batches:
+            schema_id = self._schema_id[topics.BALANCES]
             venue, place = self._venues[batch.topic], f"{batch.topic}/{batch.partition}"
             later, topic = self._incarnations.get(batch.topic), batch.topic
             accounts = self._frames_of[venue]

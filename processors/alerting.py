@@ -1,6 +1,6 @@
 """What a worker tells of limits: the table beside the users', and the records of `alerts.v1`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from processors.alerts.batch import AlertChanges, check_row
@@ -35,7 +35,7 @@ class Alerting:
         *,
         names: Names,
         in_assets: Venues,
-        schema_id: Headers,
+        schema_id: Mapping[str, Headers],
         changelogs: dict[str, str],
     ) -> None:
         # Most users have no row here: an empty changelog is none that was lost, so no `source`.
@@ -81,5 +81,5 @@ class Alerting:
                 self._names.output(topics.ALERTS),
                 key=alert.user.encode(),
                 value=encode(alert),
-                headers=headers + self._schema_id,
+                headers=headers + self._schema_id[topics.ALERTS],
             )

@@ -27,8 +27,15 @@ from processors.http.ownership import Ownership
 from processors.http.questions import Questions
 from processors.http.server import Server
 from processors.ledger.views import NOWHERE, Venues
-from processors.metrics import AccountCollector, EngineCollector, KeysCollector, Metrics
+from processors.metrics import (
+    AccountCollector,
+    EngineCollector,
+    KeysCollector,
+    Metrics,
+    SchemaIdCollector,
+)
 from processors.names import EVERYTHING, Accounts, Names
+from processors.schema_ids import SchemaIds
 from processors.watching import Watching
 from schemas.following import Follow
 from schemas.incarnations import Incarnation
@@ -46,8 +53,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     accounts of another name (it may change), `in_assets` at which venues an asset's limit is an
     amount of it. Who has not served for `not_serving_seconds` is to be started again (`/livez`).
     `access` says who may ask; None: whoever reaches the listener. `bounds` are how many may be
-    connected, and for how long each may take. `schema_ids` are the values of the header that tells
-    a registry's id of a public topic's schema, by topic.
+    connected, and for how long each may take. `schema_ids` are what a registry tells of the schemas
+    of public topics; None: there is none.
     `version` is that of the code, for whoever looks at a dead letter. `incarnations` and `rules`:
     see `Agents`.
     """
@@ -61,7 +68,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     not_serving_seconds: float = NOT_SERVING_SECONDS
     access: Access | None = None
     bounds: Bounds = BOUNDS
-    schema_ids: Mapping[str, bytes] = {}
+    schema_ids: SchemaIds | None = None
     version: str = ""
     incarnations: Mapping[str, Sequence[Incarnation]] = {}
     rules: tuple[Rule, ...] = ()
@@ -157,6 +164,8 @@ class Worker:
         if access is not None and access.issuer is not None:
             keys = access.issuer.keys
             self.metrics.registry.register(KeysCollector(lambda: keys.failures, keys.age_seconds))
+        if settings.schema_ids is not None and settings.schema_ids.wanted:
+            self.metrics.registry.register(SchemaIdCollector(settings.schema_ids))
         self._ownership = Ownership(self.app, engine.url, credential)
         self._overview = Overview(
             self.agents.users,

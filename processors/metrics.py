@@ -11,6 +11,7 @@ from processors.engine.app import EngineApp
 from processors.freshness import STATES, State
 from processors.ledger.user_ledger import UserChanges
 from processors.ledger.users import Verdict
+from processors.schema_ids import SchemaIds
 from schemas.rejections import Reason
 from schemas.venues import VENUES
 
@@ -160,6 +161,36 @@ class KeysCollector(Collector):
             yield GaugeMetricFamily(
                 "headroom_jwks_age_seconds", "Since the issuer's keys were last read.", value=age
             )
+
+
+class SchemaIdCollector(Collector):
+    """Whose ids a schema registry has told, and how often it was asked in vain."""
+
+    def __init__(self, ids: SchemaIds) -> None:
+        self._ids = ids
+
+    def describe(self) -> list[Metric]:
+        """Nothing beforehand: see `collect`."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """As it is now."""
+        missing = len(self._ids.missing)
+        yield GaugeMetricFamily(
+            "headroom_schema_registry_ids",
+            "Public topics whose schema's id the registry has told.",
+            value=len(self._ids.wanted) - missing,
+        )
+        yield GaugeMetricFamily(
+            "headroom_schema_registry_ids_missing",
+            "Public topics whose schema's id it has not told: no header names it. 0 is well.",
+            value=missing,
+        )
+        yield CounterMetricFamily(
+            "headroom_schema_registry_failures",
+            "Rounds of questions to the schema registry after which ids were missing.",
+            value=self._ids.failures,
+        )
 
 
 class EngineCollector(Collector):

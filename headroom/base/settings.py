@@ -36,6 +36,7 @@ _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS: Final = ("text", "json")
 _STORES: Final = ("rocksdb", "memory")
 _GUARANTEES: Final = ("exactly_once", "at_least_once")
+REGISTRY_MODES: Final = ("register", "lookup", "off")
 _STANDBY_REPLICAS_MAX: Final = 10
 _QUESTIONS_PER_MINUTE_MAX: Final = 1_000_000
 _EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - told apart, not listened on
@@ -114,6 +115,7 @@ class RegistrySettings(msgspec.Struct, frozen=True):
     url: str
     username: str | None = None
     password: Secret | None = None
+    mode: str = REGISTRY_MODES[0]
 
 
 class JwtSettings(msgspec.Struct, frozen=True):
@@ -338,14 +340,15 @@ def _lease(environment: Environment) -> str | None:
 
 def _registry(environment: Environment) -> RegistrySettings | None:
     url = _http_url(environment, "SCHEMA_REGISTRY_URL")
-    if url is None:
+    mode = environment.choice("SCHEMA_REGISTRY_MODE", REGISTRY_MODES[0], REGISTRY_MODES)
+    if url is None or mode == "off":
         return None
     username = environment.text("SCHEMA_REGISTRY_USERNAME")
     if username is not None and (host := _open_to(url)):
         problem = f"must begin with https:// for {host}: a password would travel in the clear"
         raise SettingsError("HEADROOM_SCHEMA_REGISTRY_URL", problem)
     password = environment.secret("SCHEMA_REGISTRY_PASSWORD", ours=True)
-    return RegistrySettings(url, username, password)
+    return RegistrySettings(url, username, password, mode)
 
 
 def _jwt(environment: Environment) -> JwtSettings | None:

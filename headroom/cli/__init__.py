@@ -19,6 +19,7 @@ from headroom.cli.local import broker, demo
 from headroom.cli.query import events, query
 from headroom.cli.replay import replay, seek
 from headroom.cli.resume import resume
+from headroom.cli.schemas import schemas
 from headroom.cli.topics import topics
 from headroom.cli.venues import produce, sandbox
 from headroom.cli.worker import token, watch, work
@@ -72,5 +73,6 @@ for command in (
     deadletters,
     accounts,
     alerts,
+    schemas,
 ):
     headroom.add_command(command)

@@ -22,7 +22,7 @@ from headroom.operate.accounts import Bindings, claim
 from headroom.operate.alerts.file import load_rules
 from headroom.operate.generations import FIRST, app_name, names_of, read_book, tables_of
 from headroom.operate.generations.follow import LiveGeneration
-from headroom.operate.registry import registered
+from headroom.operate.registry import schema_ids
 from headroom.operate.resume.moved import vouching
 from headroom.operate.tokens import access_of, kept
 from headroom.operate.topics.admin import Admin, admin_of
@@ -64,7 +64,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
         # Before anything is done by what the tables say.
         await _settled(settings, admin, book.live.name, book.topics)
         await claim(settings)
-        schema_ids = await registered(settings.registry)
+        ids = await stack.enter_async_context(schema_ids(settings.registry))
         url = (settings.http_advertised_url or url_of(listener)).rstrip("/")
         if access is not None:
             await stack.enter_async_context(kept(access, settings.api_tokens_file))
@@ -95,7 +95,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                         not_serving_seconds=settings.not_serving_seconds,
                         access=access,
                         bounds=Bounds(connections_max=settings.http_connections_max),
-                        schema_ids=schema_ids,
+                        schema_ids=ids,
                         version=metadata.version("headroom"),
                         incarnations=following.incarnations,
                         rules=rules,

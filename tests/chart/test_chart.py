@@ -268,6 +268,7 @@ def test_a_venue_is_a_file_of_its_own(tmp_path: Path) -> None:
 def test_a_schema_registry_is_told_with_its_secret() -> None:
     given = environment(pods(LARGE)["prod-headroom-worker"])
     assert given["HEADROOM_SCHEMA_REGISTRY_URL"] == "https://registry:8081"
+    assert given["HEADROOM_SCHEMA_REGISTRY_MODE"] == "lookup"
     assert given["HEADROOM_SCHEMA_REGISTRY_PASSWORD"] == {
         "secretKeyRef": {"name": "registry-user", "key": "password"}
     }

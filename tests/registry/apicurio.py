@@ -74,7 +74,7 @@ def _free_ports() -> tuple[int, int]:
 
 
 def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         try:
             urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own process

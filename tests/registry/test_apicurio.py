@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry import topic_subject_name_strategy as by_topic
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from schemas.export import schemas
+from headroom.operate.registry import schema_ids
+from schemas.export import DIALECT, schemas
 from schemas.export.examples import RAW, SOURCE, examples
-from schemas.headers import VALUE_SCHEMA_ID
+from schemas.headers import VALUE_SCHEMA_ID, Headers
 from tests.headroom.commands import until
 from tests.headroom.house import House, house
+from tests.headroom.operate.test_registry import settings
 from tests.registry import apicurio
 
 pytestmark = pytest.mark.skipif(
@@ -81,9 +83,30 @@ def newest(its: House) -> dict[str, Any]:
 def test_a_worker_that_starts_again_registers_nothing_new(
     registry: str, client: SchemaRegistryClient
 ) -> None:
-    from headroom.operate.registry import registered
-    from tests.headroom.operate.test_registry import settings
+    async def headers(**variables: str) -> dict[str, Headers]:
+        async with schema_ids(settings(registry, **variables)) as ids:
+            assert ids.missing == []
+            return ids.headers
 
-    first = asyncio.run(registered(settings(registry)))
-    assert asyncio.run(registered(settings(registry))) == first
+    first = asyncio.run(headers())
+    assert asyncio.run(headers()) == asyncio.run(headers(SCHEMA_REGISTRY_MODE="lookup")) == first
     assert client.get_versions("balances.v1-value") == [1]
+
+
+@pytest.mark.long
+def test_a_rule_that_apicurio_cannot_judge_by_keeps_no_worker_from_anything(
+    registry: str, client: SchemaRegistryClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It answers 500 to a second version of a 2020-12 schema wherever a rule is set."""
+
+    async def missing() -> list[str]:
+        async with schema_ids(settings(registry)) as ids:
+            return ids.missing
+
+    subject = "balances.v1-value"
+    if subject in client.get_subjects():
+        client.delete_subject(subject)
+    client.register_schema(subject, Schema(json.dumps({"$schema": DIALECT}), "JSON"))
+    client.set_compatibility(subject, "BACKWARD")
+    assert asyncio.run(missing()) == ["balances.v1"]
+    assert "status 500" in caplog.text
