@@ -25,6 +25,7 @@ def test_every_rule_asks_for_what_there_is() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.dead_letters.labels("sfox", "amount").inc()
     metrics.normalised.labels("sfox").inc()
+    metrics.foreign_records.labels("balances.v1").inc()
     of_producers = CollectorRegistry()
     producers = ProducerMetrics.of(of_producers)
     producers.begin("sfox")
