@@ -18,6 +18,7 @@ OF_THE_ENGINE = {
     "headroom_missing_offsets_total",
     "headroom_transactions_total",
     "headroom_accounts",
+    "headroom_schema_registry_ids_missing",
 }
 
 

@@ -43,6 +43,7 @@ WELL = {
     f'headroom_producer_spool_on_disk{{{OURS}, venue="sfox"}}': "1x400",
     f'headroom_producer_spool_age_seconds{{{OURS}, venue="sfox"}}': "0x400",
     f'headroom_lag_records{{{OURS}, topic="raw", partition="0", instance="w0"}}': "6000x400",
+    f'headroom_schema_registry_ids_missing{{{OURS}, instance="w0"}}': "0x400",
     f'headroom_foreign_records_total{{{OURS}, topic="balances.v1"}}': "0x400",
     f'headroom_transactions_total{{{OURS}, outcome="refused"}}': "0+0.1x400",
     # Another release on the same Prometheus, which is not well at all.
@@ -172,6 +173,12 @@ CASES: list[tuple[str, dict[str, str | None], str, set[str]]] = [
         {f'headroom_foreign_records_total{{{OURS}, topic="balances.v1"}}': "0x40 2x400"},
         "12m",
         {"HeadroomForeignRecords"},
+    ),
+    (
+        "the registry tells no ids",
+        {f'headroom_schema_registry_ids_missing{{{OURS}, instance="w0"}}': "3x400"},
+        "40m",
+        {"HeadroomSchemaIdsMissing"},
     ),
     (
         "Kafka refuses",
