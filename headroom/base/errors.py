@@ -2,10 +2,18 @@
 
 OperatorError               the line that is printed says what to do
 ├── SettingsError           a setting is missing or cannot be read
+│   └── SettingsErrors      several are
 ├── KafkaUnreachable        no broker answers at the given addresses
 ├── KafkaRefuses            Kafka does not take the given credentials
 └── TopicsDiffer            Kafka holds topics that are not what the contract says
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from producers.errors import ConfigurationError
 
 
 class OperatorError(Exception):
@@ -18,6 +26,26 @@ class SettingsError(OperatorError):
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name} {problem}")
         self.name = name
+
+    @property
+    def each(self) -> "tuple[SettingsError | ConfigurationError, ...]":
+        """What it tells of, one for each setting."""
+        return (self,)
+
+
+class SettingsErrors(SettingsError):
+    """Several settings are missing or cannot be read; `name` is the first one's."""
+
+    def __init__(self, each: "Sequence[SettingsError | ConfigurationError]") -> None:
+        OperatorError.__init__(self, "; ".join(map(str, each)))
+        self._each = tuple(each)
+        first = self._each[0]
+        self.name = first.name if isinstance(first, SettingsError) else first.setting
+
+    @property
+    def each(self) -> "tuple[SettingsError | ConfigurationError, ...]":
+        """One for each setting."""
+        return self._each
 
 
 class KafkaUnreachable(OperatorError):
