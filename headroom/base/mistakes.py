@@ -14,6 +14,11 @@ T = TypeVar("T")
 _FILE = "_FILE"
 
 
+def name_of(error: SettingsError | ConfigurationError) -> str:
+    """The setting that an error tells of, by its whole name."""
+    return error.name if isinstance(error, SettingsError) else error.setting
+
+
 class Mistakes:
     """The mistakes of settings, each setting's first one; whoever reads on has a stand-in."""
 
@@ -28,9 +33,8 @@ class Mistakes:
     def note(self, error: SettingsError | ConfigurationError) -> None:
         """Keep a mistake; a later one of the same setting may well follow from it."""
         for one in error.each:
-            name = one.name if isinstance(one, SettingsError) else one.setting
             # A secret whose file cannot be read is not set, either.
-            self._found.setdefault(name.removesuffix(_FILE), one)
+            self._found.setdefault(name_of(one).removesuffix(_FILE), one)
 
     def of(self, read: Callable[[], T]) -> T | None:
         """What is read; None where that is a mistake, which is kept."""

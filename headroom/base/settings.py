@@ -187,13 +187,14 @@ def load(variables: Mapping[str, str], mistakes: Mistakes | None = None) -> Sett
     With `mistakes` these are noted there, and defaults stand in.
     """
     found = Mistakes() if mistakes is None else mistakes
-    settings = _read(Environment(variables, found))
+    settings = load_from(Environment(variables, found))
     if mistakes is None:
         found.refuse()
     return settings
 
 
-def _read(environment: Environment) -> Settings:
+def load_from(environment: Environment) -> Settings:
+    """The same by an environment, which knows afterwards what there is to be asked for."""
     tokens, accounts = environment.text("API_TOKENS_FILE"), environment.text("ACCOUNTS_FILE")
     spool, alerts = environment.text("SPOOL_DIR"), environment.text("ALERTS_FILE")
     return Settings(
@@ -274,14 +275,14 @@ def _lease(environment: Environment) -> str | None:
 
 def _registry(environment: Environment) -> RegistrySettings | None:
     url = _http_url(environment, "SCHEMA_REGISTRY_URL")
+    username = environment.text("SCHEMA_REGISTRY_USERNAME")
+    password = environment.secret("SCHEMA_REGISTRY_PASSWORD", ours=True)
     if url is None:
         return None
-    username = environment.text("SCHEMA_REGISTRY_USERNAME")
     if username is not None and (host := _open_to(url)):
         problem = f"must begin with https:// for {host}: a password would travel in the clear"
         environment.wrong("SCHEMA_REGISTRY_URL", problem)
         return None
-    password = environment.secret("SCHEMA_REGISTRY_PASSWORD", ours=True)
     return RegistrySettings(url, username, password)
 
 

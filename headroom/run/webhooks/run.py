@@ -45,8 +45,13 @@ class Webhook(msgspec.Struct, frozen=True):
 
 def webhook_of(variables: Mapping[str, str]) -> Webhook:
     """The webhook in the environment; raises `SettingsError`, which tells nothing of a secret."""
+    return webhook_in(Environment(variables))
+
+
+def webhook_in(given: Environment) -> Webhook:
+    """The same, by an environment that knows afterwards what was asked for."""
     mistakes = Mistakes()
-    environment = Environment(variables, mistakes)
+    environment = given.noting(mistakes)
     # An address may be a secret itself: many a receiver has its password in the path.
     url, secret = environment.secret(_URL, ours=True), environment.secret(_SECRET, ours=True)
     if url is None:
