@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from headroom.base.options import Seconds
+from headroom.base.mistakes import Mistakes
+from headroom.base.options import Seconds, load_settings
 from headroom.base.running import EXIT_MISTAKE, run
 
 
@@ -32,6 +33,7 @@ def doctor(
         if name not in NAMES:
             message = f"{name!r} is no check: {', '.join(NAMES)}"
             raise click.UsageError(message)
+    load_settings(Mistakes())  # how to log; what is wrong is told with all the rest
     names = [name for name in only or NAMES if name not in skip]
     found = run(lambda _: examined(os.environ, names, seconds=seconds or SECONDS))
     if as_json:

@@ -4,6 +4,7 @@ Nothing is written, no group is joined, and nothing but a connection is asked of
 """
 
 import asyncio
+import contextlib
 import difflib
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
@@ -13,10 +14,11 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from headroom.base.environment import PREFIX, Environment
+from headroom.base.errors import SettingsError
 from headroom.base.mistakes import Mistakes, name_of
 from headroom.base.settings import Settings, load, load_from
 from headroom.operate.accounts.file import read_accounts
-from headroom.operate.alerts.file import load_rules
+from headroom.operate.alerts.file import load_rules, read_file
 from headroom.operate.doctor.brokers import Cluster, dialled
 from headroom.operate.doctor.findings import Finding, Looked, fail, ok, warn
 from headroom.operate.doctor.folders import look_at_folders
@@ -205,8 +207,17 @@ class _Patient:
     async def _look_at_file(self, name: str) -> Sequence[Finding]:
         read = await self._read()
         if (problem := read.mistakes.get(_FILES[name])) is not None:
-            return [fail(problem)]
+            found = await asyncio.to_thread(self._mistaken_rules) if name == "alerts" else []
+            return [fail(line) for line in found] or [fail(problem)]
         return [ok(await asyncio.to_thread(holds, name, self._settings))]
+
+    def _mistaken_rules(self) -> list[str]:
+        """All that is wrong with the rules; nothing where the file cannot be read."""
+        path = self._settings.alerts_file
+        with contextlib.suppress(SettingsError):
+            found = () if path is None else read_file(path)
+            return found if isinstance(found, list) else []
+        return []
 
     async def _look_at_webhook(self) -> Sequence[Finding]:
         read = await self._read()

@@ -148,7 +148,7 @@ def why(error: Exception, *, tls: bool, seconds: float) -> tuple[str, str]:
             return "it does not take the credentials", "correct HEADROOM_KAFKA_SASL_*"
         case UnsupportedSaslMechanismError():
             return f"{error}", "correct HEADROOM_KAFKA_SASL_MECHANISM"
-        case KafkaConnectionError():
+        case KafkaConnectionError() | ConnectionResetError() | BrokenPipeError():
             return "ends the connection without a word", _other_protocol("" if tls else "TLS")
         case KafkaError():
             return f"{type(error).__name__}: {error}", _other_protocol("")
