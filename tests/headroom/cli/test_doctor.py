@@ -25,6 +25,7 @@ from tests.producers.certificates import Authority
 pytestmark = pytest.mark.slow
 
 CANARY = "canary-0123456789-0123456789-0123456789"
+RULES = '[[rule]]\nname = "limit"\ncondition = "utilisation_above"\nwarning = "0.8"\n'
 # A busy machine is no fault: only what hangs takes so long.
 PATIENT = ("--seconds", "30")
 
@@ -83,7 +84,7 @@ def files(place: Path) -> dict[str, object]:
     texts = {
         "API_TOKENS_FILE": f'[[token]]\nname = "desk"\nsha256 = "{"0" * 64}"\nusers = "all"\n',
         "ACCOUNTS_FILE": "accounts:\n- {venue: sfox, account: a, user: ann}\n",
-        "ALERTS_FILE": '[[rule]]\nname = "limit"\ncondition = "utilisation_above"\nwarning = "0.8"\n',
+        "ALERTS_FILE": RULES,
         "WEBHOOK_SECRET_FILE": secret,
         "WORKER_TOKEN_FILE": CANARY,
         "SFOX_API_KEY_FILE": CANARY,
