@@ -122,6 +122,12 @@ async def examined(
         patient.leave()
 
 
+def _imported(venue: str) -> object:
+    """A venue's own package, read in with all that its producer needs."""
+    module_of(venue)
+    return import_module(f"producers.{venue}")
+
+
 class _Once(Generic[T]):
     """Something that several checks need, asked for once, by the first of them."""
 
@@ -148,6 +154,8 @@ class _Patient:
         self._variables = variables
         self._seconds, self._answer_seconds = seconds, seconds * _ANSWER_PART
         self._settings = load(variables, Mistakes())
+        # Here, and not while a check's time runs: reading them in takes longer than any check.
+        self._venues = {name: _imported(name) for name in VENUES}
         self._read = _Once(lambda: asyncio.to_thread(read_all, variables))
         self._cluster = _Once(self._dial)
         self._registry = _Once(self._ask_registry)
@@ -231,7 +239,7 @@ class _Patient:
             return [ok("no producer of it is set up here")]
         given = Environment(self._variables)
         # By its name, as all of a venue is found.
-        usual = getattr(import_module(f"producers.{name}"), f"{name.upper()}_URL", None)
+        usual = getattr(self._venues[name], f"{name.upper()}_URL", None)
         url = given.text(f"{name.upper()}_URL") or usual
         if url is None:
             return [warn("it is not known where it is", f"set HEADROOM_{name.upper()}_URL")]
