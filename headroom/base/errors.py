@@ -8,12 +8,7 @@ OperatorError               the line that is printed says what to do
 └── TopicsDiffer            Kafka holds topics that are not what the contract says
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from producers.errors import ConfigurationError
+from collections.abc import Sequence
 
 
 class OperatorError(Exception):
@@ -28,22 +23,21 @@ class SettingsError(OperatorError):
         self.name = name
 
     @property
-    def each(self) -> "tuple[SettingsError | ConfigurationError, ...]":
+    def each(self) -> tuple[Exception, ...]:
         """What it tells of, one for each setting."""
         return (self,)
 
 
 class SettingsErrors(SettingsError):
-    """Several settings are missing or cannot be read; `name` is the first one's."""
+    """Several settings are missing or cannot be read, also a producer's; `name` is the first's."""
 
-    def __init__(self, each: "Sequence[SettingsError | ConfigurationError]") -> None:
+    def __init__(self, each: Sequence[Exception], name: str) -> None:
         OperatorError.__init__(self, "; ".join(map(str, each)))
         self._each = tuple(each)
-        first = self._each[0]
-        self.name = first.name if isinstance(first, SettingsError) else first.setting
+        self.name = name
 
     @property
-    def each(self) -> "tuple[SettingsError | ConfigurationError, ...]":
+    def each(self) -> tuple[Exception, ...]:
         """One for each setting."""
         return self._each
 

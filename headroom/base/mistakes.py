@@ -33,6 +33,8 @@ class Mistakes:
     def note(self, error: SettingsError | ConfigurationError) -> None:
         """Keep a mistake; a later one of the same setting may well follow from it."""
         for one in error.each:
+            if not isinstance(one, SettingsError | ConfigurationError):
+                raise one
             # A secret whose file cannot be read is not set, either.
             self._found.setdefault(name_of(one).removesuffix(_FILE), one)
 
@@ -49,7 +51,7 @@ class Mistakes:
         if len(self._found) == 1:
             raise self.each[0]
         if self._found:
-            raise SettingsErrors(self.each)
+            raise SettingsErrors(self.each, name_of(self.each[0]))
 
     def whole(self, value: T | None) -> T:
         """What was read, where nothing is wrong; raises as `refuse` does."""
