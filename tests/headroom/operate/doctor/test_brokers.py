@@ -93,6 +93,7 @@ async def test_a_venue_that_hangs_is_told_and_its_certificate_is_read(tmp_path: 
             url = f"wss://localhost:{port}/ws"
             (found,) = await look_at_venue(url, "HEADROOM_X_URL", ca_file, seconds=5)
         assert (found.status, words in found.reason) == (status, True), found
+        assert ("HEADROOM_CA_FILE" in found.do) is expired
     (found,) = await look_at_venue("ws://127.0.0.1:1/", "HEADROOM_X_URL", None, seconds=5)
     assert (found.status, "HEADROOM_X_URL" in found.do) == ("fail", True)
     (found,) = await look_at_venue("wss://h:x/", "HEADROOM_X_URL", None, seconds=5)

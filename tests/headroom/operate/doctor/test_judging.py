@@ -145,6 +145,8 @@ def test_missing_topics_are_one_line_and_what_differs_a_line_each() -> None:
     assert [one.status for one in found] == ["fail"] * 3
     assert found[0].reason == "7 topics are missing: t0, t1, t2, t3, t4 and 2 more"
     assert ["topics apply" in one.do for one in found] == [True, True, False]
+    lost = told_of([Difference("w", None, "present", None, "see `headroom resume`")])
+    assert (lost[0].reason, lost[0].do) == ("topic w is missing: see `headroom resume`", "")
     assert told_of([]) == []
 
 
