@@ -4,6 +4,7 @@ A lost venue is none of these: the producer connects again, for ever. The tree::
 
     ProducerError
     ├── ConfigurationError   a setting cannot be right: correct it
+    │   └── ConfigurationErrors  several cannot
     ├── WrongKey             the venue refuses the API key, again and again: give the right one
     ├── KafkaUnreachable     no broker answers at the start: start it, or correct the address
     ├── KafkaRefuses         Kafka does not take the credentials: give the right ones
@@ -15,6 +16,8 @@ A lost venue is none of these: the producer connects again, for ever. The tree::
     ├── TopicMissing         a topic that is written to is not there: `headroom topics apply`
     └── SendFailed           Kafka did not take a record: see the broker, start again
 """
+
+from collections.abc import Sequence
 
 
 class ProducerError(Exception):
@@ -28,6 +31,25 @@ class ConfigurationError(ProducerError):
         super().__init__(f"{setting}: {problem}")
         self.setting = setting
         self.problem = problem
+
+    @property
+    def each(self) -> "tuple[ConfigurationError, ...]":
+        """What it tells of, one for each setting."""
+        return (self,)
+
+
+class ConfigurationErrors(ConfigurationError):
+    """Several settings cannot be right; `setting` is the first one's."""
+
+    def __init__(self, each: Sequence[ConfigurationError]) -> None:
+        ProducerError.__init__(self, "; ".join(map(str, each)))
+        self._each = tuple(each)
+        self.setting, self.problem = self._each[0].setting, self._each[0].problem
+
+    @property
+    def each(self) -> "tuple[ConfigurationError, ...]":
+        """One for each setting."""
+        return self._each
 
 
 class WrongKey(ProducerError):

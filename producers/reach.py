@@ -14,7 +14,7 @@ from aiohappyeyeballs import start_connection
 from aiohttp import ClientConnectorCertificateError
 
 from producers.errors import ConfigurationError
-from producers.settings import is_loopback
+from producers.settings import check_all, is_loopback
 from schemas.secrets import Secret
 
 CA_FILE: Final = "HEADROOM_CA_FILE"
@@ -40,8 +40,15 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 def check_reach(url: str, ca_file: str | None) -> None:
     """That a venue may be reached from here at all; raises ConfigurationError."""
-    tls_context(ca_file)
-    proxy_for(urlsplit(url))
+    check_all(lambda: tls_context(ca_file), lambda: proxy_for(_parts(url)))
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of a URL; of one that is none (`check_url` says so) no part."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def proxy_for(parts: SplitResult) -> str | None:

@@ -5,13 +5,13 @@ A venue's own settings are in its package: frozen, checked when made, and silent
 
 import hashlib
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from producers.errors import ConfigurationError
+from producers.errors import ConfigurationError, ConfigurationErrors
 from schemas.secrets import Secret
 
 _KEY_LETTERS_MAX: Final = 8_192
@@ -32,6 +32,20 @@ class Deadlines(msgspec.Struct, frozen=True):
     pong_seconds: float = 10.0
     close_seconds: float = 5.0
     silence_seconds: float = 30.0
+
+
+def check_all(*checks: Callable[[], object]) -> None:
+    """Make every check, whatever the others find; raises all that they raise as one."""
+    found: list[ConfigurationError] = []
+    for check in checks:
+        try:
+            check()
+        except ConfigurationError as error:
+            found += error.each
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise ConfigurationErrors(found)
 
 
 def check_url(url: str, *, setting: str, schemes: tuple[str, str]) -> SplitResult:

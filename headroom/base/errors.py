@@ -2,10 +2,13 @@
 
 OperatorError               the line that is printed says what to do
 ├── SettingsError           a setting is missing or cannot be read
+│   └── SettingsErrors      several are
 ├── KafkaUnreachable        no broker answers at the given addresses
 ├── KafkaRefuses            Kafka does not take the given credentials
 └── TopicsDiffer            Kafka holds topics that are not what the contract says
 """
+
+from collections.abc import Sequence
 
 
 class OperatorError(Exception):
@@ -18,6 +21,25 @@ class SettingsError(OperatorError):
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name} {problem}")
         self.name = name
+
+    @property
+    def each(self) -> tuple[Exception, ...]:
+        """What it tells of, one for each setting."""
+        return (self,)
+
+
+class SettingsErrors(SettingsError):
+    """Several settings are missing or cannot be read, also a producer's; `name` is the first's."""
+
+    def __init__(self, each: Sequence[Exception], name: str) -> None:
+        OperatorError.__init__(self, "; ".join(map(str, each)))
+        self._each = tuple(each)
+        self.name = name
+
+    @property
+    def each(self) -> tuple[Exception, ...]:
+        """One for each setting."""
+        return self._each
 
 
 class KafkaUnreachable(OperatorError):

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import click
 
+from headroom.base.environment import PREFIX
 from headroom.base.logs import JSON, set_up_logging
-from headroom.base.settings import PREFIX, Settings, load
+from headroom.base.mistakes import Mistakes
+from headroom.base.settings import Settings, load
 
 # Ten years.
 _SECONDS_MAX: Final = 10 * 366 * 24 * 60 * 60
@@ -73,12 +75,15 @@ class Moment(click.ParamType):
         return moment_ms
 
 
-def load_settings() -> Settings:
-    """The settings in the environment; logging is set up with them."""
+def load_settings(mistakes: Mistakes | None = None) -> Settings:
+    """The settings in the environment; logging is set up with them.
+
+    Raises `SettingsError` for all that is wrong; with `mistakes` that is noted there.
+    """
     if os.environ.get(f"{PREFIX}LOG_FORMAT") == JSON:
         # So that a setting that cannot be right is told in that form, too.
         set_up_logging("INFO", JSON)
-    found = load(os.environ)
+    found = load(os.environ, mistakes)
     set_up_logging(found.log_level, found.log_format)
     return found
 

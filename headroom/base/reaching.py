@@ -67,7 +67,7 @@ async def check_credentials(kafka: Mapping[str, Any]) -> None:
     for host, port, _ in client.hosts:
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                (await _connection(client, host, port)).close()
+                (await connection(client, host, port)).close()
         except _REFUSALS as error:
             raise KafkaRefuses(str(error)) from error
         except (OSError, KafkaError, ValueError):  # TimeoutError is an OSError
@@ -76,8 +76,8 @@ async def check_credentials(kafka: Mapping[str, Any]) -> None:
             return
 
 
-async def _connection(client: Any, host: str, port: int) -> Any:  # noqa: ANN401 - aiokafka has no types
-    """A connection as a client makes its own."""
+async def connection(client: Any, host: str, port: int) -> Any:  # noqa: ANN401 - aiokafka has no types
+    """A connection as a client makes its own; raises OSError, and aiokafka's KafkaError."""
     own = (
         *("client_id", "request_timeout_ms", "ssl_context", "security_protocol"),
         *("sasl_mechanism", "sasl_plain_username", "sasl_plain_password"),
@@ -167,11 +167,11 @@ class _Reaching:
         return False
 
     async def _asked(self, host: str, port: int, topics: Any) -> Any:  # noqa: ANN401 - as above
-        connection = await _connection(self._client, host, port)
+        opened = await connection(self._client, host, port)
         try:
-            return await connection.send(MetadataRequest(list(topics) if topics else None))
+            return await opened.send(MetadataRequest(list(topics) if topics else None))
         finally:
-            connection.close()
+            opened.close()
 
     def _hang_up(self) -> None:
         """End connections to where a broker is not any more: nobody may answer there, for long."""

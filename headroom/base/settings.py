@@ -1,24 +1,24 @@
-"""The settings: environment variables `HEADROOM_*`, read in one place, each mistake one clear line.
+"""The settings of all programs but the venues': what each variable means, and what it may be.
 
-A secret may also come as `…_FILE`, the path of a file that holds it. Nothing here prints one.
+All that is wrong with them is told at once (`headroom.base.mistakes`).
 """
 
 import ipaddress
 import re
 import ssl
-from collections.abc import Callable, Mapping
-from decimal import InvalidOperation
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from headroom.base.environment import Environment, secret_in
 from headroom.base.errors import SettingsError
+from headroom.base.mistakes import Mistakes
 from schemas.secrets import Secret
 from schemas.topics import PARTITIONS_DEFAULT
 
-PREFIX: Final = "HEADROOM_"
 _PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 _PORT_MAX: Final = 65_535
@@ -41,7 +41,6 @@ _STANDBY_REPLICAS_MAX: Final = 10
 _QUESTIONS_PER_MINUTE_MAX: Final = 1_000_000
 _EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - told apart, not listened on
 _LEASE: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
-T = TypeVar("T")
 
 
 class KafkaSettings(msgspec.Struct, frozen=True):
@@ -61,7 +60,7 @@ class KafkaSettings(msgspec.Struct, frozen=True):
         """The same with the password that its file holds now; raises `SettingsError`."""
         if self.sasl_password_file is None:
             return self
-        password = _secret_in(self.sasl_password_file, "KAFKA_SASL_PASSWORD", ours=True)
+        password = secret_in(self.sasl_password_file, "KAFKA_SASL_PASSWORD", ours=True)
         return msgspec.structs.replace(self, sasl_password=password)
 
     def arguments(self) -> dict[str, Any]:
@@ -184,76 +183,20 @@ class Settings(msgspec.Struct, frozen=True):
             raise SettingsError("HEADROOM_HTTP_ADVERTISED_URL", problem)
 
 
-class Environment:
-    """`HEADROOM_*` variables, read with their meaning; raises `SettingsError`."""
+def load(variables: Mapping[str, str], mistakes: Mistakes | None = None) -> Settings:
+    """The settings in `variables`; raises `SettingsError` for all that cannot be right.
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = variables
-
-    def text(self, name: str) -> str | None:
-        """A variable, or None where it is missing or empty."""
-        return self._variables.get(PREFIX + name) or None
-
-    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
-        """A variable that is one of some words."""
-        text = self.text(name) or default
-        if text not in choices:
-            raise SettingsError(PREFIX + name, f"is one of {', '.join(choices)}, not {text!r}")
-        return text
-
-    def number(
-        self,
-        name: str,
-        default: T,
-        parse: Callable[[str], T],
-        minimum: Any,  # noqa: ANN401 - of the same kind as T
-        maximum: Any,  # noqa: ANN401 - the same
-    ) -> T:
-        """A variable that is a number from `minimum` to `maximum`."""
-        text = self.text(name)
-        if text is None:
-            return default
-        value: Any = None
-        try:
-            value = parse(text)
-            sound = minimum <= value <= maximum
-        except (ValueError, InvalidOperation):
-            sound = False
-        if not sound:
-            problem = f"is a number from {minimum} to {maximum}, not {text[:40]!r}"
-            raise SettingsError(PREFIX + name, problem)
-        found: T = value
-        return found
-
-    def secret(self, name: str, *, ours: bool = False) -> Secret | None:
-        """A secret, from the variable itself or from the file that `…_FILE` names.
-
-        With `ours` no venue is told it.
-        """
-        path = self.text(f"{name}_FILE")
-        if path is None:
-            text = self.text(name)
-            return None if text is None else Secret(text, ours=ours)
-        return _secret_in(path, name, ours=ours)
-
-    def bearer(self, name: str) -> Secret | None:
-        """A token of our own for a header, without the white space around it.
-
-        What a header cannot carry is refused here: the libraries would quote it.
-        """
-        found = self.secret(name, ours=True)
-        if found is None:
-            return None
-        text = found.reveal().strip()
-        if not all(" " <= letter != "\x7f" and not _is_half(letter) for letter in text):
-            problem = "holds a control character (a line break?), or is not UTF-8"
-            raise SettingsError(PREFIX + name, problem)
-        return Secret(text, ours=True)
+    With `mistakes` these are noted there, and defaults stand in.
+    """
+    found = Mistakes() if mistakes is None else mistakes
+    settings = load_from(Environment(variables, found))
+    if mistakes is None:
+        found.refuse()
+    return settings
 
 
-def load(variables: Mapping[str, str]) -> Settings:
-    """The settings in `variables`; raises `SettingsError` for one that cannot be right."""
-    environment = Environment(variables)
+def load_from(environment: Environment) -> Settings:
+    """The same by an environment, which knows afterwards what there is to be asked for."""
     tokens, accounts = environment.text("API_TOKENS_FILE"), environment.text("ACCOUNTS_FILE")
     spool, alerts = environment.text("SPOOL_DIR"), environment.text("ALERTS_FILE")
     return Settings(
@@ -297,14 +240,6 @@ def load(variables: Mapping[str, str]) -> Settings:
     )
 
 
-def _secret_in(path: str, name: str, *, ours: bool) -> Secret:
-    try:
-        return Secret(Path(path).read_text(encoding="utf-8").strip(), ours=ours)
-    except (OSError, UnicodeDecodeError) as error:
-        problem = f"cannot be read: {type(error).__name__}"
-        raise SettingsError(f"{PREFIX}{name}_FILE", problem) from None
-
-
 def _kafka(environment: Environment) -> KafkaSettings:
     return KafkaSettings(
         bootstrap=_bootstrap(environment),
@@ -326,7 +261,8 @@ def _bootstrap(environment: Environment) -> str | None:
         sound = host and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _PORT_MAX
         if not sound:
             problem = f"is host:port, several with commas between them, not {text!r}"
-            raise SettingsError("HEADROOM_KAFKA_BOOTSTRAP", problem)
+            environment.wrong("KAFKA_BOOTSTRAP", problem)
+            return None
     return text
 
 
@@ -334,38 +270,42 @@ def _lease(environment: Environment) -> str | None:
     text = environment.text("PRODUCER_LEASE")
     if text is not None and not _LEASE.fullmatch(text):
         problem = f"is a name of up to 100 letters, digits, dots, _ and -, not {text[:40]!r}"
-        raise SettingsError("HEADROOM_PRODUCER_LEASE", problem)
+        environment.wrong("PRODUCER_LEASE", problem)
+        return None
     return text
 
 
 def _registry(environment: Environment) -> RegistrySettings | None:
     url = _http_url(environment, "SCHEMA_REGISTRY_URL")
     mode = environment.choice("SCHEMA_REGISTRY_MODE", REGISTRY_MODES[0], REGISTRY_MODES)
+    username = environment.text("SCHEMA_REGISTRY_USERNAME")
+    password = environment.secret("SCHEMA_REGISTRY_PASSWORD", ours=True)
     if url is None or mode == "off":
         return None
-    username = environment.text("SCHEMA_REGISTRY_USERNAME")
     if username is not None and (host := _open_to(url)):
         problem = f"must begin with https:// for {host}: a password would travel in the clear"
-        raise SettingsError("HEADROOM_SCHEMA_REGISTRY_URL", problem)
-    password = environment.secret("SCHEMA_REGISTRY_PASSWORD", ours=True)
+        environment.wrong("SCHEMA_REGISTRY_URL", problem)
+        return None
     return RegistrySettings(url, username, password, mode)
 
 
 def _jwt(environment: Environment) -> JwtSettings | None:
     issuer, audience = environment.text("JWT_ISSUER"), environment.text("JWT_AUDIENCE")
     url, file = _http_url(environment, "JWKS_URL"), environment.text("JWKS_FILE")
-    if issuer is None:
-        if audience or url or file:
-            raise SettingsError(f"{PREFIX}JWT_ISSUER", "is not set, and its audience or keys are")
-        return None
-    if audience is None or (url is None) == (file is None):
-        problem = "needs HEADROOM_JWT_AUDIENCE, and one of HEADROOM_JWKS_URL, HEADROOM_JWKS_FILE"
-        raise SettingsError(f"{PREFIX}JWT_ISSUER", problem)
-    if url is not None and _open_to(url):
-        problem = "must begin with https://: whoever changes the keys on the way could sign tokens"
-        raise SettingsError(f"{PREFIX}JWKS_URL", problem)
     claim = environment.text("JWT_USERS_CLAIM") or "headroom_users"
     most = environment.number("JWT_QUESTIONS_PER_MINUTE", 0, int, 1, _QUESTIONS_PER_MINUTE_MAX)
+    has_url = environment.text("JWKS_URL") is not None
+    if issuer is None:
+        if audience or has_url or file:
+            environment.wrong("JWT_ISSUER", "is not set, and its audience or keys are")
+        return None
+    if audience is None or has_url == (file is not None):
+        problem = "needs HEADROOM_JWT_AUDIENCE, and one of HEADROOM_JWKS_URL, HEADROOM_JWKS_FILE"
+        environment.wrong("JWT_ISSUER", problem)
+        return None
+    if url is not None and _open_to(url):
+        problem = "must begin with https://: whoever changes the keys on the way could sign tokens"
+        environment.wrong("JWKS_URL", problem)
     keys = None if file is None else Path(file)
     return JwtSettings(issuer, audience, claim, url, keys, most or None)
 
@@ -376,9 +316,11 @@ def _http_url(environment: Environment, name: str) -> str | None:
     if text is None:
         return None
     if not text.startswith(("http://", "https://")):
-        raise SettingsError(PREFIX + name, "is a URL that begins with http:// or https://")
+        environment.wrong(name, "is a URL that begins with http:// or https://")
+        return None
     if "@" in text:
-        raise SettingsError(PREFIX + name, "must not hold a user or a password")
+        environment.wrong(name, "must not hold a user or a password")
+        return None
     return text
 
 
@@ -386,10 +328,6 @@ def _open_to(url: str) -> str | None:
     """The host to which a URL leads in the clear over a network; None where it does not."""
     host = urlsplit(url).hostname or "nobody"
     return host if url.startswith("http:") and not _is_loopback(host) else None
-
-
-def _is_half(letter: str) -> bool:
-    return "\ud800" <= letter <= "\udfff"
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,6 +14,7 @@ from headroom.base.running import one_clear_line
 from headroom.cli.accounts import accounts
 from headroom.cli.alerts import alerts
 from headroom.cli.deadletters import deadletters
+from headroom.cli.doctor import doctor
 from headroom.cli.explain import explain
 from headroom.cli.local import broker, demo
 from headroom.cli.query import events, query
@@ -59,6 +60,7 @@ for command in (
     demo,
     broker,
     topics,
+    doctor,
     sandbox,
     produce,
     work,

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from headroom.base.environment import Environment
+from headroom.base.mistakes import Mistakes
 from headroom.base.options import load_settings, worker_url
 from headroom.base.running import run
-from headroom.base.settings import Environment
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -99,5 +100,9 @@ def deliver(group: str) -> None:
     """
     from headroom.run.webhooks.run import run_delivery, webhook_of
 
-    settings, webhook = load_settings(), webhook_of(os.environ)
+    mistakes = Mistakes()
+    settings = load_settings(mistakes)
+    read = mistakes.of(lambda: webhook_of(os.environ))
+    mistakes.of(settings.kafka.arguments)
+    webhook = mistakes.whole(read)
     run(lambda stop: run_delivery(settings, webhook, group, stop))

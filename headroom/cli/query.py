@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
+from headroom.base.environment import Environment
 from headroom.base.options import Moment, load_settings, worker_url
 from headroom.base.running import run
-from headroom.base.settings import Environment
 from schemas.venues import VENUES
 
 KINDS = ("balances", "exposure", "freshness", "alert")

@@ -5,18 +5,23 @@ from pathlib import Path
 
 import click
 
+from headroom.base.environment import Environment
+from headroom.base.mistakes import Mistakes
 from headroom.base.options import load_settings, worker_url
 from headroom.base.running import run
-from headroom.base.settings import Environment
 
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65_535), help="Instead of HEADROOM_HTTP_PORT.")
 def work(port: int | None) -> None:
     """One worker with the HTTP interface; start more for more."""
+    from headroom.operate.needs import look_at
     from headroom.run.work import run_worker
 
-    settings = load_settings()
+    mistakes = Mistakes()
+    settings = load_settings(mistakes)
+    look_at(settings, mistakes)
+    mistakes.refuse()
     run(lambda stop: run_worker(settings, settings.http_port if port is None else port, stop))
 
 

@@ -32,11 +32,16 @@ def issuer_of(settings: JwtSettings | None) -> Issuer | None:
 
 
 def _keys_of(settings: JwtSettings) -> Keys:
+    is_file = settings.jwks_file is not None
+    every, again = (FILE_SECONDS, FILE_SECONDS) if is_file else (URL_SECONDS, AGAIN_SECONDS)
+    return Keys(reader_of(settings), every_seconds=every, again_seconds=again)
+
+
+def reader_of(settings: JwtSettings) -> Callable[[], Awaitable[bytes]]:
+    """What brings the JWKS of these settings; it raises OSError or ValueError."""
     if settings.jwks_file is not None:
-        read = _from_file(settings.jwks_file)
-        return Keys(read, every_seconds=FILE_SECONDS, again_seconds=FILE_SECONDS)
-    read = _from_url(settings.jwks_url or "")
-    return Keys(read, every_seconds=URL_SECONDS, again_seconds=AGAIN_SECONDS)
+        return _from_file(settings.jwks_file)
+    return _from_url(settings.jwks_url or "")
 
 
 def _from_file(path: Path) -> Callable[[], Awaitable[bytes]]:

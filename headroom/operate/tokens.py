@@ -70,6 +70,13 @@ def access_of(settings: Settings) -> Access | None:
     if settings.api_tokens_file is None and settings.jwt is None:
         return None
     grants = [] if settings.api_tokens_file is None else read(settings.api_tokens_file)
+    worker = worker_token_of(settings)
+    _check_apart(grants, worker)
+    return Access(grants, worker, issuer=issuer_of(settings.jwt))
+
+
+def worker_token_of(settings: Settings) -> Secret:
+    """What workers know each other by, where there are tokens; raises `SettingsError`."""
     worker = settings.worker_token
     if worker is None:
         problem = "is not set: with tokens, workers know each other by it (the same for all)"
@@ -77,8 +84,7 @@ def access_of(settings: Settings) -> Access | None:
     if len(worker.reveal()) < _WORKER_LENGTH_MIN:
         problem = f"is shorter than {_WORKER_LENGTH_MIN} characters, so it could be guessed"
         raise SettingsError(_WORKER, problem)
-    _check_apart(grants, worker)
-    return Access(grants, worker, issuer=issuer_of(settings.jwt))
+    return worker
 
 
 def _check_apart(grants: list[Grant], worker: Secret) -> None:

@@ -15,7 +15,7 @@ from producers.hercle.session import POLL_SECONDS_MIN, HercleSession
 from producers.keys import Keys, ReadAgain
 from producers.line import Lines
 from producers.pace import ATTEMPTS_PER_MINUTE, BLOCK_SECONDS, RateBound
-from producers.settings import Deadlines, check_key, check_url, fingerprint
+from producers.settings import Deadlines, check_all, check_key, check_url, fingerprint
 from schemas.secrets import Secret
 from schemas.venues import VENUES, Venue
 
@@ -41,16 +41,27 @@ class HercleSettings(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str | None = None
 
     def __post_init__(self) -> None:
-        check_url(self.url, setting="HEADROOM_HERCLE_URL", schemes=("https", "http"))
+        check_all(
+            lambda: check_url(self.url, setting="HEADROOM_HERCLE_URL", schemes=("https", "http")),
+            self._check_keys,
+            self._check_client,
+            self._check_pace,
+        )
+
+    def _check_keys(self) -> None:
         if not self.api_keys:
             raise ConfigurationError("HEADROOM_HERCLE_API_KEY", "is not set")
         for key in self.api_keys:
             check_key(key, setting="HEADROOM_HERCLE_API_KEY")
         if len({key.reveal() for key in self.api_keys}) < len(self.api_keys):
             raise ConfigurationError("HEADROOM_HERCLE_API_KEY", "holds the same key twice")
+
+    def _check_client(self) -> None:
         if not 0 < len(self.client_id) <= CLIENT_ID_LETTERS_MAX:
             problem = f"must have 1 to {CLIENT_ID_LETTERS_MAX} letters"
             raise ConfigurationError("HEADROOM_HERCLE_CLIENT_ID", problem)
+
+    def _check_pace(self) -> None:
         if not (self.poll_seconds.is_finite() and self.poll_seconds >= POLL_SECONDS_MIN):
             problem = f"must be a decimal of at least {POLL_SECONDS_MIN}"
             raise ConfigurationError("HEADROOM_HERCLE_POLL_SECONDS", problem)

@@ -8,7 +8,7 @@ from producers.connection import Socket, open_socket
 from producers.keys import Keys, ReadAgain
 from producers.line import Lines
 from producers.pace import ATTEMPTS_PER_MINUTE, BLOCK_SECONDS, REQUESTS_PER_MINUTE, RateBound
-from producers.settings import Deadlines, check_key, check_url, fingerprint
+from producers.settings import Deadlines, check_all, check_key, check_url, fingerprint
 from producers.sfox.session import SfoxSession
 from schemas.secrets import Secret
 from schemas.venues import VENUES, Venue
@@ -26,8 +26,10 @@ class SfoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str | None = None
 
     def __post_init__(self) -> None:
-        check_url(self.url, setting="HEADROOM_SFOX_URL", schemes=("wss", "ws"))
-        check_key(self.api_key, setting="HEADROOM_SFOX_API_KEY")
+        check_all(
+            lambda: check_url(self.url, setting="HEADROOM_SFOX_URL", schemes=("wss", "ws")),
+            lambda: check_key(self.api_key, setting="HEADROOM_SFOX_API_KEY"),
+        )
 
 
 class SfoxLine:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from headroom.base.settings import load
+from headroom.run.doctor import NAMES
 from tests.chart.tools import CHART, TOOLS, VALUES, objects, render, run, write_schemas
 
 pytestmark = pytest.mark.skipif(
@@ -217,6 +218,38 @@ def test_topics_are_made_before_anything_else() -> None:
     # A hook runs before the release's own account is there.
     assert "serviceAccountName" not in job["spec"]["template"]["spec"]
     assert ("Job", "prod-headroom-topics") not in objects(TLS)
+
+
+def test_helm_test_has_the_doctor_look_at_what_workers_and_producers_are_told() -> None:
+    found, all_pods = objects(LARGE), pods(LARGE)
+    for name, of in (
+        ("doctor", "worker"),
+        ("doctor-sfox", "produce-sfox"),
+        ("doctor-hercle", "produce-hercle"),
+    ):
+        job, pod = found["Job", f"prod-headroom-{name}"], all_pods[f"prod-headroom-{name}"]
+        assert job["metadata"]["annotations"]["helm.sh/hook"] == "test"
+        assert (job["spec"]["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
+        # No service leads to it, though it has the release's labels.
+        labels = job["spec"]["template"]["metadata"]["labels"]
+        assert labels["app.kubernetes.io/component"] == "doctor"
+        (container,), (theirs,) = pod["containers"], all_pods[f"prod-headroom-{of}"]["containers"]
+        assert container["args"][0] == "doctor"
+        chosen = container["args"][1:]
+        assert set(chosen[chosen.index("10") + 1 :: 2]) <= {"--only", "--skip"}
+        assert set(chosen[chosen.index("10") + 2 :: 2]) <= {*NAMES}
+        told, needed = environment(pod), environment(all_pods[f"prod-headroom-{of}"])
+        own = {"HTTP_HOST", "HTTP_PORT", "PROBES_HOST", "PROBES_PORT", "SPOOL_DIR"}
+        own |= {"PRODUCER_LEASE", "SPOOL_BYTES_MAX", "HTTP_ADVERTISED_URL"}
+        left = {name for name in needed.keys() - told.keys() if name != "POD_NAME"}
+        assert left <= {f"HEADROOM_{name}" for name in own}
+        assert told.items() <= needed.items()
+        # All of their files, and none of their volumes.
+        mounts = {(one["name"], one["mountPath"]) for one in container["volumeMounts"]}
+        all_theirs = {(one["name"], one["mountPath"]) for one in theirs["volumeMounts"]}
+        assert all_theirs - mounts <= {("data", "/data"), ("spool", "/spool")}
+        assert {one["name"] for one in pod["volumes"]} == {name for name, _ in mounts}
+    assert ("Job", "prod-headroom-doctor-sfox") not in objects(SMALL)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from headroom.base.settings import Environment
+from headroom.base.environment import Environment
 from headroom.run.venue.keys import keys_again
 from producers.errors import ConfigurationError
 from producers.feed import Feed

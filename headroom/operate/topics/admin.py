@@ -50,6 +50,10 @@ _REFUSALS: Final = frozenset(
     }
 )
 
+_FORBIDDEN: Final = frozenset(
+    {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
+)
+
 
 class Refused(TopicsDiffer):
     """Kafka does not do what it was asked to: rights, mostly."""
@@ -199,6 +203,36 @@ class Admin:
                 found[resource.name] = _values(answer)
         return found
 
+    async def rights(self, names: Collection[str]) -> dict[str, frozenset[str]]:
+        """What one may do with those of some topics that there are, by Kafka's names of it."""
+        asked = TopicCollection(list(names))
+        answers = await self._answers(
+            lambda: self._client.describe_topics(
+                asked, include_authorized_operations=True, request_timeout=CALL_SECONDS
+            )
+        )
+        return {
+            name: frozenset() if isinstance(answer, KafkaError) else _operations(answer)
+            for name, answer in answers.items()
+            if not isinstance(answer, KafkaError) or answer.code() in _FORBIDDEN
+        }
+
+    async def rights_in(self, group: str) -> frozenset[str] | None:
+        """What one may do with a group; None where there is none yet, and nobody can tell."""
+        answers = await self._answers(
+            lambda: self._client.describe_consumer_groups(
+                [group], include_authorized_operations=True, request_timeout=CALL_SECONDS
+            )
+        )
+        answer = answers[group]
+        if not isinstance(answer, KafkaError):
+            return _operations(answer)
+        if answer.code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return None
+        if answer.code() in _FORBIDDEN:
+            return frozenset()
+        raise Refused(f"group {group} cannot be described", answer)
+
     async def _metadata(self) -> Any:  # noqa: ANN401 - librdkafka has no types
         try:
             return await asyncio.to_thread(self._client.list_topics, timeout=CALL_SECONDS)
@@ -234,6 +268,10 @@ class Admin:
                 raise outcome
         self._answered = True
         return answers
+
+
+def _operations(described: Any) -> frozenset[str]:  # noqa: ANN401 - librdkafka has no types
+    return frozenset(one.name for one in described.authorized_operations or ())
 
 
 def _values(entries: Mapping[str, Any], *, own: bool = False) -> dict[str, str]:

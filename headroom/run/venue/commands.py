@@ -13,12 +13,14 @@ from typing import Final
 import click
 from prometheus_client import CollectorRegistry
 
+from headroom.base.environment import Environment
 from headroom.base.following import Reader
 from headroom.base.listening import listening, url_of
+from headroom.base.mistakes import Mistakes
 from headroom.base.options import load_settings
 from headroom.base.reaching import check_credentials, keep_reaching
 from headroom.base.running import run
-from headroom.base.settings import Environment, Settings
+from headroom.base.settings import Settings
 from headroom.run.probes import probed
 from headroom.run.venue.module import Module
 from producers.bounds import FileStore
@@ -35,11 +37,12 @@ def producer(module: Module) -> click.Command:
     """The command that runs a venue's producer; its help is what the venue says of its lines."""
 
     def command() -> None:
-        settings = load_settings()
-        kafka = settings.kafka
-        arguments, follow = kafka.arguments(), Reader.of(kafka)
-        lease = settings.producer_lease
-        lines = module.lines(Environment(os.environ))
+        mistakes = Mistakes()
+        settings = load_settings(mistakes)
+        read = mistakes.of(lambda: module.lines(Environment(os.environ)))
+        reached = mistakes.of(settings.kafka.arguments)
+        lines, arguments = mistakes.whole(read), mistakes.whole(reached)
+        follow, lease = Reader.of(settings.kafka), settings.producer_lease
         read_keys = asyncio.Event()
         # A terminal that is closed ends a producer whose keys cannot be read again.
         can_change = lines.key_ring is not None and lines.key_ring.can_change

@@ -7,7 +7,8 @@ from typing import Any, Final
 import click
 import msgspec
 
-from headroom.base.settings import Environment
+from headroom.base.environment import Environment
+from headroom.base.mistakes import Mistakes
 from headroom.local.sandbox.config import HERCLE_DEFAULT_KEY, HercleConfig, hercle_keys, read_keys
 from headroom.local.sandbox.hercle import HercleSandbox
 from headroom.run.venue.keys import keys_again
@@ -24,16 +25,25 @@ _SHOWN_USERS_MAX: Final = 20
 
 def lines(environment: Environment) -> Lines:
     """The producer of Hercle; HEADROOM_HERCLE_API_KEY holds one key, or several with commas."""
-    settings = hercle.HercleSettings(
-        api_keys=_keys(required(environment, "HERCLE_API_KEY")),
-        client_id=environment.text("HERCLE_CLIENT_ID") or "headroom",
-        url=environment.text("HERCLE_URL") or hercle.HERCLE_URL,
-        ca_file=environment.text("CA_FILE"),
-        poll_seconds=environment.number(
-            "HERCLE_POLL_SECONDS", Decimal(1), Decimal, hercle.POLL_SECONDS_MIN, _POLL_SECONDS_MAX
-        ),
+    mistakes = Mistakes()
+    noting = environment.noting(mistakes)
+    keys, ca_file = _keys(required(noting, "HERCLE_API_KEY")), noting.text("CA_FILE")
+    client_id = noting.text("HERCLE_CLIENT_ID") or "headroom"
+    url = noting.text("HERCLE_URL") or hercle.HERCLE_URL
+    poll_seconds = noting.number(
+        "HERCLE_POLL_SECONDS", Decimal(1), Decimal, hercle.POLL_SECONDS_MIN, _POLL_SECONDS_MAX
     )
-    check_reach(settings.url, settings.ca_file)
+    read = mistakes.of(
+        lambda: hercle.HercleSettings(
+            api_keys=keys,
+            client_id=client_id,
+            url=url,
+            ca_file=ca_file,
+            poll_seconds=poll_seconds,
+        )
+    )
+    mistakes.of(lambda: check_reach(url, ca_file))
+    settings = mistakes.whole(read)
 
     def make(keys: Secret) -> tuple[Secret, ...]:
         return msgspec.structs.replace(settings, api_keys=_keys(keys)).api_keys

@@ -5,8 +5,8 @@ import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from headroom.base.environment import PREFIX, Environment
 from headroom.base.errors import SettingsError
-from headroom.base.settings import PREFIX, Environment
 from producers.errors import ConfigurationError
 from producers.keys import ReadAgain
 from schemas.secrets import Secret

@@ -7,7 +7,8 @@ from typing import Any
 import click
 import msgspec
 
-from headroom.base.settings import Environment
+from headroom.base.environment import Environment
+from headroom.base.mistakes import Mistakes
 from headroom.local.sandbox.config import SFOX_DEFAULT_KEY, SfoxConfig
 from headroom.local.sandbox.sfox import SfoxSandbox
 from headroom.run.venue.keys import keys_again
@@ -21,12 +22,13 @@ from schemas.secrets import Secret
 
 def lines(environment: Environment) -> Lines:
     """The producer of sFOX; its key is HEADROOM_SFOX_API_KEY."""
-    settings = sfox.SfoxSettings(
-        api_key=required(environment, "SFOX_API_KEY"),
-        url=environment.text("SFOX_URL") or sfox.SFOX_URL,
-        ca_file=environment.text("CA_FILE"),
-    )
-    check_reach(settings.url, settings.ca_file)
+    mistakes = Mistakes()
+    noting = environment.noting(mistakes)
+    key, ca_file = required(noting, "SFOX_API_KEY"), noting.text("CA_FILE")
+    url = noting.text("SFOX_URL") or sfox.SFOX_URL
+    read = mistakes.of(lambda: sfox.SfoxSettings(api_key=key, url=url, ca_file=ca_file))
+    mistakes.of(lambda: check_reach(url, ca_file))
+    settings = mistakes.whole(read)
 
     def make(key: Secret) -> list[Secret]:
         return [msgspec.structs.replace(settings, api_key=key).api_key]

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from headroom.base.errors import OperatorError, SettingsError
+from headroom.base.environment import Environment
+from headroom.base.errors import OperatorError
 from headroom.base.listening import listening, url_of
-from headroom.base.settings import PREFIX, Environment, Settings
+from headroom.base.mistakes import Mistakes
+from headroom.base.settings import Settings
 from headroom.operate.generations.kind import is_group
 from headroom.run.probes import probed
 from headroom.run.webhooks.deliver import Delivery
@@ -43,25 +45,34 @@ class Webhook(msgspec.Struct, frozen=True):
 
 def webhook_of(variables: Mapping[str, str]) -> Webhook:
     """The webhook in the environment; raises `SettingsError`, which tells nothing of a secret."""
-    environment = Environment(variables)
+    return webhook_in(Environment(variables))
+
+
+def webhook_in(given: Environment) -> Webhook:
+    """The same, by an environment that knows afterwards what was asked for."""
+    mistakes = Mistakes()
+    environment = given.noting(mistakes)
     # An address may be a secret itself: many a receiver has its password in the path.
     url, secret = environment.secret(_URL, ours=True), environment.secret(_SECRET, ours=True)
     if url is None:
-        raise SettingsError(PREFIX + _URL, "is not set: where alerts are to be posted")
-    url = Secret(url.reveal().strip(), ours=True)
-    if not _is_url(url.reveal()):
-        raise SettingsError(PREFIX + _URL, "is a URL that begins with http:// or https://")
+        environment.wrong(_URL, "is not set: where alerts are to be posted")
+    else:
+        url = Secret(url.reveal().strip(), ours=True)
+        if not _is_url(url.reveal()):
+            environment.wrong(_URL, "is a URL that begins with http:// or https://")
+    signing = None
     if secret is None:
         problem = "is not set: what alerts are signed with, whsec_ and base64 of 32 random bytes"
-        raise SettingsError(f"{PREFIX}{_SECRET}_FILE", problem)
-    try:
-        signing = signing_with(secret)
-    except NoSecret as error:
-        raise SettingsError(PREFIX + _SECRET, str(error)) from None
+        environment.wrong(f"{_SECRET}_FILE", problem)
+    else:
+        try:
+            signing = signing_with(secret)
+        except NoSecret as error:
+            environment.wrong(_SECRET, str(error))
     give_up_seconds = environment.number(
         "WEBHOOK_GIVE_UP_SECONDS", _GIVE_UP_SECONDS, float, 1, _GIVE_UP_SECONDS_MAX
     )
-    return Webhook(url, signing, give_up_seconds)
+    return Webhook(mistakes.whole(url), mistakes.whole(signing), give_up_seconds)
 
 
 def _is_url(text: str) -> bool:

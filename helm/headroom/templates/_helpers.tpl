@@ -107,3 +107,123 @@ imagePullSecrets:
 securityContext:
   {{- include "headroom.podSecurity" . | nindent 2 }}
 {{- end -}}
+
+{{/* The headless service by which workers reach each other. */}}
+{{- define "headroom.peers" -}}
+{{ include "headroom.name" . }}-worker-peers
+{{- end -}}
+
+{{/* A worker's own settings; those of its pod alone are told there. */}}
+{{- define "headroom.workerEnvironment" -}}
+- {name: HEADROOM_GUARANTEE, value: {{ .Values.settings.guarantee | quote }}}
+- {name: HEADROOM_STANDBY_REPLICAS, value: {{ .Values.settings.standbyReplicas | quote }}}
+- {name: HEADROOM_STALE_AFTER_SECONDS, value: {{ .Values.settings.staleAfterSeconds | quote }}}
+- {name: HEADROOM_NOT_SERVING_SECONDS, value: {{ .Values.settings.notServingSeconds | quote }}}
+- {name: HEADROOM_HERCLE_ASSET_LIMITS, value: {{ .Values.settings.hercleAssetLimits | quote }}}
+{{- with .Values.schemaRegistry }}
+{{- if .url }}
+- {name: HEADROOM_SCHEMA_REGISTRY_URL, value: {{ .url | quote }}}
+- {name: HEADROOM_SCHEMA_REGISTRY_MODE, value: {{ .mode | quote }}}
+{{- with .secret }}
+{{- if .name }}
+- name: HEADROOM_SCHEMA_REGISTRY_USERNAME
+  valueFrom: {secretKeyRef: {name: {{ .name | quote }}, key: {{ .usernameKey | quote }}}}
+- name: HEADROOM_SCHEMA_REGISTRY_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ .name | quote }}, key: {{ .passwordKey | quote }}}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+- {name: HEADROOM_HTTP_HOST, value: "0.0.0.0"}
+- {name: HEADROOM_HTTP_PORT, value: {{ .Values.worker.port | quote }}}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: HEADROOM_HTTP_ADVERTISED_URL
+  value: "http://$(POD_NAME).{{ include "headroom.peers" . }}.{{ .Release.Namespace }}.svc.{{ .Values.worker.clusterDomain }}:{{ .Values.worker.port }}"
+- {name: HEADROOM_API_TOKENS_FILE, value: {{ printf "/tokens/%s" .Values.worker.tokens.key | quote }}}
+{{- if .Values.worker.accounts.secret }}
+- {name: HEADROOM_ACCOUNTS_FILE, value: {{ printf "/accounts/%s" .Values.worker.accounts.key | quote }}}
+{{- end }}
+{{- if .Values.worker.rules.configMap }}
+- {name: HEADROOM_ALERTS_FILE, value: {{ printf "/rules/%s" .Values.worker.rules.key | quote }}}
+{{- end }}
+{{- with .Values.worker.jwt }}
+{{- if .issuer }}
+- {name: HEADROOM_JWT_ISSUER, value: {{ .issuer | quote }}}
+- {name: HEADROOM_JWT_AUDIENCE, value: {{ required "worker.jwt.audience is the aud that tokens are for" .audience | quote }}}
+- {name: HEADROOM_JWKS_URL, value: {{ required "worker.jwt.jwksUrl is where the issuer's keys are" .jwksUrl | quote }}}
+- {name: HEADROOM_JWT_USERS_CLAIM, value: {{ .usersClaim | quote }}}
+{{- end }}
+{{- end }}
+- name: HEADROOM_WORKER_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ required "worker.credential.secret is the secret with what workers know each other by" .Values.worker.credential.secret | quote }}
+      key: {{ .Values.worker.credential.key | quote }}
+{{- end -}}
+
+{{/* A worker's files, but for its volume. */}}
+{{- define "headroom.workerMounts" -}}
+- {name: tokens, mountPath: /tokens, readOnly: true}
+{{- if .Values.worker.accounts.secret }}
+- {name: accounts, mountPath: /accounts, readOnly: true}
+{{- end }}
+{{- if .Values.worker.rules.configMap }}
+- {name: rules, mountPath: /rules, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{/* Where they come from. */}}
+{{- define "headroom.workerVolumes" -}}
+- name: tokens
+  secret:
+    secretName: {{ required "worker.tokens.secret is the secret with the tokens file" .Values.worker.tokens.secret | quote }}
+    # Readable by the worker's group: a file that all may read is refused.
+    defaultMode: 0440
+{{- with .Values.worker.accounts.secret }}
+- name: accounts
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
+{{- end }}
+{{- with .Values.worker.rules.configMap }}
+- name: rules
+  configMap: {name: {{ . | quote }}}
+{{- end }}
+{{- end -}}
+
+{{/* A producer's settings that say where its venue is: of a dict of venue and producer. */}}
+{{- define "headroom.producerEnvironment" -}}
+{{- $variable := printf "HEADROOM_%s" (upper .venue) }}
+{{- $ca := .producer.ca | default dict }}
+- {name: {{ $variable }}_URL, value: {{ .producer.url | quote }}}
+# A file: it is read again when the secret is changed.
+- {name: {{ $variable }}_API_KEY_FILE, value: {{ printf "/venue/%s" .producer.key.key | quote }}}
+{{- with $ca.secret }}
+- {name: HEADROOM_CA_FILE, value: {{ printf "/venue-ca/%s" $ca.key | quote }}}
+{{- end }}
+{{- range $name, $value := .producer.settings }}
+- {name: {{ $variable }}_{{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end -}}
+
+{{/* Its key, and whom its venue's certificate comes from. */}}
+{{- define "headroom.producerMounts" -}}
+{{- $ca := .producer.ca | default dict }}
+- {name: venue, mountPath: /venue, readOnly: true}
+{{- if $ca.secret }}
+- {name: venue-ca, mountPath: /venue-ca, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{/* Where they come from. */}}
+{{- define "headroom.producerVolumes" -}}
+{{- $ca := .producer.ca | default dict }}
+- name: venue
+  secret:
+    secretName: {{ required (printf "producers.%s.key.secret is the secret with the venue's key" .venue) .producer.key.secret | quote }}
+    items: [{key: {{ .producer.key.key | quote }}, path: {{ .producer.key.key | quote }}}]
+    defaultMode: 0440
+{{- with $ca.secret }}
+- name: venue-ca
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
+{{- end }}
+{{- end -}}

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from headroom.base.errors import SettingsError
-from headroom.base.settings import Environment, JwtSettings, KafkaSettings, Settings, load
+from headroom.base.environment import Environment
+from headroom.base.errors import SettingsError, SettingsErrors
+from headroom.base.mistakes import Mistakes
+from headroom.base.settings import JwtSettings, KafkaSettings, Settings, load
 from schemas.secrets import Secret
 
 CANARY = "canary-0123456789"
@@ -103,6 +105,41 @@ def test_a_bad_value_is_one_line_that_names_the_variable(variable: str, text: st
     assert str(caught.value).startswith(f"HEADROOM_{variable} ")
     assert caught.value.name == f"HEADROOM_{variable}"
     assert "\n" not in str(caught.value)
+
+
+def test_all_that_is_wrong_is_told_at_once_each_setting_once() -> None:
+    wrong = {
+        "KAFKA_BOOTSTRAP": "x",
+        "PARTITIONS": "0",
+        "LOG_LEVEL": "loud",
+        "WORKER_TOKEN_FILE": "/no/such/file",
+        "JWKS_URL": "ftp://x",
+        "PRODUCER_LEASE": "a b",
+    }
+    with pytest.raises(SettingsErrors) as caught:
+        of(**wrong)
+    lines = str(caught.value).split("; ")
+    assert [line.split()[0] for line in lines] == [
+        f"HEADROOM_{name}"
+        for name in (
+            *("KAFKA_BOOTSTRAP", "PARTITIONS", "LOG_LEVEL", "WORKER_TOKEN_FILE"),
+            *("PRODUCER_LEASE", "JWKS_URL", "JWT_ISSUER"),
+        )
+    ]
+    mistakes = Mistakes()
+    found = load({f"HEADROOM_{name}": text for name, text in wrong.items()}, mistakes)
+    assert (found.partitions, found.log_level, found.jwt) == (8, "INFO", None)
+    # What follows from a mistake that was told is not another one.
+    assert mistakes.of(found.kafka.arguments) is None
+    assert len(mistakes.each) == len(lines)
+    with pytest.raises(SettingsErrors):
+        mistakes.whole(found)
+
+
+def test_nothing_wrong_is_refused_by_nobody() -> None:
+    assert Mistakes().whole(1) == 1
+    with pytest.raises(TypeError):
+        Mistakes().whole(None)
 
 
 # Secrets.

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from headroom.base.errors import SettingsError
-from headroom.base.settings import Environment
+from headroom.base.environment import Environment
+from headroom.base.errors import SettingsError, SettingsErrors
 from headroom.run.venue import module_of
 from producers.errors import ConfigurationError
 from producers.hercle import HercleSettings
@@ -35,6 +35,19 @@ def test_a_url_that_cannot_be_right_is_refused_and_no_key_is_told(venue: str) ->
     with pytest.raises(ConfigurationError, match=f"HEADROOM_{name}_URL") as caught:
         module_of(venue).lines(of(**{f"{name}_API_KEY": CANARY, f"{name}_URL": "ftp://x"}))
     assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_all_that_is_wrong_with_a_venue_is_told_at_once(venue: str) -> None:
+    name = venue.upper()
+    wrong = {f"{name}_API_KEY": "a b", f"{name}_URL": "ftp://x", "CA_FILE": "/no/such/file"}
+    more = {"HERCLE_POLL_SECONDS": "0", "HERCLE_CLIENT_ID": "x" * 99} if venue == "hercle" else {}
+    environment = of(**wrong, **more)
+    with pytest.raises(SettingsErrors) as caught:
+        module_of(venue).lines(environment)
+    told = {getattr(one, "name", "") or one.setting for one in caught.value.each}
+    assert told == {f"HEADROOM_{each}" for each in (*wrong, *more)}
+    assert told | {f"HEADROOM_{name}_API_KEY_FILE"} == environment.asked
 
 
 @pytest.mark.parametrize("text", ["0.04", "x", "NaN", "sNaN", "Infinity", "-1", "1e9"])

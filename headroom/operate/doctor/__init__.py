@@ -1,0 +1,1 @@
+"""`headroom doctor`: all that a start would stumble over, looked at at once and changed nowhere."""

@@ -1,0 +1,1 @@
+"""`headroom doctor`, part by part."""
