@@ -113,6 +113,13 @@ def test_no_reader_looks_beyond_the_end() -> None:
             assert read(bytes(bytearray(text[:size]))) is None
 
 
+def test_a_row_of_a_user_who_is_no_text_is_no_row() -> None:
+    row = compiled.fold(None, [compiled.read(encode(PLAIN))], True).row
+    name = b'{"user":"sfox:a","version"'
+    assert row.startswith(name)
+    assert compiled.read_row(row.replace(name, b'{"user":"sfox:\xff","version"')) is None
+
+
 @given(st.binary(max_size=200))
 def test_other_bytes_are_no_document_and_no_row(data: bytes) -> None:
     assert compiled.read(data) is None
