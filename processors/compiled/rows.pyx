@@ -85,13 +85,15 @@ cdef list _names_at(Cursor* cursor):
 
 cdef bint _is_key(const Piece* key, Account account) noexcept:
     """Whether this is the account's key among a user's accounts: `venue:account`."""
-    cdef Piece rest
-    rest.start = key.start + account.venue.size + 1
-    rest.size = key.size - account.venue.size - 1
+    cdef Piece venue, rest
+    if key.size != account.venue.size + 1 + account.account.size:
+        return False
+    venue.start, venue.size = key.start, account.venue.size
+    rest.start, rest.size = key.start + venue.size + 1, account.account.size
     return (
-        rest.size == account.account.size
+        compare(&venue, &account.venue) == 0
+        and key.start[venue.size] == c":"
         and compare(&rest, &account.account) == 0
-        and key.start[account.venue.size] == c":"
     )
 
 

@@ -117,10 +117,12 @@ def _inside(options: argparse.Namespace, scratch: Path) -> int:
 
 def _run(fuzzer, seconds: float, cover: sanitised.Cover | None) -> None:
     begun = said = time.monotonic()
+    watched_by = os.getppid()
     fuzzer.begin()
     told = 0
     more = True
-    while more and (now := time.monotonic()) - begun < seconds:
+    # Who has nobody who watches ends, too.
+    while more and os.getppid() == watched_by and (now := time.monotonic()) - begun < seconds:
         more = all(fuzzer.step() for _ in range(100))
         for found in fuzzer.found[told:]:
             print(found, flush=True)

@@ -30,7 +30,8 @@ BUILT = ROOT / "build" / "fuzz"
 COVER = Path(__file__).with_name("cover.c")
 SANITIZE = "-fsanitize=address,undefined"
 COMPILE_ARGS = [
-    *("-O1", "-g", "-w", "-fno-omit-frame-pointer"),
+    # Python has its numbers wrap around; ours are to be told of where they do.
+    *("-O1", "-g", "-w", "-fno-omit-frame-pointer", "-fno-wrapv"),
     *(SANITIZE, "-fno-sanitize-recover=undefined", "-fsanitize-coverage=trace-pc"),
 ]
 _CALL = re.compile(r"call\s+[0-9a-f]+ <__sanitizer_cov_trace_pc>$")

@@ -160,7 +160,13 @@ def shares(data: bytes, fence: Fence) -> Said:
     second = compiled.read_bundle(fence(more))
     if second is not None and isinstance(outcomes[0][0][0], list):
         if instead:
-            short.rows[first[0].row], long.rows[first[0].row] = fence(instead), instead
+            # Sums are of what stands in rows: they are worked out anew, as after a restart.
+            rows = long.rows | {first[0].row: instead}
+            try:
+                short, long = Sums(rows), Sums(rows)
+            except Exception:  # noqa: BLE001 - it is no row, or cannot be added up: none starts
+                return said, told
+            short.rows[first[0].row] = fence(instead)
         outcomes.append((short.fold(second), long.fold(unbundle(more))))
     said, told = ([one[way] for one in outcomes] for way in (0, 1))
     if isinstance(outcomes[-1][0][0], list):

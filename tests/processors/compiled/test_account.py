@@ -120,6 +120,13 @@ def test_a_row_of_a_user_who_is_no_text_is_no_row() -> None:
     assert compiled.read_row(row.replace(name, b'{"user":"sfox:\xff","version"')) is None
 
 
+@pytest.mark.parametrize("key", ["sfoy:a", "sfox.a", "sfox:b", "sfox:", "", "sfox:aa", ":a"])
+def test_a_row_whose_account_stands_under_another_key_is_not_read(key: str) -> None:
+    row = compiled.fold(None, [compiled.read(encode(PLAIN))], True).row
+    assert row.count(b'"sfox:a":') == 1
+    assert compiled.read_row(row.replace(b'"sfox:a":', b'"%b":' % key.encode())) is None
+
+
 @given(st.binary(max_size=200))
 def test_other_bytes_are_no_document_and_no_row(data: bytes) -> None:
     assert compiled.read(data) is None
