@@ -18,6 +18,7 @@ ODD = [
     *(b"{}", b"[]", b"},{", b"],[", b'","', b'":"', b"true", b"false", b"\x81\x7e", b"\x88\x02"),
 ]
 _NUMBER = re.compile(rb"\d+")
+_BETWEEN = re.compile(rb'(?<=[",:{\[])[^",:{}\[\]]+')
 _LITERAL = re.compile(r"""b?(?:"((?:[^"\\\n]|\\.)+)"|'((?:[^'\\\n]|\\.)+)')""")
 
 
@@ -48,6 +49,7 @@ class Mutator:
             self._twice,
             self._moved,
             self._cut,
+            self._between,
             self._spliced,
             self._taken_in,
         ]
@@ -109,7 +111,17 @@ class Mutator:
         return rest[:at] + part + rest[at:]
 
     def _cut(self, data: bytes, _: Sequence[bytes]) -> bytes:
-        return data[: self._at(data)] if self._random.random() < 0.2 else data
+        """Whoever looks beyond the end does it here."""
+        return data[: self._at(data)]
+
+    def _between(self, data: bytes, corpus: Sequence[bytes]) -> bytes:
+        """What stands between two marks is gone, or is what stands there elsewhere."""
+        found = list(_BETWEEN.finditer(data[:4_096]))
+        if not found:
+            return data
+        first, end = self._random.choice(found).span()
+        others = [b"", *_BETWEEN.findall(self._random.choice(corpus)[:4_096])]
+        return data[:first] + self._random.choice([b"", self._random.choice(others)]) + data[end:]
 
     def _spliced(self, data: bytes, corpus: Sequence[bytes]) -> bytes:
         """The front of one, the back of another, cut at about the same place."""

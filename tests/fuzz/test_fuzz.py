@@ -29,6 +29,29 @@ def letter(bytes text, Py_ssize_t at):
 
 def next_of(long long number):
     return number + 1
+
+cdef struct Cursor:
+    const char* at
+    const char* end
+
+cdef inline bint take_digits(Cursor* cursor) noexcept nogil:
+    cdef const char* start = cursor.at
+    while c"0" <= cursor.at[0] <= c"9":
+        cursor.at += 1
+    return cursor.at > start
+
+cdef bint take_number(Cursor* cursor) noexcept nogil:
+    if cursor.at < cursor.end and cursor.at[0] == c"-":
+        cursor.at += 1
+    if not take_digits(cursor):
+        return False
+    return cursor.at == cursor.end
+
+def is_number(bytes text):
+    cdef Cursor cursor
+    cursor.at = PyBytes_AS_STRING(text)
+    cursor.end = cursor.at + len(text)
+    return take_number(&cursor)
 """
 
 
@@ -142,4 +165,6 @@ def test_sanitisers_end_a_process_at_a_read_where_it_must_not(tmp_path: Path) ->
     beyond = said_of("letter(own, 40)")
     assert "heap-buffer-overflow" in beyond
     assert "tiny.pyx:5" in beyond
+    assert said_of("is_number(b'-12')") == "said True\n"
+    assert "take_number" in said_of("is_number(sanitised.fence()(b'-12'))")
     assert "signed integer overflow" in said_of("next_of(2**63 - 1)")

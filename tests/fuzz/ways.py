@@ -129,6 +129,8 @@ def fold(data: bytes, fence: Fence) -> Said:
     known = compiled.read_row(before)
     if known is not None and known.newest.user != told[0].user:
         return None  # no table has another user's row there: see `check_row`
+    if known is not None and not set(known.newest.names) <= set(known.assets):
+        return None  # nobody of us writes that: what is held was contributed to
     read = {told[0].user.encode(): before} if before else {}
     try:
         said = _Short().fold(told, lambda key: read.get(key) and fence(read[key]))
