@@ -66,8 +66,8 @@ def environment() -> dict[str, str]:
     return os.environ | {
         "LD_PRELOAD": library(),
         "PYTHONMALLOC": "malloc",
-        "ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=64",
-        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=64:abort_on_error=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1:abort_on_error=1",
     }
 
 
