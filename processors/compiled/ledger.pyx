@@ -93,6 +93,13 @@ cdef int _judge(Account stored, Account account) noexcept:
         and compare(&stored.topic, &account.topic) == 0
     ):
         return REDELIVERED
+    # The frame that vouches for the account, from another place in Kafka: it is told of again.
+    if (
+        stored.epoch == account.epoch
+        and stored.receipt == account.receipt
+        and stored.sequence >= account.sequence
+    ):
+        return UNDECIDED
     if stored.epoch != account.epoch:
         return ACCEPTED if account.epoch > stored.epoch else STALE
     if stored.sequence != account.sequence:

@@ -13,6 +13,7 @@ from processors.compiled.text cimport (
     expect_natural,
     expect_string,
     is_ascii,
+    piece_of,
     text_of,
     write,
     write_number,
@@ -31,7 +32,7 @@ cdef class Row:
 def read_row(bytes data):
     """The row of these bytes; None where it is not that of one plain account."""
     cdef Cursor cursor
-    cdef Piece user, key
+    cdef Piece user, key, told
     cdef const char* start
     cdef Row row = Row.__new__(Row)
     cursor.at = PyBytes_AS_STRING(data)
@@ -59,7 +60,8 @@ def read_row(bytes data):
         return None
     move_to(row.newest, document, start)
     # A user is not always named after the account; but the row and its snapshot name the same one.
-    if text_of(&user) != row.newest.user:
+    told = piece_of(row.newest.user)
+    if compare(&user, &told) != 0:  # letter by letter: nobody says that they are UTF-8
         return None
     return row if _is_key(&key, row.newest) else None
 
@@ -83,13 +85,15 @@ cdef list _names_at(Cursor* cursor):
 
 cdef bint _is_key(const Piece* key, Account account) noexcept:
     """Whether this is the account's key among a user's accounts: `venue:account`."""
-    cdef Piece rest
-    rest.start = key.start + account.venue.size + 1
-    rest.size = key.size - account.venue.size - 1
+    cdef Piece venue, rest
+    if key.size != account.venue.size + 1 + account.account.size:
+        return False
+    venue.start, venue.size = key.start, account.venue.size
+    rest.start, rest.size = key.start + venue.size + 1, account.account.size
     return (
-        rest.size == account.account.size
+        compare(&venue, &account.venue) == 0
+        and key.start[venue.size] == c":"
         and compare(&rest, &account.account) == 0
-        and key.start[account.venue.size] == c":"
     )
 
 

@@ -113,6 +113,20 @@ def test_no_reader_looks_beyond_the_end() -> None:
             assert read(bytes(bytearray(text[:size]))) is None
 
 
+def test_a_row_of_a_user_who_is_no_text_is_no_row() -> None:
+    row = compiled.fold(None, [compiled.read(encode(PLAIN))], True).row
+    name = b'{"user":"sfox:a","version"'
+    assert row.startswith(name)
+    assert compiled.read_row(row.replace(name, b'{"user":"sfox:\xff","version"')) is None
+
+
+@pytest.mark.parametrize("key", ["sfoy:a", "sfox.a", "sfox:b", "sfox:", "", "sfox:aa", ":a"])
+def test_a_row_whose_account_stands_under_another_key_is_not_read(key: str) -> None:
+    row = compiled.fold(None, [compiled.read(encode(PLAIN))], True).row
+    assert row.count(b'"sfox:a":') == 1
+    assert compiled.read_row(row.replace(b'"sfox:a":', b'"%b":' % key.encode())) is None
+
+
 @given(st.binary(max_size=200))
 def test_other_bytes_are_no_document_and_no_row(data: bytes) -> None:
     assert compiled.read(data) is None

@@ -160,6 +160,19 @@ def test_another_frame_in_the_same_place_counts_the_short_way_and_the_long_one()
         assert b'"2"' in (told.balances or b"")
 
 
+@pytest.mark.parametrize("sequence", [1, 2, 3])
+def test_a_frame_that_stands_in_a_second_place_is_told_of_the_same_both_ways(sequence: int) -> None:
+    """A raw topic that was copied has the same frames at other offsets; found by `tests/fuzz`."""
+    told = []
+    for is_compiled in (True, False):
+        world = World()
+        world.compiled = is_compiled
+        world.fold(snapshot(1, 2, 2, assets=ONE, offset=0))
+        told.append(world.fold(snapshot(1, sequence, 2, assets=ONE, offset=7)))
+    assert told[0] == told[1]
+    assert bool(told[0].doubtful) == (sequence < 3)
+
+
 def test_a_redelivery_among_changes_tells_everything_again() -> None:
     world = World()
     first = snapshot(1, 1, 1, assets={"ETH": "5"})
