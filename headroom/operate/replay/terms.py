@@ -39,7 +39,7 @@ def _digest(rules: tuple[Rule, ...]) -> str:
 
 
 def otherwise(terms: Mapping[str, str], mine: Mapping[str, str]) -> str | None:
-    """What is otherwise where a generation of these terms is made than it is here; None: nothing."""
+    """What is otherwise where a generation of these terms is made than here; None: nothing."""
     if not terms:
         return "it does not say of which version and settings it is, as an earlier version made it"
     here, there = mine[VERSION], terms.get(VERSION)

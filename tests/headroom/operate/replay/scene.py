@@ -13,7 +13,13 @@ from typing import Any
 from headroom.audit import Audit, audit
 from headroom.base.clients import Clients
 from headroom.base.settings import KafkaSettings
-from headroom.operate.generations import FIRST, app_name, kept_of, names_of
+from headroom.operate.generations import (
+    FIRST,
+    app_name,
+    kept_of,
+    names_of,
+    read_what_is_left,
+)
 from schemas.headers import Headers, RawHeaders
 from schemas.times import rfc3339
 from schemas.topics import EXPOSURE_ASSET, EXPOSURE_BASE
@@ -125,6 +131,24 @@ class Scene:
         """How many frames a replay has read, as far as is known at once."""
         group = app_name(generation)
         return sum(self.clients.committed(group, RAW, PARTITIONS, stable=False).values())
+
+    def state_of(self, generation: str) -> str | None:
+        """How far a generation is by the book; None: there is none of this name."""
+        book = asyncio.run(read_what_is_left(self.house.kafka, partitions=PARTITIONS))
+        found = book.generations.get(generation)
+        return None if found is None else found.state
+
+    def shares_of(self, generation: str) -> dict[str, int]:
+        """How many partitions of raw each process has that works on a generation."""
+        group = app_name(generation)
+        found = self.clients.admin.describe_consumer_groups([group])[group].result(10)
+        shares = {
+            one.group_instance_id: sum(
+                place.topic in RAW for place in one.assignment.topic_partitions
+            )
+            for one in found.members
+        }
+        return {name: count for name, count in shares.items() if count}
 
     def ends(self, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
         return self.clients.ends(topics, PARTITIONS)
