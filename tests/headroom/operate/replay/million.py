@@ -180,6 +180,7 @@ def main(options: argparse.Namespace) -> None:
         tempfile.TemporaryDirectory(prefix="headroom-replay-") as name,
         scene(Path(name) / "house") as lived,
     ):
+        lived.replay_seconds = options.patience
         load(lived.house.bootstrap, RAW[0], Dataset(options.records, options.users))
         begun = time.monotonic()
         until(lambda: lived.is_folded("first"), seconds=900)
@@ -200,5 +201,6 @@ if __name__ == "__main__":
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--helpers", type=int, default=0)
+    parser.add_argument("--patience", type=float, default=1_200.0, help="seconds for one replay")
     parser.add_argument("--seconds", type=float, default=15.0, help="of the latency's measuring")
     sys.exit(main(parser.parse_args()))

@@ -38,6 +38,8 @@ REPLAY_SECONDS = 120.0
 class Scene:
     """A house, what was sent, and what Kafka says of groups and topics."""
 
+    replay_seconds = REPLAY_SECONDS
+
     def __init__(self, house: House) -> None:
         self.house = house
         self.clients = Clients(KafkaSettings(house.bootstrap))
@@ -183,7 +185,7 @@ class Scene:
 
     def replay(self, *words: str, **settings: object) -> Ended:
         own = self.house.settings | settings
-        return headroom("replay", *words, seconds=REPLAY_SECONDS, **own)
+        return headroom("replay", *words, seconds=self.replay_seconds, **own)
 
     def compared(self, name: str, *words: str, **settings: object) -> dict[str, Any]:
         """Replay to the end, and the comparison there."""

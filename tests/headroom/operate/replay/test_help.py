@@ -220,10 +220,12 @@ class _Followed:
 
     def __init__(self) -> None:
         self.changed = asyncio.Event()
+        self.waiting = asyncio.Event()
 
     async def until(self, condition: Any = lambda: True) -> None:
         while not condition():
             self.changed.clear()
+            self.waiting.set()
             await self.changed.wait()
 
 
@@ -263,7 +265,7 @@ async def test_a_helper_ends_when_the_book_says_that_it_is_over(
     nowhere: Any = None
     working = asyncio.create_task(helping.work_along(nowhere, stop))
     # Its group is empty until whoever began it has moved it.
-    await asyncio.sleep(0)
+    await helping._followed.waiting.wait()
     assert not helping.begun.is_set()
     helping.say(*entry(helped(state="replaying")))
     await helping.begun.wait()
