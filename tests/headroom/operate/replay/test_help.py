@@ -38,7 +38,7 @@ RULE = """
 name = "near"
 condition = "utilisation_above"
 assets = "all"
-users = ["sfox:b", "sfox:a"]
+users = ["sfox:f", "sfox:e", "sfox:d", "sfox:c", "sfox:b", "sfox:a"]
 breach = "0.9"
 """
 
@@ -131,6 +131,8 @@ def test_terms_are_those_settings_that_decide_what_comes_of_a_frame(tmp_path: Pa
     # How it is written does not matter, only what it says.
     rules.write_text("# the same\n" + RULE.replace('"sfox:b", "sfox:a"', '"sfox:a", "sfox:b"'))
     assert terms(ALERTS_FILE=str(rules)) == ruled
+    # The same in every process, whatever the order of its sets.
+    assert ruled["HEADROOM_ALERTS_FILE"] == "41cbbce91cf2f345"
     rules.write_text(RULE.replace("0.9", "0.8"))
     assert terms(ALERTS_FILE=str(rules)) != ruled
 
