@@ -88,10 +88,10 @@ def replay(
 @replay.command("help")
 @click.argument("name")
 def help_(name: str) -> None:
-    """Help with a generation that `headroom replay` makes: on this machine, or on others.
+    """Share the work of a replay that was begun, from here or elsewhere.
 
-    As many helpers as there are partitions can share the work. Each ends by itself once the
-    generation is complete; stopped or killed, the others go on.
+    One process is one helper; more processes than partitions have nothing to do. It ends by itself
+    once the generation is complete; where it is stopped or killed, the others go on.
     """
     from headroom.operate.replay.help import run_help
 
