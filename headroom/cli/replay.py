@@ -67,7 +67,7 @@ def replay(
     """Rebuild tables and topics from the raw topics, beside the live ones; then compare.
 
     Whoever is not read is carried over from the live tables. Killed or stopped, it goes on where it
-    was when it is called again with the same name.
+    was when it is called again with the same name. `headroom replay help` lets others share it.
     """
     if context.invoked_subcommand is not None:
         return
@@ -83,6 +83,20 @@ def replay(
         run(lambda _: run_dry(settings, name, asked))
     else:
         run(lambda stop: run_replay(settings, name, asked, stop, as_json=as_json))
+
+
+@replay.command("help")
+@click.argument("name")
+def help_(name: str) -> None:
+    """Share the work of a replay that was begun, from here or elsewhere.
+
+    One process is one helper; more processes than partitions have nothing to do. It ends by itself
+    once the generation is complete; where it is stopped or killed, the others go on.
+    """
+    from headroom.operate.replay.help import run_help
+
+    settings = load_settings()
+    run(lambda stop: run_help(settings, name, stop))
 
 
 @replay.command("promote")

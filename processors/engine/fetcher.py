@@ -87,6 +87,8 @@ class Fetcher:
         # Partitions that wait, and those that they wait for.
         self._held: list[TopicPartition] = []
         self._awaited: set[TP] = set()
+        # Partitions that the client was told to pause: it does not forget that with an assignment.
+        self._paused: set[TP] = set()
         self._thread = OwnThread("fetch")
         self._client: Any = None
         self._known_topics: set[str] = set()
@@ -171,6 +173,7 @@ class Fetcher:
                     del records[tp]
             if self._client is not None and tp not in self._done:
                 self._client.pause([TopicPartition(*tp)])
+                self._paused.add(tp)
                 self._done.add(tp)
         return Fetched(records, ends)
 
@@ -206,8 +209,12 @@ class Fetcher:
         read = [TopicPartition(*tp, at) for tp, at in begin.items() if tp not in self._done]
         self._held = [place for place in read if place.topic in self._last]
         self._awaited = {tp for tp in begin.keys() - self._done if tp.topic not in self._last}
+        if self._paused:
+            # What was read to its end may not have been committed, and is read again.
+            self._client.resume([TopicPartition(*tp) for tp in sorted(self._paused)])
         self._client.assign(read)
         self._client.pause(self._held)
+        self._paused = {TP(place.topic, place.partition) for place in self._held}
         return Begun(begin, frozenset(uncommitted(found)))
 
     def _bounds(self, commits: Mapping[TP, int | None]) -> dict[TP, Bounds]:

@@ -44,6 +44,8 @@ class Generation(msgspec.Struct, frozen=True):
     generation `origin` as they were. Of what came of frames before `told_from` (None: `starts`) its
     own topics tell nothing: it was live then. `rate` is how many frames a second it took.
     `incarnations` are those of the raw topics that its offsets are of, as `Agents` takes them.
+    `terms` are the version and the settings of whoever makes it, by their names. `is_going`: it is
+    being removed.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Generation(msgspec.Struct, frozen=True):
     carried: int = 0
     rate: float = 0.0
     incarnations: dict[str, tuple[Incarnation, ...]] = {}
+    terms: dict[str, str] = {}
+    is_going: bool = False
 
     @property
     def frames_of(self) -> dict[str, Accounts]:

@@ -40,6 +40,10 @@ class OtherwiseAsked(OperatorError):
     """A generation of this name was begun with other options."""
 
 
+class IsGoing(OperatorError):
+    """A generation that is being removed."""
+
+
 class OtherRaw(OperatorError):
     """Raw topics were made again, or lost their ends, since a generation was begun."""
 
@@ -49,9 +53,16 @@ class LiveBehind(OperatorError):
 
 
 def planned(
-    clients: Clients, book: Book, bindings: Bindings, name: str, asked: Asked, *, partitions: int
+    clients: Clients,
+    book: Book,
+    bindings: Bindings,
+    name: str,
+    asked: Asked,
+    terms: dict[str, str],
+    *,
+    partitions: int,
 ) -> Generation:
-    """The generation that a replay would make; raises `Outside`."""
+    """The generation that a replay would make on these terms; raises `Outside`."""
     accounts = asked.accounts(bindings.accounts_of)
     starts, ends = spans(clients, asked, partitions=partitions)
     for venue in VENUES.values():
@@ -67,20 +78,37 @@ def planned(
         ends=ends,
         origin=book.live.name,
         incarnations=book.incarnations,
+        terms=terms,
     )
 
 
 def known(book: Book, name: str, asked: Asked) -> Generation | None:
-    """The generation of this name, if it was begun before; raises `IsLive`, `OtherwiseAsked`."""
-    if name in (FIRST, book.live.name, book.live.promoting):
-        raise IsLive(f"{name} is the live generation, or was the first: choose another name")
+    """The generation of this name, if it was begun before.
+
+    Raises `IsLive`, `IsGoing`, `OtherRaw`, `OtherwiseAsked`.
+    """
+    not_live(book, name)
     found = book.generations.get(name)
     if found is not None:
+        not_going(found)
         same_raw(book, found)
     if found is not None and not asked.is_everything:
         problem = f"the generation {name} was begun before: go on without options, or drop it"
         raise OtherwiseAsked(problem)
     return found
+
+
+def not_live(book: Book, name: str) -> None:
+    """That no workers work for the generation, or are about to; raises `IsLive`."""
+    if name in (FIRST, book.live.name, book.live.promoting):
+        raise IsLive(f"{name} is the live generation, or was the first: choose another name")
+
+
+def not_going(generation: Generation) -> None:
+    """That a generation is not being removed; raises `IsGoing`."""
+    if generation.is_going:
+        way = f"`headroom replay drop {generation.name}` goes on with that"
+        raise IsGoing(f"the generation {generation.name} is being removed: {way}")
 
 
 def same_raw(book: Book, generation: Generation) -> None:

@@ -4,22 +4,24 @@ import asyncio
 import shutil
 import sys
 
+import msgspec
 from confluent_kafka import KafkaError, KafkaException
 
 from headroom.base import known_topics
 from headroom.base.clients import CALL_SECONDS, Clients
 from headroom.base.settings import Settings
 from headroom.operate.generations import app_name, check_name, read_book, topics_of, write
-from headroom.operate.generations.book import no_entry
+from headroom.operate.generations.book import entry, no_entry
 from headroom.operate.replay.begin import IsLive
-from headroom.operate.replay.place import workplace
+from headroom.operate.replay.place import forget_helpers, without_helpers, workplace
 from headroom.operate.topics import require
 
 
 async def run_drop(settings: Settings, name: str) -> None:
     """Delete a generation's topics, its consumer group, its local tables and its entry.
 
-    Killed in the middle, it can be called again. Raises `IsLive`, `Unknown`, `Busy`.
+    Helpers see that it is being removed, and end. Killed in the middle, it can be called again.
+    Raises `IsLive`, `Unknown`, `Busy`.
     """
     check_name(name)
     kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
@@ -27,10 +29,13 @@ async def run_drop(settings: Settings, name: str) -> None:
     book = await read_book(kafka, partitions=settings.partitions)
     if name in (book.live.name, book.live.promoting):
         raise IsLive(f"{name} is the live generation, or about to be: it cannot be dropped")
-    book.find(name)
+    generation = book.find(name)
     with workplace(settings.data_dir, name, clients) as place:
+        await write(kafka, entry(msgspec.structs.replace(generation, is_going=True)))
+        await without_helpers(clients, name, place.instance)
         dropped = await asyncio.to_thread(_drop, clients, name)
         place.clear()
+        forget_helpers(settings.data_dir, name)
         # A name can come again, and is another topic then.
         gone = [known_topics.no_entry(topic) for topic in topics_of(name) if topic in book.topics]
         # The entry goes last: as long as it is there, the rest can be found.

@@ -33,9 +33,9 @@ from headroom.operate.generations.kind import changelog
 from headroom.operate.replay import show
 from headroom.operate.replay.alone import Stopped, alone
 from headroom.operate.replay.asked import RAW_TOPICS, mapped, placed
-from headroom.operate.replay.begin import IsLive, readable, same_raw
+from headroom.operate.replay.begin import IsLive, not_going, readable, same_raw
 from headroom.operate.replay.compare import Comparison
-from headroom.operate.replay.place import workplace
+from headroom.operate.replay.place import without_helpers, workplace
 from headroom.operate.replay.plan import vanishes
 from headroom.operate.replay.publish import publish
 from headroom.operate.replay.rebuild import Job, rebuild
@@ -78,6 +78,7 @@ async def run_promote(
         workplace(settings.data_dir, name, clients) as place,
         workplace(settings.data_dir / "draining", old, clients, alone=False) as drain,
     ):
+        await without_helpers(clients, name, place.instance)
         await unchanged(settings.kafka, book, read_by(name))
         # What was told of up to there is told by nobody else.
         await check_raw(settings)
@@ -110,8 +111,9 @@ async def _stay(settings: Settings, book: Book) -> None:
 
 
 def _promotable(book: Book, name: str) -> Generation:
-    """The generation of this name; raises `Unknown`, `NotComplete`."""
+    """The generation of this name; raises `Unknown`, `IsGoing`, `NotComplete`, `OtherRaw`."""
     generation = book.find(name)
+    not_going(generation)
     if generation.state != "complete":
         problem = f"the generation {name} is not complete: `headroom replay --generation {name}`"
         raise NotComplete(f"{problem} goes on with it")

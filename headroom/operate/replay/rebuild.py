@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from faust.types import TP
@@ -96,6 +96,22 @@ async def rebuild(
     return await run.until_done(show, stop)
 
 
+async def work_along(
+    settings: Settings,
+    job: Job,
+    folder: Path,
+    instance: str,
+    show: Callable[[Pace], None],
+    stop: asyncio.Event,
+) -> int:
+    """Run the agents beside those of whoever runs the job, until `stop` is set.
+
+    How many frames were read here. Raises whatever broke the work.
+    """
+    run = _Run(settings, job, folder, instance)
+    return await run.until_stopped(show, stop)
+
+
 class _Run:
     """The pipeline of a job, and how far it is."""
 
@@ -148,10 +164,34 @@ class _Run:
             nonlocal done
             done = await self._watched(show, stop)
 
+        await self._run(watch)
+        return done and await self._settled(stop)
+
+    async def until_stopped(self, show: Callable[[Pace], None], stop: asyncio.Event) -> int:
+        async def watch() -> None:
+            await self._serving(stop)
+            async for pace in self._paces(stop):
+                show(pace)
+            await stop.wait()
+
+        await self._run(watch)
+        return self._frames_read()
+
+    def _frames_read(self) -> int:
+        """One of several accounts counts for each, and again where its work was done again."""
+        metrics = self._pipeline.metrics
+        samples = (
+            sample
+            for counter in (metrics.normalised, metrics.dead_letters)
+            for family in counter.collect()
+            for sample in family.samples
+        )
+        return int(sum(one.value for one in samples if one.name.endswith("_total")))
+
+    async def _run(self, watch: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async with self._bindings.followed(self._follow) as accounts:
             await accounts.until()
             await self._pipeline.run(watch)
-        return done and await self._settled(stop)
 
     async def _watched(self, show: Callable[[Pace], None], stop: asyncio.Event) -> bool:
         await self._serving(stop)
@@ -177,10 +217,9 @@ class _Run:
         """How far the frames are, again and again, until all of them are done."""
         start, total = self._job.start, self._job.total
         while not stop.is_set():
-            # What is taken away for a moment counts as not begun: it is there again soon.
+            reached = await self._reached(self._raw, RAW_TOPICS)
             left = sum(
-                end - max(start.get(place, 0), self._reached(place) or 0)
-                for place, end in self._raw.items()
+                end - max(start.get(place, 0), reached[place]) for place, end in self._raw.items()
             )
             yield Pace(total - left, total, time.monotonic())
             if left <= 0:
@@ -195,7 +234,8 @@ class _Run:
             ends = await asyncio.to_thread(
                 lambda: self._clients.ends(topics, self._partitions, committed=False)
             )
-            done = all((self._reached(place) or 0) >= end for place, end in ends.items())
+            reached = await self._reached(ends, topics)
+            done = all(reached[place] >= end for place, end in ends.items())
             # What was done since the last look may have led to more.
             if done and ends == before:
                 return True
@@ -212,9 +252,21 @@ class _Run:
             await _pause(stop, _LOOK_SECONDS / 5)
         return False
 
-    def _reached(self, place: Place) -> int | None:
-        reached: int | None = self._pipeline.app.consumer.flight.progress.reached(TP(*place))
-        return reached
+    async def _reached(
+        self, places: Collection[Place], topics: Collection[str]
+    ) -> dict[Place, int]:
+        """The offsets up to which everything is done; of what others work on, as Kafka knows it."""
+        progress = self._pipeline.app.consumer.flight.progress
+        own: dict[Place, int | None] = {place: progress.reached(TP(*place)) for place in places}
+        told: dict[Place, int] = {}
+        if None in own.values():
+            # One that may still move is not waited for: the next look sees it.
+            told = await asyncio.to_thread(
+                lambda: self._clients.committed(
+                    app_name(self._job.generation), topics, self._partitions, stable=False
+                )
+            )
+        return {place: max(own[place] or 0, told.get(place, 0)) for place in places}
 
 
 def _is_live(job: Job) -> bool:

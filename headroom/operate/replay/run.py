@@ -18,6 +18,7 @@ from headroom.operate.replay.carry import count
 from headroom.operate.replay.compare import SHOWN_MAX, Comparison, compare
 from headroom.operate.replay.place import Workplace, workplace
 from headroom.operate.replay.rebuild import Pace, job_of, rebuild
+from headroom.operate.replay.terms import terms_of
 from headroom.operate.topics import require
 from headroom.operate.topics.known import known_book, unchanged
 from processors.garbage import collect_rarely
@@ -32,7 +33,7 @@ async def run_replay(
 ) -> None:
     """Make a generation, or go on with it, and compare it with the live one."""
     check_name(name)
-    kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
+    kafka, clients, terms = settings.kafka.arguments(), Clients(settings.kafka), terms_of(settings)
     await require(settings.kafka, partitions=settings.partitions)
     known(await read_book(kafka, partitions=settings.partitions), name, asked)
     with workplace(settings.data_dir, name, clients) as place:
@@ -45,10 +46,13 @@ async def run_replay(
             bindings = await read_bindings(kafka, partitions=settings.partitions)
             generation = await asyncio.to_thread(
                 lambda: planned(
-                    clients, book, bindings, name, asked, partitions=settings.partitions
+                    clients, book, bindings, name, asked, terms, partitions=settings.partitions
                 )
             )
             await begin(settings, generation)
+        elif generation.state != "complete" and generation.terms != terms:
+            # Helpers that have the terms of before see it, and end.
+            generation = await advance(settings, generation, terms=terms)
         if generation.state == "carrying":
             await begin(settings, generation)
             generation = await prepare(settings, clients, generation)
@@ -64,7 +68,7 @@ async def run_replay(
 async def run_dry(settings: Settings, name: str, asked: Asked) -> None:
     """Say what would be read, and how long it may take; nothing is touched."""
     check_name(name)
-    kafka, clients = settings.kafka.arguments(), Clients(settings.kafka)
+    kafka, clients, terms = settings.kafka.arguments(), Clients(settings.kafka), terms_of(settings)
     await require(settings.kafka, partitions=settings.partitions)
     book = await read_book(kafka, partitions=settings.partitions)
     if known(book, name, asked) is not None:
@@ -74,7 +78,7 @@ async def run_dry(settings: Settings, name: str, asked: Asked) -> None:
     bindings = await read_bindings(kafka, partitions=settings.partitions)
 
     def look() -> tuple[Generation, int]:
-        found = planned(clients, book, bindings, name, asked, partitions=settings.partitions)
+        found = planned(clients, book, bindings, name, asked, terms, partitions=settings.partitions)
         return found, count(clients, found, partitions=settings.partitions).accounts
 
     generation, carried = await asyncio.to_thread(look)
@@ -90,13 +94,17 @@ async def run_dry(settings: Settings, name: str, asked: Asked) -> None:
     sys.stdout.write(f"about {total / rate:,.0f} s at {rate:,.0f} frames a second ({how})\n")
 
 
+def let_others_go_first() -> None:
+    """Live workers on this machine have its processors before a replay has."""
+    collect_rarely()
+    os.nice(_NICE)
+
+
 async def _made(
     settings: Settings, generation: Generation, place: Workplace, stop: asyncio.Event
 ) -> Generation | None:
     """The generation, once its frames are done; None where it was stopped before."""
-    collect_rarely()
-    # The live ones go first.
-    os.nice(_NICE)
+    let_others_go_first()
     paces: list[Pace] = []
 
     def keep(pace: Pace) -> None:

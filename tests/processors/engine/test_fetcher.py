@@ -117,6 +117,28 @@ async def test_a_partition_that_is_done_is_told_to_pause_once(
 
 
 @pytest.mark.usefixtures("stand_in")
+async def test_a_partition_that_was_paused_is_read_again_after_another_assignment(
+    calls: list[tuple[str, Any]], given: list[list[Any]]
+) -> None:
+    """The client goes on to pause what it is given again; what was read may not be committed."""
+    fetcher = Fetcher({}, group="g", until={("a", 0): 6}, last=["b"])
+    fetcher.open()
+    places = [TP("a", 0), TP("a", 1), TP("b", 0)]
+    await fetcher.start(places)
+    given += [[message("a", 5)]]
+    await fetcher.take(10)
+    del calls[:]
+    await fetcher.start(places)
+    assigned = ("assign", {("a", 0): 5, ("a", 1): 5, ("b", 0): 5})
+    resumed, held = ("resume", [("a", 0), ("b", 0)]), ("pause", [("b", 0)])
+    assert calls[-3:] == [resumed, assigned, held]
+    given += [[message("a", 5)]]
+    await fetcher.take(10)
+    assert calls[-1] == ("pause", [("a", 0)])
+    await fetcher.close()
+
+
+@pytest.mark.usefixtures("stand_in")
 async def test_what_is_read_last_is_held_until_the_others_were_at_their_ends(
     calls: list[tuple[str, Any]], given: list[list[Any]]
 ) -> None:

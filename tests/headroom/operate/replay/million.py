@@ -1,9 +1,12 @@
 """`make chaos PART=replay`: a million frames replayed, twice, then killed, then beside live ones.
 
+`ARGS=--helpers=1`: and once more by as many processes more.
 Prints what was measured; status 1 where a replay is not equal to the live tables.
 """
 
 import argparse
+import contextlib
+import os
 import resource
 import signal
 import statistics
@@ -12,6 +15,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -27,15 +32,46 @@ PACE_SECONDS = 0.02
 _LATE_SECONDS = 60.0
 
 
-def measured(scene: Scene, name: str) -> dict[str, float]:
-    """A replay to its end: how long it took with all, how fast it read, its greatest memory."""
-    begun = time.monotonic()
-    found = scene.compared(name)
-    seconds = time.monotonic() - begun
+def measured(scene: Scene, name: str, folder: Path, helpers: int = 0) -> dict[str, float]:
+    """A replay to its end: how long it took with all, how fast it read, its greatest memory.
+
+    `cpu_us` is the time of processors that a frame took in all its processes together, `load` how
+    many processes wanted one in the last minute.
+    """
+    begun, spent = time.monotonic(), _cpu_seconds()
+    with ThreadPoolExecutor(1) as pool:
+        comparing = pool.submit(scene.compared, name)
+        if helpers:
+            until(lambda: comparing.done() or scene.state_of(name) is not None)
+        with helping(scene, name, folder, helpers):
+            found = comparing.result()
+            seconds = time.monotonic() - begun
     assert found["equal"], found["differences"][:3]
     assert found["versions_compared"]
+    cpu_us = (_cpu_seconds() - spent) * 1e6 / sum(scene.ends(RAW).values())
     peak_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return {"rate": found["rate"], "seconds": seconds, "peak_mib": peak_kib / 1024}
+    told = {"rate": found["rate"], "seconds": seconds, "peak_mib": peak_kib / 1024}
+    return told | {"cpu_us": cpu_us, "load": os.getloadavg()[0]}
+
+
+def _cpu_seconds() -> float:
+    """Of all commands that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+@contextlib.contextmanager
+def helping(scene: Scene, name: str, folder: Path, count: int) -> Iterator[None]:
+    """So many helpers beside the block, each of which ends by itself after it."""
+    if not count:
+        yield
+        return
+    words = ("replay", "help", name)
+    with started(folder / f"help-{count}", *words, **scene.house.settings) as helper:
+        with helping(scene, name, folder, count - 1):
+            yield
+        assert helper.process.wait(60) == 0, helper.output
+        print("  " + helper.output.splitlines()[0], flush=True)
 
 
 def killed(scene: Scene, name: str, folder: Path, kills: int) -> None:
@@ -144,12 +180,14 @@ def main(options: argparse.Namespace) -> None:
         tempfile.TemporaryDirectory(prefix="headroom-replay-") as name,
         scene(Path(name) / "house") as lived,
     ):
+        lived.replay_seconds = options.patience
         load(lived.house.bootstrap, RAW[0], Dataset(options.records, options.users))
         begun = time.monotonic()
         until(lambda: lived.is_folded("first"), seconds=900)
         print(f"live: {options.records / (time.monotonic() - begun):,.0f} frames/s", flush=True)
-        for name_of in ("one", "two"):
-            found = measured(lived, name_of)
+        runs = {"one": 0, "two": 0} | ({"helped": options.helpers} if options.helpers else {})
+        for name_of, helpers in runs.items():
+            found = measured(lived, name_of, Path(name), helpers)
             print(f"{name_of}: " + ", ".join(f"{k} {v:,.0f}" for k, v in found.items()), flush=True)
             lived.replay("drop", name_of)
         killed(lived, "killed", Path(name), options.kills)
@@ -162,5 +200,7 @@ if __name__ == "__main__":
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=3)
+    parser.add_argument("--helpers", type=int, default=0)
+    parser.add_argument("--patience", type=float, default=1_200.0, help="seconds for one replay")
     parser.add_argument("--seconds", type=float, default=15.0, help="of the latency's measuring")
     sys.exit(main(parser.parse_args()))

@@ -13,7 +13,13 @@ from typing import Any
 from headroom.audit import Audit, audit
 from headroom.base.clients import Clients
 from headroom.base.settings import KafkaSettings
-from headroom.operate.generations import FIRST, app_name, kept_of, names_of
+from headroom.operate.generations import (
+    FIRST,
+    app_name,
+    kept_of,
+    names_of,
+    read_what_is_left,
+)
 from schemas.headers import Headers, RawHeaders
 from schemas.times import rfc3339
 from schemas.topics import EXPOSURE_ASSET, EXPOSURE_BASE
@@ -31,6 +37,8 @@ REPLAY_SECONDS = 120.0
 
 class Scene:
     """A house, what was sent, and what Kafka says of groups and topics."""
+
+    replay_seconds = REPLAY_SECONDS
 
     def __init__(self, house: House) -> None:
         self.house = house
@@ -126,6 +134,24 @@ class Scene:
         group = app_name(generation)
         return sum(self.clients.committed(group, RAW, PARTITIONS, stable=False).values())
 
+    def state_of(self, generation: str) -> str | None:
+        """How far a generation is by the book; None: there is none of this name."""
+        book = asyncio.run(read_what_is_left(self.house.kafka, partitions=PARTITIONS))
+        found = book.generations.get(generation)
+        return None if found is None else found.state
+
+    def shares_of(self, generation: str) -> dict[str, int]:
+        """How many partitions of raw each process has that works on a generation."""
+        group = app_name(generation)
+        found = self.clients.admin.describe_consumer_groups([group])[group].result(10)
+        shares = {
+            one.group_instance_id: sum(
+                place.topic in RAW for place in one.assignment.topic_partitions
+            )
+            for one in found.members
+        }
+        return {name: count for name, count in shares.items() if count}
+
     def ends(self, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
         return self.clients.ends(topics, PARTITIONS)
 
@@ -159,7 +185,7 @@ class Scene:
 
     def replay(self, *words: str, **settings: object) -> Ended:
         own = self.house.settings | settings
-        return headroom("replay", *words, seconds=REPLAY_SECONDS, **own)
+        return headroom("replay", *words, seconds=self.replay_seconds, **own)
 
     def compared(self, name: str, *words: str, **settings: object) -> dict[str, Any]:
         """Replay to the end, and the comparison there."""

@@ -1,14 +1,16 @@
 """Replays beside a live worker on a real Kafka, by the commands that a person types."""
 
+import re
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition
 
 from headroom.operate.generations import app_name, topics_of
-from tests.headroom.commands import headroom, started, until
+from tests.headroom.commands import Started, headroom, started, until
 from tests.headroom.operate.replay.scene import RAW, Scene, accounts, scene
 
 pytestmark = pytest.mark.slow
@@ -97,6 +99,7 @@ def test_a_second_one_of_the_same_name_at_once_is_refused(lived: Scene, tmp_path
         (("--generation", "new", "--user", "nobody"), "has no account"),
         (("--generation", "new", "--user", "sfox:x", "--venue", "hercle"), "has no account"),
         (("--generation", "one", "--venue", "sfox"), "go on without options"),
+        (("help", "unknown"), "there is no generation 'unknown'; there are: "),
         (("promote", "unknown"), "there is no generation 'unknown'; there are: "),
         (("promote", "first"), "first is the live generation already"),
         (("drop", "unknown"), "there is no generation 'unknown'"),
@@ -164,6 +167,80 @@ def test_dropping_takes_what_it_made_and_nothing_else(lived: Scene, tmp_path: An
     assert {path.name for path in (data / "generations").iterdir()} == folders
     # Its name can come again, and nothing of it has stayed.
     assert_equal(lived.compared("gone"))
+
+
+def begun(lived: Scene, name: str, place: Path) -> None:
+    """A generation whose replay was stopped before it had read anything, or much."""
+    with started(place, "replay", "--generation", name, **lived.house.settings) as command:
+        until(
+            lambda: lived.state_of(name) == "replaying",
+            pause_seconds=0.01,
+            why=lambda: command.output,
+        )
+        assert command.stop() == 0
+
+
+def test_a_helper_that_is_killed_is_replaced_and_nothing_is_lost_or_repeated(
+    lived: Scene, tmp_path: Path
+) -> None:
+    words, settings = ("replay", "help", "helped"), lived.house.settings
+    begun(lived, "helped", tmp_path / "replay")
+    with started(tmp_path / "killed", *words, **settings) as helper:
+        until(lambda: lived.read_of("helped") > 0, pause_seconds=0.01, why=lambda: helper.output)
+        helper.process.send_signal(signal.SIGKILL)
+        helper.process.wait()
+    assert lived.read_of("helped") < sum(lived.ends(RAW).values()), "the kill came too late"
+    with started(tmp_path / "other", *words, **settings) as helper:
+        refused = lived.replay("help", "helped", GUARANTEE="at_least_once")
+        refused.is_one_line("HEADROOM_GUARANTEE is exactly_once there, at_least_once here")
+        assert_equal(lived.compared("helped"))
+        assert helper.process.wait(60) == 0, helper.output
+        assert re.search(r"helped is complete; [1-9][0-9,]* frames were read here", helper.output)
+    lived.replay(*words[1:]).is_one_line("helped is complete: nothing is left to help with")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_helpers_and_the_replay_are_killed_and_the_others_go_on(
+    lived: Scene, tmp_path: Path
+) -> None:
+    """Also where nobody comes back to the folder of one: its partitions go to the others."""
+    lived.sfox(accounts(FRAMES_TO_KILL_IN, *NAMES))
+    lived.wait()
+    total, settings, name = sum(lived.ends(RAW).values()), lived.house.settings, "shared"
+    words = ("replay", "--generation", name)
+    help_words, elsewhere = ("replay", "help", name), {"DATA_DIR": tmp_path / "elsewhere"}
+
+    def shares_of_the_replay() -> bool:
+        return any("helper" not in member for member in lived.shares_of(name))
+
+    def kill(command: Started) -> None:
+        command.process.send_signal(signal.SIGKILL)
+        command.process.wait()
+
+    begun(lived, name, tmp_path / "begun")
+    with (
+        started(tmp_path / "here", *help_words, **settings) as here,
+        started(tmp_path / "there", *help_words, **settings | elsewhere) as there,
+    ):
+        until(lambda: len(lived.shares_of(name)) == 2)
+        kill(there)
+        with started(tmp_path / "replay", *words, **settings) as replay:
+            # What the helper had that was killed is shared out anew once it is missed.
+            until(shares_of_the_replay, pause_seconds=0.01, why=lambda: replay.output)
+            kill(replay)
+        assert lived.read_of(name) < total, "the kills came too late"
+        assert_equal(lived.compared(name))
+        assert here.process.wait(60) == 0, here.output
+    # One that is dropped lets its helpers go.
+    begun(lived, "gone", tmp_path / "gone")
+    with started(tmp_path / "left", "replay", "help", "gone", **settings) as left:
+        until(lambda: bool(lived.shares_of("gone")), why=lambda: left.output)
+        assert lived.replay("drop", "gone").status == 0
+        assert left.process.wait(60) == 2, left.output
+        told = left.output.splitlines()[-1]
+        assert "gone is being removed" in told or "no generation 'gone'" in told
+    assert not list(settings["DATA_DIR"].glob("helping/*/generations/gone"))  # type: ignore[attr-defined]
 
 
 @pytest.mark.long
