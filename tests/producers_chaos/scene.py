@@ -155,7 +155,9 @@ class Scene:
 
     def sent(self) -> list[bytes]:
         """The balance frames that the venue sent, by its journal."""
-        lines = [json.loads(line) for line in self._journal.read_text().splitlines()]
+        # The last line may still be on its way into the file.
+        whole, _, _ = self._journal.read_text().rpartition("\n")
+        lines = [json.loads(line) for line in whole.splitlines()]
         return [line["frame"].encode() for line in lines if line.get("frame") is not None]
 
     def spooled(self) -> dict[Receipt, bytes]:
