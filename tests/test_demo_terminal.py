@@ -12,7 +12,7 @@ from pathlib import Path
 import pyte
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 COLUMNS, LINES = 110, 40
 
