@@ -16,6 +16,7 @@ TOOLS = Path(os.environ.get("HEADROOM_CHART_TOOLS", "/nonexistent"))
 KINDS = (
     "deployment-apps-v1",
     "job-batch-v1",
+    "networkpolicy-networking-v1",
     "poddisruptionbudget-policy-v1",
     "service-v1",
     "serviceaccount-v1",

@@ -1,9 +1,18 @@
+{{/*
+What every object's name begins with. A StatefulSet's may have 52 letters, as a label of its pods has eleven more, and
+ours end with "-produce-hercle" at the longest: of a longer one the end becomes a digest, so that no two are the same.
+*/}}
 {{- define "headroom.name" -}}
-{{- if contains .Chart.Name .Release.Name -}}
-{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" -}}
+{{- $full := .Release.Name -}}
+{{- if .Values.fullnameOverride -}}
+{{- $full = .Values.fullnameOverride -}}
+{{- else if not (contains .Chart.Name .Release.Name) -}}
+{{- $full = printf "%s-%s" .Release.Name .Chart.Name -}}
 {{- end -}}
+{{- if gt (len $full) 37 -}}
+{{- $full = printf "%s-%s" ($full | trunc 28 | trimSuffix "-") (sha256sum $full | trunc 8) -}}
+{{- end -}}
+{{- $full -}}
 {{- end -}}
 
 {{/* Labels of everything; with a component, those that select its pods. */}}
@@ -32,14 +41,22 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end -}}
 
 {{- define "headroom.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "headroom.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
+{{- with .Values.security.user }}
+runAsUser: {{ . | int64 }}
+runAsGroup: {{ . | int64 }}
+fsGroup: {{ . | int64 }}
+{{- end }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
@@ -58,8 +75,12 @@ capabilities: {drop: [ALL]}
 {{- $secret := .Values.kafka.sasl.secret }}
 {{- $name := required "kafka.sasl.secret.name is the secret with Kafka's user and password" $secret.name }}
 - {name: HEADROOM_KAFKA_SASL_MECHANISM, value: {{ .Values.kafka.sasl.mechanism | quote }}}
+{{- if .Values.kafka.sasl.username }}
+- {name: HEADROOM_KAFKA_SASL_USERNAME, value: {{ .Values.kafka.sasl.username | quote }}}
+{{- else }}
 - name: HEADROOM_KAFKA_SASL_USERNAME
   valueFrom: {secretKeyRef: {name: {{ $name | quote }}, key: {{ $secret.usernameKey | quote }}}}
+{{- end }}
 - name: HEADROOM_KAFKA_SASL_PASSWORD
   valueFrom: {secretKeyRef: {name: {{ $name | quote }}, key: {{ $secret.passwordKey | quote }}}}
 {{- end }}
@@ -70,6 +91,12 @@ capabilities: {drop: [ALL]}
 - {name: HEADROOM_KAFKA_SSL_CERTFILE, value: {{ printf "/tls/%s" .certKey | quote }}}
 - {name: HEADROOM_KAFKA_SSL_KEYFILE, value: {{ printf "/tls/%s" .keyKey | quote }}}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- with .Values.kafka.tls.client }}
+{{- if .name }}
+- {name: HEADROOM_KAFKA_SSL_CERTFILE, value: {{ printf "/tls-client/%s" .certKey | quote }}}
+- {name: HEADROOM_KAFKA_SSL_KEYFILE, value: {{ printf "/tls-client/%s" .keyKey | quote }}}
 {{- end }}
 {{- end }}
 - {name: HEADROOM_PARTITIONS, value: {{ .Values.settings.partitions | quote }}}
@@ -83,13 +110,20 @@ capabilities: {drop: [ALL]}
 {{- if .Values.kafka.tls.secret.name }}
 - {name: tls, mountPath: /tls, readOnly: true}
 {{- end }}
+{{- if .Values.kafka.tls.client.name }}
+- {name: tls-client, mountPath: /tls-client, readOnly: true}
+{{- end }}
 {{- end -}}
 
 {{- define "headroom.volumes" -}}
 - name: tmp
-  emptyDir: {}
+  emptyDir: {sizeLimit: 512Mi}
 {{- with .Values.kafka.tls.secret.name }}
 - name: tls
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
+{{- end }}
+{{- with .Values.kafka.tls.client.name }}
+- name: tls-client
   secret: {secretName: {{ . | quote }}, defaultMode: 0440}
 {{- end }}
 {{- end -}}
@@ -106,6 +140,37 @@ imagePullSecrets:
 {{- end }}
 securityContext:
   {{- include "headroom.podSecurity" . | nindent 2 }}
+{{- end -}}
+
+{{/* Where a pod may run, and how much it matters: of a dict of root, component and given, the values. */}}
+{{- define "headroom.placement" -}}
+{{- with .given.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with .given.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .given.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .given.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+topologySpreadConstraints:
+  {{- if .given.topologySpreadConstraints }}
+  {{- toYaml .given.topologySpreadConstraints | nindent 2 }}
+  {{- else }}
+  # Not all on one node where there are others; a cluster of one node is one, too.
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "headroom.selector" . | nindent 8 }}
+  {{- end }}
 {{- end -}}
 
 {{/* The headless service by which workers reach each other. */}}
@@ -134,7 +199,7 @@ securityContext:
 {{- end }}
 {{- end }}
 {{- end }}
-- {name: HEADROOM_HTTP_HOST, value: "0.0.0.0"}
+- {name: HEADROOM_HTTP_HOST, value: {{ .Values.settings.listen | quote }}}
 - {name: HEADROOM_HTTP_PORT, value: {{ .Values.worker.port | quote }}}
 - name: POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
