@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.bench import Bench, bench, machine
 from benchmarks.dataset import Dataset
 from benchmarks.document import DOCUMENT, document, versions
-from benchmarks.kinds import AT_LEAST_ONCE, EXACTLY_ONCE, KINDS, Kind
+from benchmarks.kinds import AT_LEAST_ONCE, EXACTLY_ONCE, KINDS, runs_of
 from benchmarks.latency import latency
 from benchmarks.mixed import mixed
 from benchmarks.normalise import normalise
@@ -105,16 +105,6 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def runs_of(options: argparse.Namespace) -> list[tuple[Kind, str]]:
-    """Contenders and guarantees, those left out that a contender does not know."""
-    return [
-        (KINDS[name], guarantee)
-        for guarantee in options.guarantees.split(",")
-        for name in options.contenders.split(",")
-        if guarantee in KINDS[name].guarantees
-    ]
-
-
 def plan_of(options: argparse.Namespace) -> Plan:
     """The plan of a throughput run."""
     return Plan(
@@ -124,7 +114,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
         warm_up=options.warm_up,
         commit_ms=options.commit_ms,
         deadline_seconds=options.deadline,
-        runs=runs_of(options),
+        runs=runs_of(options.contenders.split(","), options.guarantees.split(",")),
     )
 
 

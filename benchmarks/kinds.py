@@ -1,7 +1,7 @@
 """The contenders: how each is started, and which guarantees it knows."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -60,3 +60,9 @@ KINDS: Final = {
         Kind("plain", python_command("plain"), (AT_LEAST_ONCE,), "every"),
     )
 }
+
+
+def runs_of(names: Iterable[str], guarantees: Iterable[str]) -> list[tuple[Kind, str]]:
+    """Contenders and guarantees, those left out that a contender does not know."""
+    known = [KINDS[name] for name in names]
+    return [(kind, each) for each in guarantees for kind in known if each in kind.guarantees]

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from benchmarks.bench import Bench
 from benchmarks.dataset import Dataset, load
-from benchmarks.kinds import KINDS
+from benchmarks.kinds import runs_of
 from benchmarks.oracle import Expected, expected
 from benchmarks.throughput import Plan, one_run
 from schemas.venues import VENUES
@@ -28,13 +28,8 @@ class Source(NamedTuple):
 def mixed(bench: Bench, options: argparse.Namespace) -> list[dict[str, Any]]:
     """All cases in turn, every second round backwards."""
     sources = {case: _source(bench, case, options) for case in CASES}
-    chosen = options.contenders.split(",")
-    runs = [
-        (KINDS[name], guarantee)
-        for guarantee in options.guarantees.split(",")
-        for name in _NAMES
-        if name in chosen
-    ]
+    chosen = [name for name in _NAMES if name in options.contenders.split(",")]
+    runs = runs_of(chosen, options.guarantees.split(","))
     plan = Plan(
         dataset=Dataset(options.records, options.users, options.seed),
         slow_dataset=Dataset(options.slow_records, options.users, options.seed),

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from benchmarks.bench import Bench
 from benchmarks.dataset import Dataset
-from benchmarks.kinds import KINDS
+from benchmarks.kinds import runs_of
 from benchmarks.throughput import Plan, throughput
 
 COUNTS: Final = (1_000, 10_000)
@@ -14,13 +14,8 @@ _NAMES: Final = ("headroom", "headroom-every")
 
 def users(bench: Bench, options: argparse.Namespace) -> list[dict[str, Any]]:
     """The same records for either number of users, in turn."""
-    chosen = options.contenders.split(",")
-    runs = [
-        (KINDS[name], guarantee)
-        for guarantee in options.guarantees.split(",")
-        for name in _NAMES
-        if name in chosen and guarantee in KINDS[name].guarantees
-    ]
+    chosen = [name for name in _NAMES if name in options.contenders.split(",")]
+    runs = runs_of(chosen, options.guarantees.split(","))
     results = []
     for number in range(options.rounds):
         for count in COUNTS[:: -1 if number % 2 else 1]:

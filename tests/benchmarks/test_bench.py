@@ -13,14 +13,11 @@ from benchmarks.report import TEXTS
 QUICK = ["--quick", "--guarantees", "at_least_once"]
 
 
-@pytest.mark.kafka
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_a_smoke_run_compares_and_reports(tmp_path):
-    """Headroom, the plain loop and Kafka Streams say the same, to the last digit."""
-    out = tmp_path / "results.json"
+def smoke(folder, part):
+    """What a quick run of a part says, and its results."""
+    out = folder / "results.json"
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *QUICK, "--out", str(out)],
+        [sys.executable, "-m", "benchmarks", part, *QUICK, "--out", str(out)],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -28,8 +25,16 @@ def test_a_smoke_run_compares_and_reports(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "Headroom / Kafka Streams (at_least_once, newest version sent)" in done.stdout
-    runs = msgspec.json.decode(out.read_bytes())["throughput"]["runs"]
+    return done.stdout, msgspec.json.decode(out.read_bytes())[part]["runs"]
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_smoke_run_compares_and_reports(tmp_path):
+    """Headroom, the plain loop and Kafka Streams say the same, to the last digit."""
+    said, runs = smoke(tmp_path, "throughput")
+    assert "Headroom / Kafka Streams (at_least_once, newest version sent)" in said
     assert {run["contender"] for run in runs} == {"headroom", "plain", "streams-latest"}
     assert all(run["repeated"] == 0 and run["records"] > 0 for run in runs)
 
@@ -38,17 +43,7 @@ def test_a_smoke_run_compares_and_reports(tmp_path):
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_frames_of_both_venues_are_compared(tmp_path):
-    out = tmp_path / "results.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "mixed", *QUICK, "--out", str(out)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=250,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    runs = msgspec.json.decode(out.read_bytes())["mixed"]["runs"]
+    _, runs = smoke(tmp_path, "mixed")
     assert [run["frames"] for run in runs] == ["sfox", "hercle", "mixed"]
     assert all(run["repeated"] == 0 and run["records"] > 0 for run in runs)
 

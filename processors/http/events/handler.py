@@ -10,13 +10,14 @@ from aiohttp import hdrs, web
 
 from processors.http.access import Access, grant_of, passed_on
 from processors.http.asked import note_asked
+from processors.http.encodings import takes_gzip
 from processors.http.events.hub import Hub
 from processors.http.events.log import Place, places_of
 from processors.http.events.out import BUFFER_BYTES, Out, TooSlow
 from processors.http.events.reader import EventReader
 from processors.http.events.relay import PATH, Relays
 from processors.http.events.wanted import Wanted, narrowed
-from processors.http.events.zipped import Pieces, Zipped, accepted
+from processors.http.events.zipped import Pieces, Zipped
 from processors.http.problems import bad_request, not_yet
 from processors.http.runner import STREAMED
 from processors.metrics import Metrics
@@ -123,8 +124,8 @@ class Events:
             return response
 
     def _zipped(self, request: web.Request) -> Zipped | None:
-        said = ",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, []))
-        return Zipped(self._pieces) if accepted(said) else None
+        said = request.headers.getall(hdrs.ACCEPT_ENCODING, [])
+        return Zipped(self._pieces) if takes_gzip(said) else None
 
     def _wanted(self, request: web.Request) -> Wanted:
         known = self._hub.kinds

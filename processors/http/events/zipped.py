@@ -85,16 +85,6 @@ class Zipped:
         )
 
 
-def accepted(said: str) -> bool:
-    """Whether who says this in Accept-Encoding takes gzip (RFC 9110, 12.5.3)."""
-    found = {}
-    for one in said.lower().split(","):
-        name, _, rest = one.partition(";")
-        weight = rest.replace(" ", "").removeprefix("q=")
-        found[name.strip()] = weight.strip("0.") != "" if weight else True
-    return found.get("gzip", found.get("x-gzip", found.get("*", False)))
-
-
 def _piece(data: bytes) -> Piece:
     deflating = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     deflated = deflating.compress(data) + deflating.flush(zlib.Z_SYNC_FLUSH)

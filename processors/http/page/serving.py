@@ -16,6 +16,8 @@ from typing import Final
 import msgspec
 from aiohttp import hdrs, web
 
+from processors.http.encodings import takes_gzip
+
 FOLDER: Final = "/page"
 _FIRST: Final = "index.html"
 _TYPES: Final = {
@@ -72,7 +74,7 @@ async def _answer(file: File, request: web.Request) -> web.Response:
     known = request.if_none_match or ()
     if any(tag.value in (file.tag, "*") for tag in known):
         return web.Response(status=web.HTTPNotModified.status_code, headers=headers)
-    if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower():
+    if takes_gzip(request.headers.getall(hdrs.ACCEPT_ENCODING, [])):
         headers["Content-Encoding"] = "gzip"
         return web.Response(body=file.zipped, headers=headers)
     return web.Response(body=file.plain, headers=headers)

@@ -3,11 +3,10 @@
 import gzip
 import zlib
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.http.events.zipped import ALONE_BYTES_MAX, BEGIN, Pieces, Zipped, accepted
+from processors.http.events.zipped import ALONE_BYTES_MAX, BEGIN, Pieces, Zipped
 
 TEXTS = st.builds(
     lambda some, times: some * times, st.binary(max_size=80), st.integers(0, 3_000)
@@ -47,24 +46,3 @@ def test_a_piece_is_made_once_for_all() -> None:
     for number in range(2):
         pieces.of(b"%d" % number * 6_000)
     assert pieces.of(data) is not made  # it was the oldest of three
-
-
-@pytest.mark.parametrize(
-    ("said", "takes"),
-    [
-        ("gzip", True),
-        ("gzip, deflate, br, zstd", True),
-        ("br;q=1.0, GZIP; q=0.8", True),
-        ("*", True),
-        ("*;q=0, gzip;q=0.001", True),
-        ("x-gzip", True),
-        ("", False),
-        ("identity", False),
-        ("gzip;q=0", False),
-        ("gzip;q=0.000, *", False),
-        ("deflate, br", False),
-        ("*;q=0", False),
-    ],
-)
-def test_who_takes_gzip(said: str, takes: bool) -> None:  # noqa: FBT001 - a row of a table
-    assert accepted(said) is takes
