@@ -10,6 +10,7 @@ from headroom.base.environment import Environment
 from headroom.base.errors import SettingsError, SettingsErrors
 from headroom.base.mistakes import Mistakes
 from headroom.base.settings import JwtSettings, KafkaSettings, Settings, load
+from producers.errors import ConfigurationError
 from schemas.secrets import Secret
 
 CANARY = "canary-0123456789"
@@ -134,6 +135,13 @@ def test_all_that_is_wrong_is_told_at_once_each_setting_once() -> None:
     assert len(mistakes.each) == len(lines)
     with pytest.raises(SettingsErrors):
         mistakes.whole(found)
+
+
+def test_a_secret_whose_file_cannot_be_read_is_not_missed_as_well() -> None:
+    mistakes = Mistakes()
+    mistakes.note(SettingsError("HEADROOM_KEY_FILE", "cannot be read"))
+    mistakes.note(ConfigurationError("HEADROOM_KEY", "is not set"))
+    assert [str(one) for one in mistakes.each] == ["HEADROOM_KEY_FILE cannot be read"]
 
 
 def test_nothing_wrong_is_refused_by_nobody() -> None:
