@@ -3,8 +3,8 @@
 They block; whoever has an event loop calls them in a thread.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 from confluent_kafka import (
@@ -31,6 +31,8 @@ from processors.engine.librdkafka import (
     properties,
 )
 from processors.engine.marks import Commit, mark, read_commit
+
+T = TypeVar("T")
 
 CALL_SECONDS: Final = 30.0
 _PATIENCE_SECONDS: Final = 60.0
@@ -180,15 +182,30 @@ class Clients:
 
     # -- groups
 
+    # Their coordinator may just be reading what it knows of them: that passes.
+
     def group(self, name: str) -> Group:
         """A consumer group; one that nobody has heard of has no members."""
-        try:
+
+        def ask() -> Group:
             found = self.admin.describe_consumer_groups([name])[name].result(CALL_SECONDS)
+            return Group(tuple(m.group_instance_id or m.client_id for m in found.members))
+
+        return self._of_a_group(ask) or Group(())
+
+    def forget_group(self, name: str) -> None:
+        """Delete a consumer group, if there is one."""
+        self._of_a_group(
+            lambda: self.admin.delete_consumer_groups([name])[name].result(CALL_SECONDS)
+        )
+
+    def _of_a_group(self, ask: Callable[[], T]) -> T | None:
+        try:
+            return patiently(ask, seconds=_PATIENCE_SECONDS)
         except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return Group(())
-            raise
-        return Group(tuple(m.group_instance_id or m.client_id for m in found.members))
+            if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                raise
+            return None
 
     def committed(
         self, group: str, topics: Collection[str], partitions: int, *, stable: bool = True
@@ -205,7 +222,16 @@ class Clients:
     ) -> dict[Place, Commit]:
         """The same, with what each commit says."""
         wanted = [TopicPartition(*place) for place in _places(topics, partitions)]
-        asked = [ConsumerGroupTopicPartitions(group, wanted)]
+        return self._commits(ConsumerGroupTopicPartitions(group, wanted), stable=stable)
+
+    def all_commits(self, group: str) -> dict[Place, Commit]:
+        """Every commit of a group."""
+        return self._commits(ConsumerGroupTopicPartitions(group), stable=False)
+
+    def _commits(
+        self, wanted: ConsumerGroupTopicPartitions, *, stable: bool
+    ) -> dict[Place, Commit]:
+        asked, group = [wanted], wanted.group_id
 
         def ask() -> dict[Place, Commit]:
             found = self.admin.list_consumer_group_offsets(asked, require_stable=stable)

@@ -5,18 +5,25 @@ later, somebody deleted records, and what they said is lost in silence. The book
 up to where that is known and was made good (`KnownTopic.begins`).
 """
 
+import asyncio
+import logging
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
 from headroom.base.errors import OperatorError
 from headroom.base.known_topics import KnownTopic
 from headroom.base.reading import reader
 from processors.engine.marks import read_commit
 
+log = logging.getLogger(__name__)
+
+_PATIENCE_SECONDS: Final = 60.0
+_AGAIN_SECONDS: Final = 0.2
 RESTORE_BOOK: Final = "headroom resume --generation NAME"
 
 
@@ -71,6 +78,19 @@ def check(topic: str, begins: Sequence[int], known: KnownTopic | None, way: str)
 
 async def worked_as(kafka: Mapping[str, Any], is_ours: Callable[[str], bool]) -> str | None:
     """A consumer group of ours that has commits with our mark, if there is one."""
+    patient_until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return await _worked_as(kafka, is_ours)
+        except KafkaError as error:
+            # A broker that has just come may still be reading what it knows of groups.
+            if not error.retriable or time.monotonic() > patient_until:
+                raise
+            log.info("asking for groups again: %r", error)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+
+async def _worked_as(kafka: Mapping[str, Any], is_ours: Callable[[str], bool]) -> str | None:
     admin: Any = AIOKafkaAdminClient(**kafka)
     await admin.start()
     try:

@@ -4,8 +4,6 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from confluent_kafka import ConsumerGroupTopicPartitions
-
 from headroom.base.clients import CALL_SECONDS, Clients, InUse, Place
 from headroom.base.errors import OperatorError
 from headroom.base.printable import printable
@@ -73,9 +71,7 @@ def _moved(clients: Clients, topic: str, to_ms: int) -> dict[Place, int]:
 
 
 def _stands(clients: Clients, group: str) -> dict[Place, int]:
-    answer = clients.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
-    places = answer[group].result(CALL_SECONDS).topic_partitions or ()
-    return {(p.topic, p.partition): p.offset for p in places if p.offset >= 0}
+    return {place: commit.offset for place, commit in clients.all_commits(group).items()}
 
 
 def _time(time_ms: int) -> str:

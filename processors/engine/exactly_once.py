@@ -150,7 +150,8 @@ class ExactlyOnce(Flight):
             self._begun = True
         self._open.append(batch)
         try:
-            await self._send(batch, rows=_told_of_rows)
+            await self._send_rows(batch, _told_of_rows)
+            await self._send(batch)
         except SendFailed as failure:
             cause = failure.cause
             if not isinstance(cause, KafkaException) or cause.args[0].code() not in _SPOILT:
@@ -196,6 +197,7 @@ class ExactlyOnce(Flight):
                 )
                 self._refusals = 0
                 self.committed_count += 1
+                self._settle_rows(batches)
                 self._settle(batches)
                 self.progress.committed(offsets)
                 await self._sure()

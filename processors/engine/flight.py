@@ -7,9 +7,10 @@ the guarantee: `at_least_once.py`, `exactly_once.py`.
 """
 
 import asyncio
+import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from processors.engine.errors import DrainTimedOut, EngineError, SendFailed, StoreUnusable
@@ -149,50 +150,68 @@ class Flight(ABC):
                 self.break_down(failure)
                 raise failure from None
 
-    async def _send(
-        self, batch: "Batch", *, rows: "RowsDelivered", send: "Delivered | None" = None
-    ) -> None:
-        """Hand a batch's rows and sends to Kafka's client; `SendFailed` if it refuses one.
+    async def _send_rows(self, batch: "Batch", told: "RowsDelivered") -> None:
+        """Hand a batch's rows to Kafka's client; `SendFailed` if it refuses one.
 
-        `rows` says who is told of a table's rows but the last, and who of the last.
+        `told` says who is told of a table's rows but the last, and who of the last.
         """
-        topic, offer, put = "", self._sender.offer, self._sender.put
-        try:
-            for table, written in batch.rows.items():
-                topic = table.changelog_topic_name
-                each, last = rows(batch, table)
-                remaining = len(written)
+        offer, put = self._sender.offer, self._sender.put
+        for table, written in batch.rows.items():
+            topic = table.changelog_topic_name
+            each, last = told(batch, table)
+            remaining = len(written)
+            try:
                 for key, value in written.items():
                     remaining -= 1
-                    told = each if remaining else last
+                    delivered = each if remaining else last
                     try:
-                        offer(topic, key, value, batch.partition, (), told)
+                        offer(topic, key, value, batch.partition, (), delivered)
                     except BufferError:
-                        await put(topic, key, value, batch.partition, (), told)
+                        await put(topic, key, value, batch.partition, (), delivered)
+            except Exception as error:
+                raise SendFailed(topic, error) from error
+
+    async def _send(self, batch: "Batch", delivered: "Delivered | None" = None) -> None:
+        """Hand what follows from a batch to Kafka's client; `SendFailed` if it refuses one."""
+        topic, offer, put = "", self._sender.offer, self._sender.put
+        try:
             for record in batch.all_sends():
                 topic = record.topic
                 try:
-                    offer(topic, record.key, record.value, None, record.headers, send)
+                    offer(topic, record.key, record.value, None, record.headers, delivered)
                 except BufferError:
-                    await put(topic, record.key, record.value, None, record.headers, send)
+                    await put(topic, record.key, record.value, None, record.headers, delivered)
         except Exception as error:
             raise SendFailed(topic, error) from error
         batch.forget_sends()
 
+    def _settle_rows(self, batches: "Iterable[Batch]") -> None:
+        """Kafka has these batches' rows for good: move them into the stores."""
+        with self._failing_loudly():
+            for batch in self._that_count(batches):
+                self.check(batch)
+                for table in batch.rows:
+                    table.settle(batch, batch.row_offsets[table][-1])
+
     def _settle(self, batches: "Iterable[Batch]") -> None:
-        """Kafka has these batches for good: move their rows into the stores."""
-        if self.broken is not None:
-            return
-        try:
-            for batch in batches:
+        """Kafka has these batches for good, and the stores their rows: they are read."""
+        with self._failing_loudly():
+            for batch in self._that_count(batches):
                 for done in self.progress.settle(batch):
-                    self.check(done)
-                    for table in done.rows:
-                        table.settle(done, done.row_offsets[table][-1])
                     for call in done.told_when_done:
                         call()
+        self.moved.set()
+
+    def _that_count(self, batches: "Iterable[Batch]") -> "Iterator[Batch]":
+        """Those of this assignment, for as long as nothing is broken."""
+        return (one for one in batches if one.era == self.era and self.broken is None)
+
+    @contextlib.contextmanager
+    def _failing_loudly(self) -> "Iterator[None]":
+        """Nobody else hears what goes wrong in a callback."""
+        try:
+            yield
         except EngineError as error:
             self.fail(error)
-        except Exception as error:  # noqa: BLE001 - rocksdict raises bare Exceptions; nobody else hears a callback
+        except Exception as error:  # noqa: BLE001 - rocksdict raises bare Exceptions
             self.fail(StoreUnusable("a table's", error))
-        self.moved.set()

@@ -5,7 +5,6 @@ import shutil
 import sys
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException
 
 from headroom.base import known_topics
 from headroom.base.clients import CALL_SECONDS, Clients
@@ -49,10 +48,5 @@ def _drop(clients: Clients, name: str) -> int:
     if there:
         for deleted in clients.admin.delete_topics(sorted(there)).values():
             deleted.result(CALL_SECONDS)
-    group = app_name(name)
-    try:
-        clients.admin.delete_consumer_groups([group])[group].result(CALL_SECONDS)
-    except KafkaException as error:
-        if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
-            raise
+    clients.forget_group(app_name(name))
     return len(there)

