@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from confluent_kafka import (
+    OFFSET_INVALID,
     Consumer,
     ConsumerGroupTopicPartitions,
     IsolationLevel,
@@ -22,6 +23,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from headroom.base.errors import OperatorError
 from headroom.base.reading import STALLED_SECONDS, Stalled
 from headroom.base.settings import KafkaSettings
+from processors.engine.asking import OTHER_EPOCH
 from processors.engine.librdkafka import (
     IN_BULK,
     IN_TRANSACTIONS,
@@ -176,9 +178,20 @@ class Clients:
             answers = self.admin.list_offsets(
                 asked, isolation_level=isolation, request_timeout=CALL_SECONDS
             )
-            return {(tp.topic, tp.partition): a.result() for tp, a in answers.items()}
+            found = {(tp.topic, tp.partition): a.result() for tp, a in answers.items()}
+            if any(answer.offset == OFFSET_INVALID for answer in found.values()):
+                raise KafkaException(KafkaError(KafkaError.OFFSET_NOT_AVAILABLE))
+            return found
 
-        return patiently(ask, seconds=_PATIENCE_SECONDS)
+        def anew() -> dict[Place, Any]:
+            try:
+                return ask()
+            except KafkaException as error:
+                if error.args[0].code() in OTHER_EPOCH:
+                    self._admin = None
+                raise
+
+        return patiently(anew, seconds=_PATIENCE_SECONDS)
 
     # -- groups
 

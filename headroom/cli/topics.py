@@ -61,3 +61,48 @@ def topics_check() -> None:
     for line in (*found, *notes):
         click.echo(str(line))
     sys.exit(1 if found else 0)
+
+
+@topics.command("acls")
+@click.argument("program", required=False)
+@click.option("--user", help="Kafka's name of who runs it; else headroom-PROGRAM.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["commands", "strimzi", "json"]),
+    default="commands",
+    show_default=True,
+    help="Lines of kafka-acls.sh, a KafkaUser of Strimzi's, or an object on a line.",
+)
+@click.option("--generation", default="first", show_default=True, help="The one that is live.")
+@click.option(
+    "--group", default="headroom-webhooks", show_default=True, help="That of `alerts deliver`."
+)
+def topics_acls(
+    program: str | None, user: str | None, form: str, generation: str, group: str
+) -> None:
+    """Print the least rights in Kafka of a PROGRAM, or of each; Kafka is not asked.
+
+    PROGRAM is apply, produce-VENUE, work or deliver. What HEADROOM_PRODUCER_LEASE and
+    HEADROOM_GUARANTEE say counts.
+    """
+    from headroom.base.running import one_clear_line
+    from headroom.operate.generations.kind import check_name
+    from headroom.operate.topics import acls
+
+    with one_clear_line():
+        settings = load_settings()
+        each = acls.programs(
+            check_name(generation),
+            lease=settings.producer_lease,
+            transactions=settings.guarantee == "exactly_once",
+            group=group,
+        )
+    if program is not None and program not in each:
+        raise click.BadParameter(f"{program} is none of {', '.join(each)}", param_hint="PROGRAM")
+    if user is not None and program is None:
+        raise click.UsageError("--user is of one PROGRAM")
+    say = {"commands": acls.as_commands, "strimzi": acls.as_strimzi, "json": acls.as_json}[form]
+    for name, rights in each.items():
+        if program in (None, name):
+            click.echo(say(user or f"headroom-{name}", rights), nl=False)

@@ -24,7 +24,15 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 # A broker that hung, or came back, leads its partitions in another epoch (KIP-320).
-_OTHER_EPOCH: Final = frozenset({KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH})
+# librdkafka asks with the leader's epoch that it knows. Once that is another one it goes on being
+# refused, or answered without an offset, and learns no other: a client that knows none does.
+OTHER_EPOCH: Final = frozenset(
+    {
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    }
+)
 _CALL_SECONDS: Final = 10.0
 _SECONDS_MAX: Final = 60.0
 
@@ -128,7 +136,7 @@ class Asking:
             TP(place.topic, place.partition): answer.result().offset
             for place, answer in answers.items()
         }
-        # A broker that has just come back answers with no offset, and no error either.
+        # Without an offset, and without an error either: see `OTHER_EPOCH`.
         if any(offset < 0 for offset in offsets.values()):
             raise KafkaException(KafkaError(KafkaError.OFFSET_NOT_AVAILABLE))
         return offsets
@@ -138,9 +146,7 @@ class Asking:
             try:
                 return ask()
             except KafkaException as error:
-                if error.args[0].code() in _OTHER_EPOCH:
-                    # librdkafka asks with the leader's epoch that it knows, and learns no other
-                    # one by being refused: a client that knows none does.
+                if error.args[0].code() in OTHER_EPOCH:
                     self._client = None
                 raise
 

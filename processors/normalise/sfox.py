@@ -117,15 +117,14 @@ def _amounts(assets: dict[str, AssetBalance]) -> set[str]:
 
 
 def _any(frame: RawFrame) -> BalanceSnapshot | Rejected:
-    envelope, reading = parse(frame.data), Reading()
+    envelope, reading, twice = parse(frame.data), Reading(), None
     if isinstance(envelope, Rejected):
         if envelope.reason is not Reason.DUPLICATE_KEY:
             return envelope
         # What the other keys say tells at least whose frame it is.
-        reading.fault(envelope.reason, envelope.detail)
-        envelope = readable(frame.data.decode())
+        envelope, twice = readable(frame.data.decode()), envelope
     if not _is_balances(envelope):
-        return reading.rejected or Rejected(Reason.UNKNOWN_MESSAGE, "no balances of sFOX")
+        return twice or Rejected(Reason.UNKNOWN_MESSAGE, "no balances of sFOX")
     sequence = reading.integer(envelope, "sequence", "")
     payload = reading.nested(envelope, "payload")
     account, assets, unknown = None, {}, tuple[str, ...]()
@@ -134,6 +133,9 @@ def _any(frame: RawFrame) -> BalanceSnapshot | Rejected:
         updates = reading.items(payload, "updates", "payload.")
         assets = reading.assets(updates, "payload.updates", "currency", _balance)
         unknown = _unknown(updates)
+    if twice is not None:
+        # Of a key that stands twice nobody knows which is meant, whatever else is wrong.
+        return Rejected(twice.reason, twice.detail, account)
     if reading.rejected is not None or account is None or sequence is None:
         return reading.rejected or Rejected(Reason.WRONG_TYPE, "payload")
     at_venue = _venue_time(envelope.get("timestamp"))

@@ -42,6 +42,11 @@ class Authority:
         """The same from nobody but itself."""
         return self._context(host, None, _name(host), expired=False)
 
+    def client(self, name: str) -> Path:
+        """The file of a client's certificate, with its key."""
+        self._context(name, self._key, self._name, expired=False)
+        return self.newest
+
     def _context(
         self,
         host: str,
@@ -57,7 +62,10 @@ class Authority:
         builder = self._builder(host, key, issuer, expired=expired)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         builder = builder.add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+            x509.ExtendedKeyUsage(
+                [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+            ),
+            critical=False,
         )
         certificate = builder.sign(by or key, hashes.SHA256())
         path = self.newest = self._folder / f"server-{certificate.serial_number}.pem"

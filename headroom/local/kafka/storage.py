@@ -59,17 +59,23 @@ class Storage:
         """Whether the storage was formatted before."""
         return (self.data / "meta.properties").is_file()
 
-    def format(self, node_id: int, first_metadata: Path) -> bool:
+    def format(self, node_id: int, first_metadata: Path, *, cluster_id: str | None = None) -> bool:
         """What `kafka-storage format` does, given what else it would write, in a second less.
 
-        False where that is not there. What says that it is formatted comes last.
+        Nodes of one cluster have one id of it; None: a new one. False where what else it would
+        write is not there. What says that it is formatted comes last.
         Source: MetaProperties, version 1.
         """
         if not first_metadata.is_file():
             return False
         self.data.mkdir(parents=True, exist_ok=True)
         (self.data / "bootstrap.checkpoint").write_bytes(first_metadata.read_bytes())
-        says = {"version": 1, "node.id": node_id, "cluster.id": new_id(), "directory.id": new_id()}
+        says = {
+            "version": 1,
+            "node.id": node_id,
+            "cluster.id": cluster_id or new_id(),
+            "directory.id": new_id(),
+        }
         written = self.data / "meta.properties.new"
         written.write_text("".join(f"{key}={value}\n" for key, value in says.items()), "ascii")
         written.replace(self.data / "meta.properties")

@@ -25,7 +25,7 @@ from confluent_kafka.admin import (
 from headroom.base.errors import KafkaUnreachable, TopicsDiffer
 from headroom.base.settings import KafkaSettings
 from headroom.operate.topics.identity import text_of
-from processors.engine.librdkafka import librdkafka_log, properties
+from processors.engine.librdkafka import librdkafka_log, passes, properties
 from schemas.topics import Topic
 
 K = TypeVar("K", bound=Hashable)
@@ -204,7 +204,10 @@ class Admin:
         return found
 
     async def rights(self, names: Collection[str]) -> dict[str, frozenset[str]]:
-        """What one may do with those of some topics that there are, by Kafka's names of it."""
+        """What one may do with those of some topics that there are, by Kafka's names of it.
+
+        Topics of which Kafka does not tell it are left out.
+        """
         asked = TopicCollection(list(names))
         answers = await self._answers(
             lambda: self._client.describe_topics(
@@ -214,11 +217,14 @@ class Admin:
         return {
             name: frozenset() if isinstance(answer, KafkaError) else _operations(answer)
             for name, answer in answers.items()
-            if not isinstance(answer, KafkaError) or answer.code() in _FORBIDDEN
+            if _tells_rights(answer)
         }
 
     async def rights_in(self, group: str) -> frozenset[str] | None:
-        """What one may do with a group; None where there is none yet, and nobody can tell."""
+        """What one may do with a group; None where nobody can tell.
+
+        So it is with one that is not there yet, and for a moment after brokers have come or gone.
+        """
         answers = await self._answers(
             lambda: self._client.describe_consumer_groups(
                 [group], include_authorized_operations=True, request_timeout=CALL_SECONDS
@@ -226,8 +232,8 @@ class Admin:
         )
         answer = answers[group]
         if not isinstance(answer, KafkaError):
-            return _operations(answer)
-        if answer.code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return _operations(answer) if _tells_rights(answer) else None
+        if answer.code() == KafkaError.GROUP_ID_NOT_FOUND or passes(answer):
             return None
         if answer.code() in _FORBIDDEN:
             return frozenset()
@@ -268,6 +274,13 @@ class Admin:
                 raise outcome
         self._answered = True
         return answers
+
+
+def _tells_rights(answer: Any) -> bool:  # noqa: ANN401 - librdkafka has no types
+    """Whether an answer says what one may do; that one may not even ask says so, too."""
+    if isinstance(answer, KafkaError):
+        return answer.code() in _FORBIDDEN
+    return answer.authorized_operations is not None
 
 
 def _operations(described: Any) -> frozenset[str]:  # noqa: ANN401 - librdkafka has no types

@@ -21,6 +21,9 @@ from headroom.base.options import load_settings
 from headroom.base.reaching import check_credentials, keep_reaching
 from headroom.base.running import run
 from headroom.base.settings import Settings
+from headroom.operate.topics.acls import of_producer
+from headroom.operate.topics.admin import admin_of
+from headroom.operate.topics.rights import require_rights
 from headroom.run.probes import probed
 from headroom.run.venue.module import Module
 from producers.bounds import FileStore
@@ -53,6 +56,9 @@ def producer(module: Module) -> click.Command:
             around["bounds"] = FileStore(settings.spool_dir / lines.venue.name / "bounds.json")
             async with _probed(settings, around):
                 await check_credentials(arguments)
+                rights = of_producer(lines.venue.name, lease=lease)
+                async with admin_of(settings.kafka) as admin:
+                    await require_rights(admin, f"produce-{lines.venue.name}", rights)
                 report = await produce(
                     lines,
                     arguments,

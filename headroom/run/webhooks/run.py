@@ -1,6 +1,7 @@
 """`headroom alerts deliver` as a program: its settings, its probes, until it is told to stop."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
@@ -12,11 +13,14 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from headroom.base.environment import Environment
-from headroom.base.errors import OperatorError
+from headroom.base.errors import KafkaUnreachable, OperatorError
 from headroom.base.listening import listening, url_of
 from headroom.base.mistakes import Mistakes
 from headroom.base.settings import Settings
 from headroom.operate.generations.kind import is_group
+from headroom.operate.topics.acls import of_webhooks
+from headroom.operate.topics.admin import admin_of
+from headroom.operate.topics.rights import require_rights
 from headroom.run.probes import probed
 from headroom.run.webhooks.deliver import Delivery
 from headroom.run.webhooks.receiver import Receiver, Surroundings, connections
@@ -107,6 +111,10 @@ async def run_delivery(
     watched = Watched(registry, time.monotonic)
     around = Surroundings(time.time_ns, time.monotonic, asyncio.sleep, SystemRandom())
     kafka = settings.kafka.arguments()
+    # Where Kafka is away the delivery knows what to do.
+    with contextlib.suppress(KafkaUnreachable):
+        async with admin_of(settings.kafka) as admin:
+            await require_rights(admin, "deliver", of_webhooks(group, topic))
     with listening(settings.probes_host, settings.probes_port, way=_WAY) as listener:
         async with connections() as session, probed(listener, watched, registry):
             receiver = Receiver(

@@ -1,5 +1,6 @@
 """Of several reasons the first in the contract's order is given, wherever the faults stand."""
 
+import json
 from itertools import combinations
 
 import pytest
@@ -140,3 +141,18 @@ def test_a_list_of_another_type_does_not_hide_a_missing_account(venue: str) -> N
     body(venue, frame)[ASSETS[venue]] = {}
     del body(venue, frame)[ACCOUNT[venue]]
     assert reason(venue, frame) == "missing_field"
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_what_lies_below_a_key_that_stands_twice_is_not_judged(venue: str) -> None:
+    """Nobody knows which of the two is meant; so a text inside that is no JSON changes nothing."""
+    inner = '{"userId": NaN}' if venue == "hercle" else '{"user_id": NaN}'
+    told = {
+        "sfox": {"recipient": "private.enterprise.users.balances", "payload": inner},
+        "hercle": {"type": 1, "target": "executionEvents", "arguments": [{"data": inner}]},
+    }[venue]
+    told_of = json.dumps(told)
+    if venue == "hercle":
+        told_of = told_of.replace('"data"', '"subject": "account.balances.snapshot", "data"')
+    assert reason(venue, told_of) == "not_json"
+    assert reason(venue, told_of[:-1] + ', "x": 1, "x": 1}') == "duplicate_key"

@@ -1,0 +1,1 @@
+"""Headroom on a cluster of three brokers behind TLS, passwords, certificates and rights."""
