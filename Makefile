@@ -101,7 +101,7 @@ pictures: $(VENV)/.dev-stamp
 bench: $(VENV)/.dev-stamp $(BENCH_VENV)/.stamp
 	@$(BIN)/python -m benchmarks $(filter-out engine,$(PART)) $(ARGS)
 
-# chaos: workers and the broker killed, paused, moved, and an oracle over it (SEEDS=100 FIRST=1 GUARANTEE=exactly_once; PART=network, replay, operators, producers, fuzz, long)
+# chaos: workers and the broker killed, paused, moved, and an oracle over it (SEEDS=100 FIRST=1 GUARANTEE=exactly_once; PART=network, replay, operators, producers, fuzz, cluster, long)
 SEEDS ?= 100
 FIRST ?= 1
 PART ?= engine
@@ -111,6 +111,7 @@ chaos: $(VENV)/.trained-stamp
 	if [ "$(PART)" = producers ]; then exec $(BIN)/python -m tests.producers_chaos --seeds $(SEEDS) --first $(FIRST) $(ARGS); fi; \
 	if [ "$(PART)" = fuzz ]; then exec $(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS); fi; \
 	if [ "$(PART)" = operators ]; then exec $(BIN)/python -m tests.operators $(ARGS); fi; \
+	if [ "$(PART)" = cluster ]; then exec $(BIN)/python -m pytest --timeout 900 tests/secured $(ARGS); fi; \
 	if [ "$(PART)" = long ]; then \
 	  exec $(BIN)/python -m pytest -m "long or hypothesis" --hypothesis-profile=long $(ARGS); fi; \
 	$(BIN)/python -m tests.engine.chaos --seeds $(SEEDS) --first $(FIRST) --part $(PART) \

@@ -23,10 +23,10 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from headroom.base.errors import OperatorError
 from headroom.base.reading import STALLED_SECONDS, Stalled
 from headroom.base.settings import KafkaSettings
-from processors.engine.asking import OTHER_EPOCH
 from processors.engine.librdkafka import (
     IN_BULK,
     IN_TRANSACTIONS,
+    OTHER_EPOCH,
     SENDING,
     librdkafka_log,
     patiently,

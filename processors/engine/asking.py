@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 from faust.types import TP
 
 from processors.engine.errors import FetchFailed
-from processors.engine.librdkafka import librdkafka_log, patiently
+from processors.engine.librdkafka import OTHER_EPOCH, librdkafka_log, patiently
 from processors.engine.positions import Bounds
 
 T = TypeVar("T")
@@ -24,15 +24,6 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 # A broker that hung, or came back, leads its partitions in another epoch (KIP-320).
-# librdkafka asks with the leader's epoch that it knows. Once that is another one it goes on being
-# refused, or answered without an offset, and learns no other: a client that knows none does.
-OTHER_EPOCH: Final = frozenset(
-    {
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-        KafkaError.OFFSET_NOT_AVAILABLE,
-    }
-)
 _CALL_SECONDS: Final = 10.0
 _SECONDS_MAX: Final = 60.0
 

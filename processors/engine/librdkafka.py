@@ -130,6 +130,15 @@ _AWAY: Final = frozenset(
         KafkaError.REQUEST_TIMED_OUT,
     }
 )
+# librdkafka asks with the leader's epoch that it knows. Once that is another one it goes on being
+# refused, or answered without an offset, and learns no other: a client that knows none does.
+OTHER_EPOCH: Final = frozenset(
+    {
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    }
+)
 _UNKNOWN_SECONDS_MAX: Final = 10.0
 _AGAIN_SECONDS: Final = 0.2
 _SILENT_SECONDS: Final = 10.0

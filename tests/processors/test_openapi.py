@@ -65,7 +65,13 @@ async def said_by(folder: Path, *words: str) -> str:
     return output.decode()
 
 
-@pytest.mark.parametrize("tokens", [(), (RISK, PORTAL)], ids=["open", "with tokens"])
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        pytest.param((), id="open", marks=pytest.mark.long),
+        pytest.param((RISK, PORTAL), id="with tokens"),
+    ],
+)
 async def test_a_tester_finds_no_difference(pipeline: Pipeline, tokens: tuple[str, ...]) -> None:
     """schemathesis: every status, header and body is as the document has it, and nothing breaks."""
     await filled(pipeline)

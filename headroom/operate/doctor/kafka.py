@@ -18,7 +18,7 @@ _APPLY: Final = "`headroom topics apply`"
 _NEEDED: Final = ("READ", "WRITE", "DESCRIBE")
 _GROUPS: Final = "__consumer_offsets"
 _IN_GROUPS: Final = ("READ", "DESCRIBE")
-_ACLS: Final = "give it by an ACL (docs/operations.md): who only reads needs no WRITE"
+_ACLS: Final = "see `headroom topics acls`: who only reads needs no WRITE"
 NOT_THERE: Final = warn("not looked at: no Kafka answers", "see `kafka`")
 
 

@@ -113,6 +113,7 @@ def test_one_user_has_accounts_at_both_venues(clients: Clients) -> None:
     assert clients.moved(owners).findings == []
 
 
+@pytest.mark.long
 def test_a_house_of_few_users_is_promoted_and_goes_on(clients: Clients) -> None:
     """Most partitions have no user: nothing was lost of them."""
     assert clients.compared("few")["equal"]

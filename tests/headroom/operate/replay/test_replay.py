@@ -180,6 +180,7 @@ def begun(lived: Scene, name: str, place: Path) -> None:
         assert command.stop() == 0
 
 
+@pytest.mark.long
 def test_a_helper_that_is_killed_is_replaced_and_nothing_is_lost_or_repeated(
     lived: Scene, tmp_path: Path
 ) -> None:
