@@ -35,7 +35,7 @@ def environment(spec: dict[str, Any]) -> dict[str, Any]:
 def names(release: str) -> set[tuple[str, str]]:
     done = run(
         *("helm", "template", release, CHART, "-f", LARGE, "--kube-version", KUBERNETES),
-        *("--set", "monitors.enabled=true,alerts.enabled=true"),
+        *("--set", "monitors.enabled=true,alerts.enabled=true,dashboard.enabled=true"),
     )
     assert done.returncode == 0, done.stderr
     found = re.findall(r"^kind: (\w+)\nmetadata:\n  name: (\S+)$", done.stdout, re.MULTILINE)
