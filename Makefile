@@ -21,6 +21,7 @@ CYCLONEDX_VERSION := 7.5.0
 PIP_AUDIT_VERSION := 2.10.1
 HELM_VERSION := v3.19.0
 KUBECONFORM_VERSION := v0.7.0
+KUBE_SCORE_VERSION := v1.20.0
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         --no-emit-index-url --no-emit-find-links --extra local --group build
 # What an image holds: nothing that starts a Kafka, so no Java. What builds it stays behind.
@@ -93,17 +94,18 @@ audit: $(VENV)/.pip-audit-stamp
 	  -r requirements-image.lock -r requirements-build.lock \
 	  || { echo 'audit: something was found, or could not be asked for (see above): nothing is vouched for' >&2; exit 1; }
 
-# chart: the Helm chart linted, rendered and checked, by Helm and kubeconform built with Go (minutes, once)
-CHART_TOOLS := $(or $(HEADROOM_CACHE_DIR),$(HOME)/.cache/headroom)/go/helm-$(HELM_VERSION)-kubeconform-$(KUBECONFORM_VERSION)
+# chart: the Helm chart linted, rendered and checked, by Helm, kubeconform and kube-score built with Go (minutes, once)
+CHART_TOOLS := $(or $(HEADROOM_CACHE_DIR),$(HOME)/.cache/headroom)/go/helm-$(HELM_VERSION)-kubeconform-$(KUBECONFORM_VERSION)-kube-score-$(KUBE_SCORE_VERSION)
 .PHONY: chart
 chart: $(VENV)/.chart-stamp $(CHART_TOOLS)/.stamp
 	@HEADROOM_CHART_TOOLS=$(CHART_TOOLS) $(BIN)/python -m pytest -rs tests/chart $(ARGS)
 
 $(CHART_TOOLS)/.stamp:
 	@command -v go >/dev/null || { echo 'chart: Go is missing, and Helm is built with it' >&2; exit 1; }
-	@echo 'building Helm and kubeconform (once)'
+	@echo 'building Helm, kubeconform and kube-score (once)'
 	@GOBIN=$(CHART_TOOLS) go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
 	@GOBIN=$(CHART_TOOLS) go install github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM_VERSION)
+	@GOBIN=$(CHART_TOOLS) go install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE_VERSION)
 	@touch $@
 
 # The schemas of Kubernetes: 100 MB that only this needs.

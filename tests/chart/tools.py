@@ -1,4 +1,4 @@
-"""Helm and kubeconform, and the schemas of Kubernetes that kubeconform reads."""
+"""Helm, kubeconform and kube-score, and the schemas of Kubernetes that kubeconform reads."""
 
 import json
 import os
@@ -26,7 +26,7 @@ KINDS = (
 
 
 def run(tool: str, *words: object, text: str = "") -> "subprocess.CompletedProcess[str]":
-    """Run Helm or kubeconform."""
+    """Run one of them."""
     command = [str(TOOLS / tool), *map(str, words)]
     return subprocess.run(
         command, input=text, capture_output=True, text=True, timeout=60, check=False
