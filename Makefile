@@ -22,6 +22,8 @@ PIP_AUDIT_VERSION := 2.10.1
 HELM_VERSION := v3.19.0
 KUBECONFORM_VERSION := v0.7.0
 KUBE_SCORE_VERSION := v1.20.0
+# The newest that Python 3.11 takes: of KEDA 2.16 and Prometheus' operator 0.80.
+MODELS := cloudcoil-models-keda==2.16.1.0 cloudcoil-models-prometheus-operator==0.80.1.0
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         --no-emit-index-url --no-emit-find-links --extra local --group build
 # What an image holds: nothing that starts a Kafka, so no Java. What builds it stays behind.
@@ -97,8 +99,8 @@ audit: $(VENV)/.pip-audit-stamp
 # chart: the Helm chart linted, rendered and checked, by Helm, kubeconform and kube-score built with Go (minutes, once)
 CHART_TOOLS := $(or $(HEADROOM_CACHE_DIR),$(HOME)/.cache/headroom)/go/helm-$(HELM_VERSION)-kubeconform-$(KUBECONFORM_VERSION)-kube-score-$(KUBE_SCORE_VERSION)
 .PHONY: chart
-chart: $(VENV)/.chart-stamp $(CHART_TOOLS)/.stamp
-	@HEADROOM_CHART_TOOLS=$(CHART_TOOLS) $(BIN)/python -m pytest -rs tests/chart $(ARGS)
+chart: $(VENV)/.chart-stamp $(VENV)/.models-stamp $(CHART_TOOLS)/.stamp
+	@HEADROOM_CHART_TOOLS=$(CHART_TOOLS) HEADROOM_CHART_MODELS=$(VENV)/models/bin/python $(BIN)/python -m pytest -rs tests/chart $(ARGS)
 
 $(CHART_TOOLS)/.stamp:
 	@command -v go >/dev/null || { echo 'chart: Go is missing, and Helm is built with it' >&2; exit 1; }
@@ -223,6 +225,11 @@ $(BENCH_VENV)/.stamp: requirements-bench.lock | $(BIN)/python
 $(VENV)/.cyclonedx-stamp: Makefile | $(BIN)/python
 	@$(BIN)/python -m venv $(VENV)/cyclonedx >&2
 	@$(VENV)/cyclonedx/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==$(CYCLONEDX_VERSION) >&2
+	@touch $@
+
+$(VENV)/.models-stamp: Makefile | $(BIN)/python
+	@$(BIN)/python -m venv $(VENV)/models >&2
+	@$(VENV)/models/bin/python -m pip install --quiet --disable-pip-version-check $(MODELS) >&2
 	@touch $@
 
 $(VENV)/.pip-audit-stamp: Makefile | $(BIN)/python
