@@ -14,7 +14,7 @@ KINDS = {
 }
 
 
-def strict(schema: Any) -> Any:  # noqa: ANN401 - JSON
+def strict(schema: Any) -> Any:
     """The schema, in which what it does not name is refused."""
     if isinstance(schema, list):
         return [strict(each) for each in schema]

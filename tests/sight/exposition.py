@@ -31,8 +31,14 @@ class Exposed:
     def __init__(self, *, time_s: float) -> None:
         self._time_s = time_s
         self.worker = Metrics(CollectorRegistry())
+        self._flight = SimpleNamespace(
+            progress=SimpleNamespace(records=7),
+            committed_count=0,
+            refused_count=0,
+            commit_seconds=0.0,
+        )
         for collector in (
-            EngineCollector(_engine()),
+            EngineCollector(_engine(self._flight)),
             KeysCollector(lambda: 1, lambda: 12.5),
             SchemaIdCollector(SchemaIds(["balances.v1"])),
             AccountCollector(lambda: {"sfox": {"live": 9, "stale": 1}}),
@@ -49,6 +55,8 @@ class Exposed:
     def work(self) -> None:
         """Something happens, of each kind."""
         worker, producer = self.worker, self.producer
+        self._flight.committed_count += 1
+        self._flight.commit_seconds += 0.05
         worker.normalised.labels("sfox").inc()
         worker.dead_letters.labels("sfox", Reason.AMOUNT).inc()
         worker.foreign_records.labels("balances.v1").inc()
@@ -80,10 +88,7 @@ class Exposed:
         return worker, producer
 
 
-def _engine() -> EngineApp:
-    flight = SimpleNamespace(
-        progress=SimpleNamespace(records=7), committed_count=5, refused_count=1
-    )
+def _engine(flight: SimpleNamespace) -> EngineApp:
     consumer = SimpleNamespace(lag=lambda: {_TP: 3}, missing_offsets={_TP: 0}, flight=flight)
     engine = SimpleNamespace(
         consumer=consumer,
