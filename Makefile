@@ -17,8 +17,13 @@ CODE := $(wildcard headroom schemas producers processors tests benchmarks hatch_
 # What is compiled where there is a C compiler, and what compiles it.
 COMPILED := $(wildcard */compiled/*.pyx */compiled/*.pxd) hatch_build.py
 UV_VERSION := 0.13.9
+CYCLONEDX_VERSION := 7.5.0
+PIP_AUDIT_VERSION := 2.10.1
 HELM_VERSION := v3.19.0
 KUBECONFORM_VERSION := v0.7.0
+KUBE_SCORE_VERSION := v1.20.0
+# The newest that Python 3.11 takes: of KEDA 2.16 and Prometheus' operator 0.80.
+MODELS := cloudcoil-models-keda==2.16.1.0 cloudcoil-models-prometheus-operator==0.80.1.0
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         --no-emit-index-url --no-emit-find-links --extra local --group build
 # What an image holds: nothing that starts a Kafka, so no Java. What builds it stays behind.
@@ -73,17 +78,36 @@ lock: $(VENV)/.uv-stamp
 	@! grep -nE '://|--(extra-)?index-url|--find-links' requirements*.lock \
 	  || { echo 'lock: an address in a lock file' >&2; exit 1; }
 
-# chart: the Helm chart linted, rendered and checked, by Helm and kubeconform built with Go (minutes, once)
-CHART_TOOLS := $(or $(HEADROOM_CACHE_DIR),$(HOME)/.cache/headroom)/go/helm-$(HELM_VERSION)-kubeconform-$(KUBECONFORM_VERSION)
+# sbom: a bill of materials of the image's Python packages (CycloneDX, build/headroom.cdx.json), of the lock file
+SBOM := build/headroom.cdx.json
+.PHONY: sbom
+sbom: $(VENV)/.cyclonedx-stamp
+	@mkdir -p $(dir $(SBOM))
+	@$(VENV)/cyclonedx/bin/python -W ignore::UserWarning -m cyclonedx_py requirements --output-reproducible \
+	  --short-PURLs --pyproject pyproject.toml -o $(SBOM) requirements-image.lock
+	@locked=$$(grep -cE '^[A-Za-z0-9]' requirements-image.lock); told=$$(grep -c '"purl": "pkg:pypi/.*@' $(SBOM)); \
+	  [ "$$told" = "$$locked" ] || { echo "sbom: $$told of $$locked packages are in it" >&2; exit 1; }; \
+	  echo "$(SBOM): $$told packages"
+
+# audit: whether known weaknesses are in what the image holds; asks the registry, and fails where it cannot
+.PHONY: audit
+audit: $(VENV)/.pip-audit-stamp
+	@$(VENV)/pip-audit/bin/pip-audit --strict --disable-pip --progress-spinner off $(ARGS) \
+	  -r requirements-image.lock -r requirements-build.lock \
+	  || { echo 'audit: something was found, or could not be asked for (see above): nothing is vouched for' >&2; exit 1; }
+
+# chart: the Helm chart linted, rendered and checked, by Helm, kubeconform and kube-score built with Go (minutes, once)
+CHART_TOOLS := $(or $(HEADROOM_CACHE_DIR),$(HOME)/.cache/headroom)/go/helm-$(HELM_VERSION)-kubeconform-$(KUBECONFORM_VERSION)-kube-score-$(KUBE_SCORE_VERSION)
 .PHONY: chart
-chart: $(VENV)/.chart-stamp $(CHART_TOOLS)/.stamp
-	@HEADROOM_CHART_TOOLS=$(CHART_TOOLS) $(BIN)/python -m pytest -rs tests/chart $(ARGS)
+chart: $(VENV)/.chart-stamp $(VENV)/.models-stamp $(CHART_TOOLS)/.stamp
+	@HEADROOM_CHART_TOOLS=$(CHART_TOOLS) HEADROOM_CHART_MODELS=$(VENV)/models/bin/python $(BIN)/python -m pytest -rs tests/chart $(ARGS)
 
 $(CHART_TOOLS)/.stamp:
 	@command -v go >/dev/null || { echo 'chart: Go is missing, and Helm is built with it' >&2; exit 1; }
-	@echo 'building Helm and kubeconform (once)'
+	@echo 'building Helm, kubeconform and kube-score (once)'
 	@GOBIN=$(CHART_TOOLS) go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
 	@GOBIN=$(CHART_TOOLS) go install github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM_VERSION)
+	@GOBIN=$(CHART_TOOLS) go install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE_VERSION)
 	@touch $@
 
 # The schemas of Kubernetes: 100 MB that only this needs.
@@ -196,6 +220,22 @@ $(BENCH_VENV)/.stamp: requirements-bench.lock | $(BIN)/python
 	@echo '*' > $(BENCH_VENV)/.gitignore
 	@$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
 	  --require-hashes -r requirements-bench.lock >&2
+	@touch $@
+
+# Tools with dependencies of their own: each in a place of its own, pinned as uv is.
+$(VENV)/.cyclonedx-stamp: Makefile | $(BIN)/python
+	@$(BIN)/python -m venv $(VENV)/cyclonedx >&2
+	@$(VENV)/cyclonedx/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==$(CYCLONEDX_VERSION) >&2
+	@touch $@
+
+$(VENV)/.models-stamp: Makefile | $(BIN)/python
+	@$(BIN)/python -m venv $(VENV)/models >&2
+	@$(VENV)/models/bin/python -m pip install --quiet --disable-pip-version-check $(MODELS) >&2
+	@touch $@
+
+$(VENV)/.pip-audit-stamp: Makefile | $(BIN)/python
+	@$(BIN)/python -m venv $(VENV)/pip-audit >&2
+	@$(VENV)/pip-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==$(PIP_AUDIT_VERSION) >&2
 	@touch $@
 
 $(VENV)/.uv-stamp: Makefile | $(BIN)/python

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from typing import Any, Final
 
 import msgspec
+from prometheus_client import ProcessCollector
 
 from processors.agents import Agents
 from processors.alerts.rules import Rule
@@ -151,6 +152,7 @@ class Worker:
         self.app, self.agents = self._pipeline.app, self._pipeline.agents
         self.metrics = self._pipeline.metrics
         self.metrics.registry.register(EngineCollector(self.app))
+        ProcessCollector(registry=self.metrics.registry)
         self._feeds = Feeds(
             follow,
             topic=settings.names.source(FEEDS),

@@ -190,11 +190,13 @@ class ExactlyOnce(Flight):
                 if self._spoilt is not None:
                     raise self._spoilt
                 self._committed_as = self._group()
+                began = time.monotonic()
                 await self._sender.commit(
                     offsets,
                     self._committed_as,
                     left_rows=self.progress.left_rows(finished=batches),
                 )
+                self.commit_seconds += time.monotonic() - began
                 self._refusals = 0
                 self.committed_count += 1
                 self._settle_rows(batches)

@@ -46,6 +46,8 @@ class Flight(ABC):
         # How many transactions Kafka took and refused; none without transactions.
         self.committed_count = 0
         self.refused_count = 0
+        # How long Kafka took for those that it took, in all.
+        self.commit_seconds = 0.0
         # Set whenever a batch is done, or the world broke: whoever waits looks again.
         self.moved = asyncio.Event()
         self.broken: BaseException | None = None

@@ -1,4 +1,4 @@
-"""Helm and kubeconform, and the schemas of Kubernetes that kubeconform reads."""
+"""Helm, kubeconform and kube-score, and the schemas of Kubernetes that kubeconform reads."""
 
 import json
 import os
@@ -14,6 +14,7 @@ VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
 KUBERNETES = "1.31.0"
 TOOLS = Path(os.environ.get("HEADROOM_CHART_TOOLS", "/nonexistent"))
 KINDS = (
+    "configmap-v1",
     "deployment-apps-v1",
     "job-batch-v1",
     "networkpolicy-networking-v1",
@@ -25,24 +26,26 @@ KINDS = (
 
 
 def run(tool: str, *words: object, text: str = "") -> "subprocess.CompletedProcess[str]":
-    """Run Helm or kubeconform."""
+    """Run one of them."""
     command = [str(TOOLS / tool), *map(str, words)]
     return subprocess.run(
         command, input=text, capture_output=True, text=True, timeout=60, check=False
     )
 
 
-def render(*words: object) -> "subprocess.CompletedProcess[str]":
+def render(*words: object, release: str = "prod") -> "subprocess.CompletedProcess[str]":
     """What Helm makes of the chart."""
     return run(
-        *("helm", "template", "prod", CHART, "--namespace", "money"),
+        *("helm", "template", release, CHART, "--namespace", "money"),
         *("--kube-version", KUBERNETES, *words),
     )
 
 
-def objects(values: Path, *words: object) -> dict[tuple[str, str], dict[str, Any]]:
+def objects(
+    values: Path, *words: object, release: str = "prod"
+) -> dict[tuple[str, str], dict[str, Any]]:
     """The rendered objects by kind and name."""
-    done = render("-f", values, *words)
+    done = render("-f", values, *words, release=release)
     assert done.returncode == 0, done.stderr
     found = [each for each in yaml.safe_load_all(done.stdout) if each is not None]
     return {(each["kind"], each["metadata"]["name"]): each for each in found}

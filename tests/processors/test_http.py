@@ -1,7 +1,9 @@
 """The questions while a worker cannot answer them, and what nobody may reach."""
 
 import asyncio
+import re
 import socket
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -105,7 +107,9 @@ async def test_while_tables_are_restored_the_answer_is_503(
         assert 'headroom_frames_normalised_total{venue="sfox"} 1.0' in text
         assert "headroom_serving 1.0" in text
         assert 'headroom_transactions_total{outcome="committed"}' in text
+        assert re.search(r"^headroom_transaction_commit_seconds_sum 0\.0*[1-9]", text, re.MULTILINE)
         assert "headroom_restored_records_total" in text
+        assert "process_resident_memory_bytes" in text or sys.platform != "linux"
 
 
 @pytest.mark.parametrize("held", [0.5], indirect=True)

@@ -11,7 +11,7 @@ from random import SystemRandom
 from typing import Final
 
 import click
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from headroom.base.environment import Environment
 from headroom.base.errors import KafkaUnreachable
@@ -92,13 +92,15 @@ async def _probed(settings: Settings, around: Surroundings) -> AsyncIterator[Non
 
 
 def _surroundings(stop: asyncio.Event, read_keys: asyncio.Event) -> Surroundings:
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     return {
         "stop": stop,
         "clock_ns": time.time_ns,
         "monotonic": time.monotonic,
         "rng": SystemRandom(),
         "sleep": asyncio.sleep,
-        "registry": CollectorRegistry(),
+        "registry": registry,
         "log": log,
         "reaching": keep_reaching,
         "health": Health(time.monotonic),

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import socket
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -84,6 +85,8 @@ def test_a_venue_or_a_kafka_that_is_away_is_not_ready_and_never_a_reason_for_a_r
                 assert seconds is not None
                 assert 0 <= seconds < 20
             assert value(base, "gaps_total", venue="sfox", connection="1") == 0
+            shown = asked(base + "/metrics")[1]
+            assert "process_resident_memory_bytes" in shown or sys.platform != "linux"
             assert value(base, "refusals_total", venue="sfox", what="key") == 0
             received = value(base, "frames_received_total", venue="sfox") or 0
             assert received > 0
