@@ -25,11 +25,15 @@ Unknown = Annotated[
 ]
 
 
+Partition = Annotated[int, msgspec.Meta(extra_json_schema={"format": "int32"})]
+"""The only integers that always fit 32 bits, as Kafka has them: the export tells all others' 64."""
+
+
 class Source(msgspec.Struct, frozen=True, gc=False):
     """The raw record that a document came from."""
 
     topic: str
-    partition: int
+    partition: Partition
     offset: int
 
 

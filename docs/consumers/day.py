@@ -7,16 +7,18 @@ at the end of each hour, and draws it. Needs: pip install confluent-kafka duckdb
 import json
 import sys
 from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal, Inexact
 
 import duckdb
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 TOPIC = "balances.v1"
-# A picture may round; books may not: DuckDB's decimals end at 38 digits in all, amounts do not.
-PICTURE = "DECIMAL(38, 8)"
+# DuckDB's decimals end at 38 digits in all, and an amount has up to 38 on each side of the point:
+# it says which amounts, and Decimal adds them; what 100 digits did not hold would be refused.
+EXACT = Context(prec=100, traps=[Inexact])
 WIDTH = 40
 
-HOURLY = f"""
+HOURLY = """
     WITH hours AS (
         SELECT unnest(generate_series(min(date_trunc('hour', time)), max(date_trunc('hour', time)),
                                       INTERVAL 1 HOUR)) AS hour
@@ -28,7 +30,7 @@ HOURLY = f"""
         FROM hours JOIN snapshots ON time < hour + INTERVAL 1 HOUR
         GROUP BY hour, account
     )
-    SELECT hour, asset, sum(CAST(total AS {PICTURE}))
+    SELECT hour, asset, list(total)
     FROM newest JOIN holdings USING (ce_id)
     GROUP BY hour, asset ORDER BY asset, hour
 """
@@ -95,18 +97,28 @@ def load(database, messages):
             )
 
 
+def summed(rows):
+    """The same rows, with the exact sum of their amounts."""
+    for hour, asset, amounts in rows:
+        total = Decimal(0)
+        for amount in amounts:
+            total = EXACT.add(total, Decimal(amount))
+        yield hour, asset, total
+
+
 def draw(rows):
     """A bar for each hour, as long as its part of the asset's greatest."""
+    rows = list(rows)
     most = {}
     for _, asset, total in rows:
-        most[asset] = max(most.get(asset, 0), abs(total))
+        most[asset] = max(most.get(asset, 0), total.copy_abs())
     shown = None
     for hour, asset, total in rows:
         if asset != shown:
             print(f"\n{asset}")
             shown = asset
         bar = "█" * int(WIDTH * abs(total) / most[asset]) if most[asset] else ""
-        print(f"{hour:%H:%M} {bar:<{WIDTH}} {total:>24}")
+        print(f"{hour:%H:%M} {bar:<{WIDTH}} {total:>24f}")
 
 
 def main():
@@ -115,7 +127,7 @@ def main():
         load(database, records(sys.argv[1], begin, begin + timedelta(days=1)))
         (number,) = database.execute("SELECT count(*) FROM snapshots").fetchone()
         print(f"{number} snapshots")
-        draw(database.execute(HOURLY).fetchall())
+        draw(summed(database.execute(HOURLY).fetchall()))
 
 
 if __name__ == "__main__":

@@ -110,5 +110,5 @@ class ProblemDocument(msgspec.Struct, frozen=True):
 
     type: str
     title: str
-    status: int
+    status: Annotated[int, msgspec.Meta(extra_json_schema={"format": "int32"})]
     detail: str

@@ -26,6 +26,7 @@ from processors.http.terms import AGE_SECONDS_MAX
 from schemas.documents import AssetExposure, BaseExposure, LimitAlert
 from schemas.export.asyncapi import CONTRACT_VERSION
 from schemas.export.examples import examples
+from schemas.export.json_schema import wide
 from schemas.topics import BALANCES, BALANCES_LATEST, EXPOSURE_ASSET, EXPOSURE_BASE, EXPOSURE_USER
 
 _REF: Final = "#/components/schemas/{name}"
@@ -379,14 +380,16 @@ def _problem(status: int) -> dict[str, Any]:
 
 
 def _tidy(part: Any) -> Any:  # noqa: ANN401 - any JSON
-    """The same, docstrings without the indentation of the source, tuples as JSON has them."""
+    """The same, docstrings without the source's indentation, tuples as JSON has them."""
     if isinstance(part, dict):
-        return {
-            name: inspect.cleandoc(value)
-            if name == "description" and isinstance(value, str)
-            else _tidy(value)
-            for name, value in part.items()
-        }
+        return wide(
+            {
+                name: inspect.cleandoc(value)
+                if name == "description" and isinstance(value, str)
+                else _tidy(value)
+                for name, value in part.items()
+            }
+        )
     return [_tidy(one) for one in part] if isinstance(part, list | tuple) else part
 
 

@@ -3,10 +3,17 @@
 It knows the words that our own schemas use and refuses to judge any other. A field that a reader
 does not know is ignored, and no name is ever used again for something else: so a new field that
 need not be there is no change for anybody.
+
+An integer whose bounds are not told has those of 64 bits. Schemas before 0.2.0 told none, but no
+worker ever wrote another: what a venue or a header says is checked, and Kafka's offsets have 64
+bits. So telling the bounds is no change, and a tighter one still is.
 """
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Any, Final
+
+from schemas.export.json_schema import INT64_MAX, INT64_MIN
 
 Schema = Mapping[str, Any]
 
@@ -27,6 +34,8 @@ _KNOWN: Final = frozenset(
         "type",
     }
 )
+# How wide an integer is says no more than its bounds; any other format is not known here.
+_WIDTHS: Final = frozenset({"int32", "int64"})
 _INTEGERS_ARE_NUMBERS: Final = {"integer": {"integer", "number"}}
 
 
@@ -67,7 +76,7 @@ class _Comparison:
             self._under_way.add(pair)
         mixed = any(map(_is_mixed, (written, read)))
         written, read = _resolved(written, self._written), _resolved(read, self._read)
-        unknown = (written.keys() | read.keys()) - _KNOWN - _TELLING
+        unknown = (_words(written) | _words(read)) - _KNOWN - _TELLING
         if mixed or any(map(_is_mixed, (written, read))):
             yield f"{at}: nobody has taught this check what a choice with more beside it means"
         elif unknown:
@@ -125,11 +134,18 @@ def _values(part: Schema) -> list[Any] | None:
 def _bounds(written: Schema, read: Schema, at: str) -> Iterator[str]:
     if "pattern" in read and written.get("pattern") != read["pattern"]:
         yield f"{at}: has another form"
-    least, most = read.get("minimum"), read.get("maximum")
-    if least is not None and ("minimum" not in written or written["minimum"] < least):
+    whole = written.get("type") == "integer"
+    lowest = written.get("minimum", INT64_MIN if whole else -inf)
+    highest = written.get("maximum", INT64_MAX if whole else inf)
+    if (least := read.get("minimum", -inf)) > lowest:
         yield f"{at}: may be less than {least}"
-    if most is not None and ("maximum" not in written or written["maximum"] > most):
+    if (most := read.get("maximum", inf)) < highest:
         yield f"{at}: may be more than {most}"
+
+
+def _words(part: Schema) -> set[str]:
+    is_told = part.get("type") in ("integer", "number") and part.get("format") in _WIDTHS
+    return set(part) - ({"format"} if is_told else set())
 
 
 def _is_mixed(part: Schema) -> bool:

@@ -4,10 +4,12 @@ The rule asks whether the new schema takes all that the old one does. To an obje
 fields which its schema does not name it lets no named field be added, as an old record may have had
 one of that name and another form. Our readers pass by what they do not know, and no name is used
 twice: our own gate (`compatibility`) lets fields be added, and this only warns of what it lets by.
+A bound that was not told before is refused as well, also that of 64 bits, which no integer of ours
+was ever beyond.
 It knows the words that our schemas use, and whatever both gates refuse the other one has told.
 
-Source: `SchemaDiff`, `ObjectSchemaDiff`, `CombinedSchemaDiff` and `ArraySchemaDiff` of Confluent's
-schema-registry, whose names of differences and paths these are.
+Source: `SchemaDiff`, `ObjectSchemaDiff`, `CombinedSchemaDiff`, `ArraySchemaDiff` and
+`NumberSchemaDiff` of Confluent's schema-registry, whose names of differences and paths these are.
 """
 
 from collections.abc import Iterator, Mapping
@@ -61,6 +63,7 @@ class _Comparison:
             if _kind(old) != _kind(new):
                 yield at, _CHANGED
             else:
+                yield from _bounds(old, new, at)
                 yield from self._fields(old, new, at)
                 yield from self._inner(old, new, at)
         self._under_way.discard(pair)
@@ -97,6 +100,15 @@ class _Comparison:
             before, after = old.get(word), new.get(word)
             if isinstance(before, Mapping) and isinstance(after, Mapping):
                 yield from self.differences(before, after, f"{at}/{word}")
+
+
+def _bounds(old: Schema, new: Schema, at: str) -> Iterator[tuple[str, str]]:
+    """A bound that came, or came nearer; without one there is none, also for an integer."""
+    for word, tighter, sign in (("maximum", "DECREASED", -1), ("minimum", "INCREASED", 1)):
+        if word in new and word not in old:
+            yield f"{at}/{word}", f"{word.upper()}_ADDED"
+        elif word in new and sign * new[word] > sign * old[word]:
+            yield f"{at}/{word}", f"{word.upper()}_{tighter}"
 
 
 def _kind(part: Schema) -> str:

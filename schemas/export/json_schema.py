@@ -12,6 +12,8 @@ import msgspec
 from schemas.topics import TOPICS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+INT64_MIN: Final = -(2**63)
+INT64_MAX: Final = 2**63 - 1
 
 
 def schema_of(topic: str, document: type[msgspec.Struct]) -> dict[str, Any]:
@@ -34,8 +36,22 @@ def schemas() -> dict[str, dict[str, Any]]:
     }
 
 
+def wide(part: dict[str, Any]) -> dict[str, Any]:
+    """The same part: an integer that is not said to be of 32 bits tells that it needs 64.
+
+    Generators that are told nothing take 32, which an epoch does not fit. Some look at the bounds
+    (jsonschema2pojo), others at the format (Modelina, those for OpenAPI).
+    """
+    if part.get("type") != "integer" or part.get("format") == "int32":
+        return part
+    bounds = {"minimum": INT64_MIN, "maximum": INT64_MAX}
+    return {**part, **{name: part.get(name, bound) for name, bound in bounds.items()}} | {
+        "format": "int64"
+    }
+
+
 def _tidy(part: dict[str, Any]) -> dict[str, Any]:
-    """The same part, its docstring without the indentation of the source, its pattern last."""
+    """The same part, its docstring without the source's indentation, integers told whole."""
     tidy = {
         name: _tidy(value) if isinstance(value, dict) else value for name, value in part.items()
     }
@@ -47,4 +63,4 @@ def _tidy(part: dict[str, Any]) -> dict[str, Any]:
         tidy["pattern"] = tidy.pop("pattern")
     for parts in (value for value in tidy.values() if isinstance(value, list)):
         parts[:] = [_tidy(value) if isinstance(value, dict) else value for value in parts]
-    return tidy
+    return wide(tidy)

@@ -73,6 +73,39 @@ def test_a_schema_says_what_it_is_of(topic: str) -> None:
         assert "additionalProperties" not in part
 
 
+def integers(part: Any) -> list[dict[str, Any]]:
+    """Every integer inside a schema."""
+    if not isinstance(part, dict | list):
+        return []
+    found = [part] if isinstance(part, dict) and part.get("type") == "integer" else []
+    inside = part.values() if isinstance(part, dict) else part
+    return [*found, *(one for below in inside for one in integers(below))]
+
+
+@pytest.mark.parametrize("topic", DOCUMENT_TOPICS)
+def test_generators_are_told_that_every_integer_needs_64_bits(topic: str) -> None:
+    """But a partition: Kafka's has 32, and who had code made has an `int` there."""
+    schema = read(DIRECTORY)[f"{topic}.schema.json"]
+    told = [one for one in integers(schema) if one["format"] != "int32"]
+    assert len(integers(schema)) - len(told) == ("Source" in schema.get("$defs", {}))
+    for one in told:
+        assert one["format"] == "int64"
+        assert one["minimum"] in (-(2**63), 1)
+        assert one["maximum"] == 2**63 - 1
+
+
+@pytest.mark.parametrize("topic", DOCUMENT_TOPICS)
+def test_a_schema_means_the_same_by_draft_07_which_asyncapi_knows(topic: str) -> None:
+    """No word that one of the two does not have, and nothing beside a reference, where 07 stops."""
+    schema = read(DIRECTORY)[f"{topic}.schema.json"]
+    Draft7Validator.check_schema(schema)
+    assert incompatible({topic: schema}, {topic: schema}) == []  # refuses all that it does not know
+    example = examples()[topic].document
+    for changed in (example, *({**example, name: 1.5} for name in example)):
+        old = Draft7Validator(schema).is_valid(changed)
+        assert old is Draft202012Validator(schema).is_valid(changed)
+
+
 def test_no_schema_says_that_an_amount_may_be_a_number() -> None:
     assert not [
         name for name, schema in read(DIRECTORY).items() if '"number"' in json.dumps(schema)

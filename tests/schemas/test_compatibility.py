@@ -87,6 +87,26 @@ def test_what_a_reader_would_notice(path: tuple[str, ...], change: Part, words: 
     assert any(words in problem for problem in incompatible(old, new)), incompatible(old, new)
 
 
+def test_bounds_of_64_bits_are_no_change_where_none_were_told_and_tighter_ones_are() -> None:
+    """The releases before told none, and could write no other integer."""
+    old, new = changed()
+    for word in ("minimum", "maximum", "format"):
+        del old[NAME]["properties"]["epoch"][word]
+    assert incompatible(old, new) == incompatible(new, old) == []
+    new[NAME]["properties"]["epoch"]["maximum"] = 2**63 - 2
+    assert incompatible(old, new) == [f"{NAME}: old records: $.epoch: may be more than {2**63 - 2}"]
+    new[NAME]["properties"]["epoch"] |= {"minimum": -(2**63) + 1, "maximum": 2**63 - 1}
+    assert incompatible(old, new) == [
+        f"{NAME}: old records: $.epoch: may be less than {-(2**63) + 1}"
+    ]
+
+
+def test_the_format_of_anything_but_a_number_is_not_known() -> None:
+    old, new = changed()
+    new[NAME]["properties"]["user"]["format"] = "int64"
+    assert len(incompatible(old, new)) == 2
+
+
 def places(part: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Every object inside a schema that is a schema itself."""
     found = [path] if isinstance(part, dict) and ("type" in part or "anyOf" in part) else []

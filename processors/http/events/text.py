@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from schemas.documents import Partition
+
 RETRY: Final = b"retry: 1000\n\n"
 _ID: Final = b"\nid: "
 _END: Final = b"\n\n"
@@ -37,7 +39,7 @@ class Control(msgspec.Struct, frozen=True, omit_defaults=True):
     partitions from here on, None where nobody is known to; `workers` are all that may be asked.
     """
 
-    partitions: list[int]
+    partitions: list[Partition]
     why: str | None = None
     to: str | None = None
     workers: list[str] = []
