@@ -382,14 +382,10 @@ def _problem(status: int) -> dict[str, Any]:
 def _tidy(part: Any) -> Any:  # noqa: ANN401 - any JSON
     """The same, docstrings without the source's indentation, tuples as JSON has them."""
     if isinstance(part, dict):
-        return wide(
-            {
-                name: inspect.cleandoc(value)
-                if name == "description" and isinstance(value, str)
-                else _tidy(value)
-                for name, value in part.items()
-            }
-        )
+        found = {name: _tidy(value) for name, value in part.items()}
+        if isinstance(found.get("description"), str):
+            found["description"] = inspect.cleandoc(found["description"])
+        return wide(found)
     return [_tidy(one) for one in part] if isinstance(part, list | tuple) else part
 
 

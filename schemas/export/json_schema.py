@@ -39,8 +39,8 @@ def schemas() -> dict[str, dict[str, Any]]:
 def wide(part: dict[str, Any]) -> dict[str, Any]:
     """The same part: an integer that is not said to be of 32 bits tells that it needs 64.
 
-    Generators that are told nothing take 32, which an epoch does not fit. Some look at the bounds
-    (jsonschema2pojo), others at the format (Modelina, those for OpenAPI).
+    Generators that are told nothing take 32, which an epoch does not fit. jsonschema2pojo looks
+    at the bounds; the format is OpenAPI's own word for it.
     """
     if part.get("type") != "integer" or part.get("format") == "int32":
         return part
