@@ -25,7 +25,7 @@ from headroom.operate.generations.follow import LiveGeneration
 from headroom.operate.registry import schema_ids
 from headroom.operate.resume.moved import vouching
 from headroom.operate.tokens import access_of, kept
-from headroom.operate.topics.acls import of_every_worker, of_live_worker
+from headroom.operate.topics.acls import of_live_worker, to_begin
 from headroom.operate.topics.admin import Admin, admin_of
 from headroom.operate.topics.differences import CONTRACT, require_all
 from headroom.operate.topics.known import beside, relied_on, settle
@@ -61,8 +61,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
         folder = stack.enter_context(own_folder(settings))
         await check_credentials(kafka)
         admin = await stack.enter_async_context(admin_of(settings.kafka))
-        # Which generation is live may be read once these are given.
-        await require_rights(admin, "work", of_every_worker())
+        await require_rights(admin, "work", to_begin())
         await require_all(admin, CONTRACT, partitions=settings.partitions)
         book = await read_book(kafka, partitions=settings.partitions)
         await require_rights(admin, *of_live_worker(book.live.name))

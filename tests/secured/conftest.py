@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
+from headroom.base.clients import Clients
+from headroom.base.settings import KafkaSettings
 from headroom.operate.topics.acls import Right, of_topics
-from processors.engine.librdkafka import patiently
 from tests.operators.process import Place
 from tests.secured.cluster import Cluster, Locksmith
 
@@ -22,6 +23,8 @@ class World:
         self.smith = Locksmith(cluster.bootstrap)
         everything = {"bootstrap.servers": cluster.bootstrap, "log_level": 0}
         self.admin, self.root = AdminClient(everything), Producer(everything)
+        # Unlike `admin`, they go on where a partition has another leader.
+        self._clients = Clients(KafkaSettings(cluster.bootstrap))
         self.places: list[Place] = []
 
     def place(self, user: str, *rights: Right, mutual: bool = False, **more: object) -> Place:
@@ -29,18 +32,14 @@ class World:
         self.smith.give(user, rights)
         folder = self.folder / user
         own = {"DATA_DIR": folder / "data", "SPOOL_DIR": folder / "spool"}
-        made = Place(folder, **self.cluster.access(user, mutual=mutual), **own, **more)
+        access = self.cluster.access(user, mutual=mutual)
+        made = Place(folder, **{**access, **own, **more})
         self.places.append(made)
         return made
 
     def ends(self, topic: str) -> int:
-        asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(8)}
-
-        def ask() -> int:
-            answers = self.admin.list_offsets(asked, request_timeout=10.0)
-            return sum(one.result(20).offset for one in answers.values())
-
-        return patiently(ask, seconds=60)
+        """How many places there are, in all partitions."""
+        return sum(self._clients.ends([topic], 8, committed=False).values())
 
     def all_in_sync(self) -> bool:
         """Whether every partition has all its replicas again."""

@@ -91,9 +91,10 @@ def of_worker(generation: str = FIRST, *, transactions: bool = True) -> tuple[Ri
     return _least(found)
 
 
-def of_every_worker() -> tuple[Right, ...]:
-    """What a worker needs whichever generation is live."""
-    return tuple(sorted(set(of_worker()) & set(of_worker("another"))))
+def to_begin() -> tuple[Right, ...]:
+    """What a worker needs to find out which generation is live, and what else it needs."""
+    seen = [right for name in topics.TOPICS for right in _on("topic", name, "Describe")]
+    return tuple(sorted([*seen, *_on("topic", topics.GENERATIONS, "Read")]))
 
 
 def of_live_worker(generation: str) -> tuple[str, tuple[Right, ...]]:
