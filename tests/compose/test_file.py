@@ -47,6 +47,15 @@ def test_our_services_may_do_nothing_that_they_need_not(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
+def test_nobody_shares_the_network_of_one_that_may_be_started_again_alone() -> None:
+    """Who is in the network of a container that was started again can reach nobody any more."""
+    shared = {name: one["network_mode"] for name, one in SERVICES.items() if "network_mode" in one}
+    assert shared.keys() == {"sfox", "hercle", "produce-sfox", "produce-hercle"}
+    for name, mode in shared.items():
+        owner = SERVICES[mode.removeprefix("service:")]
+        assert (owner["entrypoint"], owner["command"]) == (["sleep", "infinity"], []), name
+
+
 def test_nothing_is_published_beyond_this_machine() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert sorted(published) == [
