@@ -125,7 +125,6 @@ def test_the_right_one_is_promoted_and_what_differs_is_told(wronged: Scene) -> N
     assert found.findings == []
 
 
-@pytest.mark.long
 def test_who_came_later_does_not_vanish(wronged: Scene) -> None:
     """Whom the generation has yet to read of is not missing; who still is then, is."""
     # Versions that were raised once stay so: nobody counts to them again.
