@@ -43,12 +43,16 @@ class SettingsErrors(SettingsError):
 
 
 class KafkaUnreachable(OperatorError):
-    """No broker answers at `bootstrap`, or it lets nobody in: then `why` says so."""
+    """No broker answers at `bootstrap`, or it lets nobody in: then `why` says so.
 
-    def __init__(self, bootstrap: str, why: str | None = None) -> None:
+    `last` is what the client last said of a connection.
+    """
+
+    def __init__(self, bootstrap: str, why: str | None = None, *, last: str = "") -> None:
+        said = f" ({last})" if last else ""
         super().__init__(
-            f"no Kafka answers at {bootstrap}: is it running, and is HEADROOM_KAFKA_BOOTSTRAP "
-            "right? (`headroom broker` starts one on this machine)"
+            f"no Kafka answers at {bootstrap}{said}: is it running, and is "
+            "HEADROOM_KAFKA_BOOTSTRAP right? (`headroom broker` starts one on this machine)"
             if why is None
             else f"Kafka at {bootstrap} does not let this program in: {why}"
         )

@@ -34,6 +34,8 @@ CALL_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.02
 # An address may stand for several: the next one is tried a moment after the first.
 _DOWN_SECONDS: Final = 1.0
+# What librdkafka says of an address where nobody is. All else may be a broker that is busy.
+_NOBODY: Final = ("Connection refused", "Failed to resolve")
 _AWAY: Final = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - its public name
@@ -41,6 +43,13 @@ _AWAY: Final = frozenset(
         KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001
         KafkaError._TRANSPORT,  # noqa: SLF001
         KafkaError.REQUEST_TIMED_OUT,
+    }
+)
+_BROKEN: Final = frozenset(
+    {
+        KafkaError._RESOLVE,  # noqa: SLF001 - as above
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._TRANSPORT,  # noqa: SLF001
     }
 )
 _REFUSALS: Final = frozenset(
@@ -84,6 +93,7 @@ class Admin:
         self._clock = clock
         self._down_since: float | None = None
         self._why: str | None = None
+        self._last = ""
         self._answered = False
         # What it has to say of connections is said in one line by `KafkaUnreachable`.
         own = {"log_level": 0, "error_cb": self._broken}
@@ -94,6 +104,8 @@ class Admin:
     def _broken(self, error: KafkaError) -> None:
         if error.code() in _REFUSALS:
             self._why = error.str()
+        elif error.code() in _BROKEN:
+            self._last = error.str()
         elif error.code() == KafkaError._ALL_BROKERS_DOWN and self._down_since is None:  # noqa: SLF001
             self._down_since = self._clock()
 
@@ -243,24 +255,23 @@ class Admin:
         try:
             return await asyncio.to_thread(self._client.list_topics, timeout=CALL_SECONDS)
         except KafkaException as error:
-            raise KafkaUnreachable(self._bootstrap, self._why) from error
+            raise self._unreachable() from error
 
     async def _answers(self, ask: Callable[[], Mapping[K, Future[Any]]]) -> dict[K, Any]:
         """What each part of a request came to, an error of Kafka's included."""
         try:
             asked = {key: asyncio.wrap_future(future) for key, future in ask().items()}
         except KafkaException as error:
-            raise KafkaUnreachable(self._bootstrap, self._why) from error
+            raise self._unreachable() from error
         pending = set(asked.values())
         while pending:
             _, pending = await asyncio.wait(pending, timeout=_LOOK_SECONDS)
             # Errors of connections are told to who polls.
             self._client.poll(0)
-            down = self._down_since is not None and not self._answered
-            if pending and down and self._clock() - (self._down_since or 0) > _DOWN_SECONDS:
+            if pending and self._is_away():
                 for future in pending:
                     future.cancel()
-                raise KafkaUnreachable(self._bootstrap, self._why)
+                raise self._unreachable()
         # All of them: an error that nobody took is told of by asyncio.
         outcomes = await asyncio.gather(*asked.values(), return_exceptions=True)
         answers: dict[K, Any] = {}
@@ -269,11 +280,22 @@ class Admin:
             if isinstance(outcome, KafkaException):
                 answers[key] = outcome.args[0]
                 if answers[key].code() in _AWAY:
-                    raise KafkaUnreachable(self._bootstrap, self._why) from outcome
+                    raise self._unreachable() from outcome
             elif isinstance(outcome, BaseException):
                 raise outcome
         self._answered = True
         return answers
+
+    def _is_away(self) -> bool:
+        """Whether nobody has ever answered, and nobody will soon."""
+        if self._down_since is None or self._answered:
+            return False
+        nobody = self._why is not None or any(said in self._last for said in _NOBODY)
+        wait_seconds = _DOWN_SECONDS if nobody else CALL_SECONDS
+        return self._clock() - self._down_since > wait_seconds
+
+    def _unreachable(self) -> KafkaUnreachable:
+        return KafkaUnreachable(self._bootstrap, self._why, last=self._last)
 
 
 def _tells_rights(answer: Any) -> bool:  # noqa: ANN401 - librdkafka has no types

@@ -19,6 +19,7 @@ from headroom.operate.topics import Difference, create, require, survey
 from headroom.operate.topics.admin import Admin, Refused, admin_of
 from headroom.operate.topics.survey import apply, brokers, check
 from schemas.topics import BALANCES, BALANCES_LATEST, FEEDS, TOPICS
+from tests.engine.proxy import Proxy
 from tests.headroom import commands
 from tests.headroom.commands import headroom, until
 
@@ -182,8 +183,27 @@ def test_no_kafka_is_said_and_a_silent_one_is_not_waited_for_long(
         with pytest.raises(KafkaUnreachable, match=address):
             differences(address)
         assert time.monotonic() - before < 5
-    with pytest.raises(KafkaUnreachable, match=r"127\.0\.0\.1:1"):
+    with pytest.raises(KafkaUnreachable, match=r"127\.0\.0\.1:1 \(.*Connection refused"):
         differences("127.0.0.1:1")
+
+
+async def test_a_kafka_that_hangs_up_at_first_is_waited_for(applied: str) -> None:
+    """A broker that is busy or being started: so long that one where nobody is is given up."""
+    since: list[float] = []
+
+    class HangsUp(Proxy):
+        async def _connected(
+            self, client: asyncio.StreamReader, reply: asyncio.StreamWriter
+        ) -> None:
+            since.append(time.monotonic())
+            if since[-1] - since[0] < 1.5:
+                reply.close()
+            else:
+                await super()._connected(client, reply)
+
+    async with HangsUp(applied) as proxy, admin_of(KafkaSettings(proxy.bootstrap)) as admin:
+        assert set(await admin.found([BALANCES])) == {BALANCES}
+    assert len(since) > 2
 
 
 # All topics of ours, and what keeps them.
