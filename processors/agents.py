@@ -29,6 +29,7 @@ from processors.metrics import Metrics
 from processors.names import ASSETS_TABLE, EVERYTHING, USERS_TABLE, Accounts, Names
 from processors.normalise import NORMALISERS, OF_SEVERAL, Part, of_accounts, raw_frame, tell
 from processors.schema_ids import SchemaIds
+from processors.unread import Unreadable
 from schemas import topics
 from schemas.codec import NotADocument, Told, encode
 from schemas.documents import AssetExposure
@@ -90,6 +91,7 @@ class Agents:
         self._user_ledger = UserLedger(in_assets=in_assets)
         self._metrics = metrics
         self.foreign = Foreign(metrics.foreign_records, names.folded)
+        self._unreadable = Unreadable()
         self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)
         self._names = names
@@ -263,6 +265,7 @@ class Agents:
             incarnation=number_at(later, batch.partition, record.offset),
         )
         self._metrics.dead_letters.labels(venue, why.reason).inc()
+        self._unreadable.buried(origin, venue, why)
         batch.send(
             self._names.output(topics.DEAD_LETTERS),
             key=record.key,

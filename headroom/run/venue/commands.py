@@ -42,7 +42,7 @@ def producer(module: Module) -> click.Command:
 
     def command() -> None:
         mistakes = Mistakes()
-        settings = load_settings(mistakes)
+        settings = load_settings(mistakes, serves=True)
         read = mistakes.of(lambda: module.lines(Environment(os.environ)))
         reached = mistakes.of(settings.kafka.arguments)
         lines, arguments = mistakes.whole(read), mistakes.whole(reached)
