@@ -24,6 +24,7 @@ AUTO: Final = "auto"
 JSON: Final = "json"
 _TEXT: Final = "text"
 _SILENT_SECONDS: Final = 10.0
+_CHATTY: Final = ("aiokafka", "opentelemetry")
 _NS_PER_S: Final = 1_000_000_000
 # What every record has; the rest was given with the line.
 _OWN: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
@@ -68,7 +69,7 @@ class _Expected(logging.Filter):
 
 
 class Sparing(logging.Filter):
-    """Lets each kind of aiokafka's messages, and of asyncio's on accepting, through now and then.
+    """Lets each kind of some libraries' messages, and of asyncio's on accepting, through at times.
 
     Every ten seconds at most. While Kafka is away aiokafka says several lines every tenth of a
     second, and asyncio a hundred where it cannot accept. `clock` counts seconds.
@@ -81,7 +82,7 @@ class Sparing(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is to be told."""
-        if not (record.name.startswith("aiokafka") or "socket.accept" in str(record.msg)):
+        if not (record.name.startswith(_CHATTY) or "socket.accept" in str(record.msg)):
             return True
         kind, now = (record.name, str(record.msg)), self._clock()
         if now - self._told.get(kind, -_SILENT_SECONDS) < _SILENT_SECONDS:
