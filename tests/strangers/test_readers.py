@@ -250,6 +250,8 @@ def test_what_is_passed_by_is_counted_always_and_told_once_a_minute(
             foreign.passed_by(topic, 3, offset, "it is text")
     told = "passed by a record that nobody of us wrote (partition 3, offset 0): it is text"
     assert [one.message for one in caplog.records] == [f"balances.v1: {told}", f"moves.v1: {told}"]
+    place = [(one.topic, one.partition, one.offset) for one in caplog.records]  # type: ignore[attr-defined]
+    assert place == [("balances.v1", 3, 0), ("moves.v1", 3, 0)]
     assert counter.labels("moves.v1")._value.get() == 100
     now = 60.0
     foreign.passed_by("moves.v1", 3, 100, "it is text")
