@@ -1,6 +1,6 @@
 """Our JSON Schemas without what generators of Java stumble over: `python plain_schemas.py FOLDER`.
 
-A part that may be null (`anyOf` of it and null) becomes that part, in a field that need not be
+A part that may be null (`anyOf` of it and null, `["string", "null"]`) becomes that part, in a field that need not be
 there: of such a field a generator makes one that can be null. Defaults are left out: what they are
 is in the page of the topics. `$schema` says draft-07, by which each of our words means the same.
 """
@@ -16,9 +16,9 @@ def plain(part):
         return [plain(one) for one in part]
     if not isinstance(part, dict):
         return part
-    if may_be_null(part):
+    if "anyOf" in part:
         (own,) = [one for one in part["anyOf"] if one != {"type": "null"}]
-        return plain({**part, "anyOf": None, **own})
+        return plain({**{name: part[name] for name in part if name != "anyOf"}, **own})
     found = {}
     for name, value in part.items():
         if name in ("properties", "$defs"):
@@ -26,13 +26,15 @@ def plain(part):
         elif name == "required":
             fields = part["properties"]
             found[name] = [field for field in value if not may_be_null(fields[field])]
-        elif name != "default" and value is not None:
+        elif name == "type" and isinstance(value, list):
+            (found[name],) = [kind for kind in value if kind != "null"]
+        elif name != "default":
             found[name] = plain(value)
     return found
 
 
 def may_be_null(part):
-    return {"type": "null"} in (part.get("anyOf") or ())
+    return "anyOf" in part or "null" in part.get("type", ())
 
 
 def main(folder):
