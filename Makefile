@@ -25,7 +25,7 @@ KUBE_SCORE_VERSION := v1.20.0
 # The newest that Python 3.11 takes: of KEDA 2.16 and Prometheus' operator 0.80.
 MODELS := cloudcoil-models-keda==2.16.1.0 cloudcoil-models-prometheus-operator==0.80.1.0
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-        --no-emit-index-url --no-emit-find-links --extra local --group build
+        --no-emit-index-url --no-emit-find-links --extra local --extra traces --group build
 # What an image holds: nothing that starts a Kafka, so no Java. What builds it stays behind.
 IMAGE_LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         --no-emit-index-url --no-emit-find-links
@@ -72,7 +72,7 @@ fmt: $(VENV)/.dev-stamp
 lock: $(VENV)/.uv-stamp
 	$(VENV)/uv/bin/uv pip compile $(LOCK) $(ARGS) pyproject.toml -o requirements.lock
 	$(VENV)/uv/bin/uv pip compile $(LOCK) $(ARGS) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
-	$(VENV)/uv/bin/uv pip compile $(IMAGE_LOCK) $(ARGS) -c requirements.lock pyproject.toml -o requirements-image.lock
+	$(VENV)/uv/bin/uv pip compile $(IMAGE_LOCK) --extra traces $(ARGS) -c requirements.lock pyproject.toml -o requirements-image.lock
 	$(VENV)/uv/bin/uv pip compile $(IMAGE_LOCK) $(ARGS) -c requirements.lock --group build -o requirements-build.lock
 	$(VENV)/uv/bin/uv pip compile $(IMAGE_LOCK) $(ARGS) -c requirements-dev.lock --group chart -o requirements-chart.lock
 	@! grep -nE '://|--(extra-)?index-url|--find-links' requirements*.lock \

@@ -29,6 +29,8 @@ from processors.metrics import Metrics
 from processors.names import ASSETS_TABLE, EVERYTHING, USERS_TABLE, Accounts, Names
 from processors.normalise import NORMALISERS, OF_SEVERAL, Part, of_accounts, raw_frame, tell
 from processors.schema_ids import SchemaIds
+from processors.tracing import Tracing
+from processors.unread import Unreadable
 from schemas import topics
 from schemas.codec import NotADocument, Told, encode
 from schemas.documents import AssetExposure
@@ -37,6 +39,7 @@ from schemas.identity import is_account, user_for
 from schemas.incarnations import Incarnation, named_at, number_at
 from schemas.rejections import Rejected
 from schemas.times import time_ns_of
+from schemas.traces import Spans
 from schemas.venues import VENUES
 
 _NS_PER_S: Final = 1_000_000_000
@@ -52,7 +55,7 @@ class Agents:
     are not their own; it may change while they work. `in_assets` are the venues whose limits of
     assets are amounts of the assets. `incarnations` has, by its name, those of each raw topic that
     is not the one that it was, the newest first. `rules` are what is told of on `alerts.v1`.
-    `schema_ids` may come while they work, too.
+    `schema_ids` may come while they work, too. `spans` is told of traced frames; None: of none.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Agents:
         version: str = "",
         incarnations: Mapping[str, Sequence[Incarnation]] = {},
         rules: tuple[Rule, ...] = (),
+        spans: Spans | None = None,
     ) -> None:
         replicas = app.conf.topic_replication_factor
         changelogs = topics.CHANGELOG.settings(replication_factor=replicas)
@@ -90,6 +94,8 @@ class Agents:
         self._user_ledger = UserLedger(in_assets=in_assets)
         self._metrics = metrics
         self.foreign = Foreign(metrics.foreign_records, names.folded)
+        self._unreadable = Unreadable()
+        self._tracing = Tracing(spans, clock_ns)
         self._clock_ns = clock_ns
         self.assets.on_partition(restored=self._load_sums, revoked=self.sums.drop)
         self._names = names
@@ -120,7 +126,7 @@ class Agents:
     async def normalise(self, batches: AsyncIterator[Batch]) -> None:
         """Raw frames become snapshots or dead letters, one for each account of a frame."""
         async for batch in batches:
-            schema_id = self._schema_id[topics.BALANCES]
+            traced, schema_id = self._tracing.of(batch), self._schema_id[topics.BALANCES]
             venue, place = self._venues[batch.topic], f"{batch.topic}/{batch.partition}"
             later, topic = self._incarnations.get(batch.topic), batch.topic
             accounts = self._frames_of[venue]
@@ -135,17 +141,27 @@ class Agents:
                 if accounts is not None and (isinstance(told, list) or record.key not in accounts):
                     told = of_accounts(told, accounts)
                 if isinstance(told, Told):
-                    self._send_snapshot(batch, told, f"{place}/{record.offset}", schema_id)
+                    more = schema_id if traced is None else traced.headers(record.offset, schema_id)
+                    self._send_snapshot(batch, told, f"{place}/{record.offset}", more)
                     normalised += 1
                 elif isinstance(told, Rejected):
                     self._bury(batch, record, venue, told)
                 else:
                     event = f"{place}/{record.offset}"
-                    normalised += self._send_parts(batch, record, venue, event, told)
+                    more = schema_id if traced is None else traced.headers(record.offset, schema_id)
+                    normalised += self._send_parts(batch, record, venue, event, told, more)
             self._metrics.normalised.labels(venue).inc(normalised)
+            if traced is not None:
+                traced.worked("normalise")
 
     def _send_parts(
-        self, batch: Batch, record: Record, venue: str, event: str, parts: list[Part]
+        self,
+        batch: Batch,
+        record: Record,
+        venue: str,
+        event: str,
+        parts: list[Part],
+        more: Headers,
     ) -> int:
         """Send the outcomes of a frame of several accounts; how many of them are snapshots."""
         normalised = 0
@@ -153,8 +169,8 @@ class Agents:
             if isinstance(part.outcome, Rejected):
                 self._bury(batch, record, venue, part.outcome, (part.number, part.of))
                 continue
-            more = [*self._schema_id[topics.BALANCES], (PARTS, b"%d" % part.of)]
-            self._send_snapshot(batch, part.outcome, f"{event}/{part.number}", more)
+            of_part = [*more, (PARTS, b"%d" % part.of)]
+            self._send_snapshot(batch, part.outcome, f"{event}/{part.number}", of_part)
             normalised += 1
         return normalised
 
@@ -169,12 +185,14 @@ class Agents:
                     self._alerting.move(batch, orders)
                 self._tell_changes(batch, changes)
                 continue
-            snapshots = self._read_snapshots(batch)
+            traced, snapshots = self._tracing.of(batch), self._read_snapshots(batch)
             with self._rows(self.users, batch):
                 changes = self._user_ledger.fold(snapshots, self.users.get)
             with self._rows(self._alerting.table, batch):
                 self._alerting.fold(batch, snapshots)
             self._tell_changes(batch, changes)
+            if traced is not None:
+                traced.worked("fold")
             if snapshots:
                 batch.when_done(partial(self._observe_age, snapshots[-1].received_time))
 
@@ -263,6 +281,7 @@ class Agents:
             incarnation=number_at(later, batch.partition, record.offset),
         )
         self._metrics.dead_letters.labels(venue, why.reason).inc()
+        self._unreadable.buried(origin, venue, why)
         batch.send(
             self._names.output(topics.DEAD_LETTERS),
             key=record.key,

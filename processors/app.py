@@ -41,6 +41,7 @@ from processors.watching import Watching
 from schemas.following import Follow
 from schemas.incarnations import Incarnation
 from schemas.topics import FEEDS
+from schemas.traces import Spans
 
 STOP_SECONDS_MAX: Final = 30.0
 NOT_SERVING_SECONDS: Final = 300.0
@@ -56,8 +57,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     `access` says who may ask; None: whoever reaches the listener. `bounds` are how many may be
     connected, and for how long each may take. `schema_ids` are what a registry tells of the schemas
     of public topics; None: there is none.
-    `version` is that of the code, for whoever looks at a dead letter. `incarnations` and `rules`:
-    see `Agents`.
+    `version` is that of the code, for whoever looks at a dead letter. `incarnations`, `rules` and
+    `spans`: see `Agents`.
     """
 
     engine: EngineSettings
@@ -73,6 +74,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     version: str = ""
     incarnations: Mapping[str, Sequence[Incarnation]] = {}
     rules: tuple[Rule, ...] = ()
+    spans: Spans | None = None
 
 
 class Pipeline:
@@ -95,6 +97,7 @@ class Pipeline:
             version=settings.version,
             incarnations=settings.incarnations,
             rules=settings.rules,
+            spans=settings.spans,
         )
 
     async def run(self, until: Callable[[], Coroutine[Any, Any, object]]) -> None:

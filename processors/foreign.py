@@ -36,8 +36,9 @@ class Foreign:
     def passed_by(self, topic: str, partition: int, offset: int, why: str = "") -> None:
         """A record is none of ours; `why` names places in it, not contents."""
         self._counter.labels(topic).inc()
-        place = f"{topic}: passed by a record that nobody of us wrote"
-        told = f"{place} (partition {partition}, offset {offset}){why and ': '}{why}"
+        words = f"{topic}: passed by a record that nobody of us wrote"
+        told = f"{words} (partition {partition}, offset {offset}){why and ': '}{why}"
         line = self._words[topic].say(told, int(self._monotonic()))
         if line is not None:
-            log.warning("%s", line)
+            place = {"topic": topic, "partition": partition, "offset": offset}
+            log.warning("%s", line, extra=place)

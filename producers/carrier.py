@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import Final
 
+import msgspec
+
 from producers.condition import Condition
 from producers.hiding import hidden, holds_no_secret
 from producers.line import Line, World, told_of
@@ -49,6 +51,8 @@ class Carrier:
             self.tell()
         self._received.inc()
         headers = self._headers(received_ns, places)
+        if world.spans is not None and (traceparent := self._begin_trace(received_ns)):
+            headers = msgspec.structs.replace(headers, traceparent=traceparent)
         world.publisher.publish(found.frame, found.key, headers, several=found.several)
         world.handed_over()
 
@@ -62,8 +66,37 @@ class Carrier:
         self._condition.received(received_ns, count)
         self._received.inc(count)
         headers = self._headers(received_ns)
-        self._world.publisher.publish_all(found.frames, found.keys, headers)
+        publisher = self._world.publisher
+        if self._world.spans is None:
+            publisher.publish_all(found.frames, found.keys, headers)
+        else:
+            begun = self._begin_traces(received_ns, count)
+            publisher.publish_all(found.frames, found.keys, headers, begun)
         self._world.handed_over()
+
+    def _begin_traces(self, received_ns: int, count: int) -> dict[int, str]:
+        """Begin the traces of frames that came together: of each that is chosen, by its place."""
+        begun = {at: self._begin_trace(received_ns, count - 1 - at) for at in range(count)}
+        return {at: traceparent for at, traceparent in begun.items() if traceparent is not None}
+
+    def _begin_trace(self, received_ns: int, before: int = 0) -> str | None:
+        """Begin the trace of so many frames before the last one, if it is one that is told."""
+        spans, condition, venue = self._world.spans, self._condition, self._line.venue
+        if spans is None:
+            return None
+        return spans.begin(
+            "receive",
+            began_ns=received_ns,
+            ended_ns=self._world.clock_ns(),
+            told={
+                "messaging.system": "kafka",
+                "messaging.destination.name": venue.raw_topic,
+                "headroom.venue": venue.name,
+                "headroom.connection": self._line.connection,
+                "headroom.epoch": condition.epoch,
+                "headroom.receipt": condition.receipt - before,
+            },
+        )
 
     def _headers(self, received_ns: int, redacted: str = "") -> RawHeaders:
         """What is said of the last frame that was received."""

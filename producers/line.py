@@ -17,6 +17,7 @@ from producers.outcomes import Session
 from producers.pace import RateBound
 from producers.publisher import Publisher
 from schemas.feeds import FeedStatus
+from schemas.traces import Spans
 from schemas.venues import Venue
 
 
@@ -84,7 +85,7 @@ class World(msgspec.Struct, frozen=True):
     `attempts` and `requests` are those of `Lines`. `tell` gets a line's status at every change of
     its state. `instance` tells the producer from others of the venue. `handed_over` is called after
     each frame that was published. `key_ring` is that of `Lines`, `bounds` what
-    lasts of the venue's limits.
+    lasts of the venue's limits. `spans` is told of frames that are traced; None: none is.
     """
 
     clock_ns: Callable[[], int]
@@ -104,3 +105,4 @@ class World(msgspec.Struct, frozen=True):
     handed_over: Callable[[], object] = lambda: None
     key_ring: Keys | None = None
     bounds: Bounds | None = None
+    spans: Spans | None = None

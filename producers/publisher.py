@@ -224,24 +224,33 @@ class Publisher:
             headers.received_time,
             headers.redacted,
             several,
+            headers.traceparent,
         )
         self._courier.offer([record])
 
     def publish_all(
-        self, frames: Sequence[bytes], keys: Sequence[bytes], headers: RawHeaders
+        self,
+        frames: Sequence[bytes],
+        keys: Sequence[bytes],
+        headers: RawHeaders,
+        traceparents: Mapping[int, str] = {},
     ) -> None:
-        """Take frames of one account each, as `publish` does; `headers` are the last one's."""
+        """Take frames of one account each, as `publish` does; `headers` are the last one's.
+
+        `traceparents` are those of the frames, by their places, whose traces are told.
+        """
         self._raise_if_failed()
         count = len(frames)
         self.received += count
         venue, feed, epoch, time = headers.venue, headers.feed, headers.epoch, headers.received_time
         receipts = range(headers.receipt - count + 1, headers.receipt + 1)
-        self._courier.offer(
-            [
-                Record(key, frame, venue, feed, epoch, receipt, time)
-                for key, frame, receipt in zip(keys, frames, receipts, strict=True)
-            ]
-        )
+        records = [
+            Record(key, frame, venue, feed, epoch, receipt, time)
+            for key, frame, receipt in zip(keys, frames, receipts, strict=True)
+        ]
+        for at, traceparent in traceparents.items():
+            records[at] = msgspec.structs.replace(records[at], traceparent=traceparent)
+        self._courier.offer(records)
 
     async def written(self) -> None:
         """Wait until not too much of what came is still to be written to disk; for nothing else."""

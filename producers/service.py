@@ -233,6 +233,7 @@ class _Turn:
             handed_over=latency.handed_over,
             key_ring=lines.key_ring,
             bounds=self._bounds(),
+            spans=around.get("spans"),
             lease=0 if self._lease is None else epochs.next(),
         )
 

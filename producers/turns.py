@@ -27,6 +27,7 @@ from producers.statuses import Frames, StatusSettings
 from producers.waiting import unless_stopped
 from schemas.following import Follow
 from schemas.topics import LEASES
+from schemas.traces import Spans
 
 _AGAIN_SECONDS: Final = 1.0
 
@@ -65,7 +66,7 @@ class Surroundings(TypedDict):
     `clock_ns` is time since 1970, `monotonic` in seconds. `reaching` keeps what writes reaching a
     Kafka that moves. `health` is told how it goes. Who sets `read_keys` has keys read again, and
     connections made anew for which there is another one. `bounds` is where it is kept how often
-    the venue was dialled.
+    the venue was dialled. `spans` is told of traced frames.
     """
 
     stop: asyncio.Event
@@ -79,6 +80,7 @@ class Surroundings(TypedDict):
     health: NotRequired[Health]
     read_keys: NotRequired[asyncio.Event]
     bounds: NotRequired[Store]
+    spans: NotRequired[Spans | None]
 
 
 class Proving(Protocol):

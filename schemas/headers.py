@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from schemas.times import rfc3339, time_ns_of
+from schemas.traces import TRACEPARENT
 
 Headers = list[tuple[str, bytes]]
 
@@ -43,7 +44,8 @@ class RawHeaders(msgspec.Struct, frozen=True, gc=False):
     """What a producer says of a frame: where it came from and in which order.
 
     `receipt` counts 1, 2, 3 … within the epoch; `received_time` is RFC 3339; `redacted` tells of a
-    frame that held a secret of ours (see `REDACTED`), "" of one that is as it came.
+    frame that held a secret of ours (see `REDACTED`), "" of one that is as it came; `traceparent`
+    is that of a frame whose trace is told, "" of any other.
     """
 
     venue: str
@@ -52,10 +54,12 @@ class RawHeaders(msgspec.Struct, frozen=True, gc=False):
     receipt: int
     received_time: str
     redacted: str = ""
+    traceparent: str = ""
 
     def encode(self) -> Headers:
         """The headers of the raw record, all values as text."""
         redacted = [(REDACTED, self.redacted.encode())] if self.redacted else []
+        traced = [(TRACEPARENT, self.traceparent.encode())] if self.traceparent else []
         return [
             ("venue", self.venue.encode()),
             ("feed", self.feed.encode()),
@@ -63,6 +67,7 @@ class RawHeaders(msgspec.Struct, frozen=True, gc=False):
             ("receipt", b"%d" % self.receipt),
             ("received_time", self.received_time.encode()),
             *redacted,
+            *traced,
         ]
 
 

@@ -46,6 +46,10 @@ class Environment:
         self.asked.add(PREFIX + name)
         return self._variables.get(PREFIX + name) or None
 
+    def standard(self, name: str) -> str | None:
+        """A variable that is not ours alone, by its whole name; None where missing or empty."""
+        return self._variables.get(name) or None
+
     def path(self, name: str) -> Path | None:
         """A variable that is a path, or None where it is missing or empty."""
         text = self.text(name)

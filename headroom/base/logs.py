@@ -1,8 +1,10 @@
 """What is logged, and how: to standard error, as text for people or as JSON, never with a secret.
 
-As JSON (`HEADROOM_LOG_FORMAT=json`) each line is one object: `time` (UTC), `level`, `logger`,
-`message`, `error` (what Python tells of it) where there is one, and what else belongs to the line,
-such as `venue` and `connection`. The one line with which a command ends is one of them, too.
+As JSON (`HEADROOM_LOG_FORMAT=json`, and where a program that serves has no terminal) each line is
+one object: `time` (UTC), `level`, `logger`, `message`, `error` (what Python tells of it) where
+there is one, and what else belongs to the line: `venue` and `connection`; of a line that speaks of
+one record `topic`, `partition`, `offset` and its event's `ce_id`. The one line with which a command
+ends is one of them, too. Why this is no library's: docs/decisions/0022-logs.md.
 """
 
 import logging
@@ -18,8 +20,11 @@ import msgspec
 from schemas.secrets import redacted
 from schemas.times import rfc3339
 
+AUTO: Final = "auto"
 JSON: Final = "json"
+_TEXT: Final = "text"
 _SILENT_SECONDS: Final = 10.0
+_CHATTY: Final = ("aiokafka", "opentelemetry")
 _NS_PER_S: Final = 1_000_000_000
 # What every record has; the rest was given with the line.
 _OWN: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
@@ -64,7 +69,7 @@ class _Expected(logging.Filter):
 
 
 class Sparing(logging.Filter):
-    """Lets each kind of aiokafka's messages, and of asyncio's on accepting, through now and then.
+    """Lets each kind of some libraries' messages, and of asyncio's on accepting, through at times.
 
     Every ten seconds at most. While Kafka is away aiokafka says several lines every tenth of a
     second, and asyncio a hundred where it cannot accept. `clock` counts seconds.
@@ -77,7 +82,7 @@ class Sparing(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is to be told."""
-        if not (record.name.startswith("aiokafka") or "socket.accept" in str(record.msg)):
+        if not (record.name.startswith(_CHATTY) or "socket.accept" in str(record.msg)):
             return True
         kind, now = (record.name, str(record.msg)), self._clock()
         if now - self._told.get(kind, -_SILENT_SECONDS) < _SILENT_SECONDS:
@@ -86,7 +91,17 @@ class Sparing(logging.Filter):
         return True
 
 
-def set_up_logging(level: str, form: str = "text") -> None:
+def form_of(setting: str, *, serves: bool) -> str:
+    """The form of a setting: of `auto` JSON for who serves without a terminal, else text.
+
+    What a person typed and waits for is told as text wherever its standard error goes.
+    """
+    if setting != AUTO:
+        return setting
+    return JSON if serves and not sys.stderr.isatty() else _TEXT
+
+
+def set_up_logging(level: str, form: str = _TEXT) -> None:
     """Log to standard error: ours at `level`, the libraries' warnings; never a secret.
 
     Python's own warnings, and what asyncio tells of errors that nobody awaited, go there, too.
@@ -105,10 +120,10 @@ def set_up_logging(level: str, form: str = "text") -> None:
     logging.captureWarnings(True)
 
 
-def say_last(line: str, status: int) -> None:
-    """The one line with which a command ends; it holds no secret any more."""
+def say_last(line: str, status: int, **told: object) -> None:
+    """The one line with which a command ends; it holds no secret any more. `told`: its fields."""
     if _is_json():
-        _write(line, status=status)
+        _write(line, status=status, **told)
     else:
         sys.stderr.write(f"headroom: {line}\n")
 

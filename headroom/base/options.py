@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from headroom.base.environment import PREFIX
-from headroom.base.logs import JSON, set_up_logging
+from headroom.base.logs import AUTO, JSON, form_of, set_up_logging
 from headroom.base.mistakes import Mistakes
 from headroom.base.settings import Settings, load
 
@@ -75,16 +75,17 @@ class Moment(click.ParamType):
         return moment_ms
 
 
-def load_settings(mistakes: Mistakes | None = None) -> Settings:
+def load_settings(mistakes: Mistakes | None = None, *, serves: bool = False) -> Settings:
     """The settings in the environment; logging is set up with them.
 
-    Raises `SettingsError` for all that is wrong; with `mistakes` that is noted there.
+    Raises `SettingsError` for all that is wrong; with `mistakes` that is noted there. Who `serves`,
+    runs until it is stopped, logs as JSON where nobody is seen to read along.
     """
-    if os.environ.get(f"{PREFIX}LOG_FORMAT") == JSON:
+    if form_of(os.environ.get(f"{PREFIX}LOG_FORMAT") or AUTO, serves=serves) == JSON:
         # So that a setting that cannot be right is told in that form, too.
         set_up_logging("INFO", JSON)
     found = load(os.environ, mistakes)
-    set_up_logging(found.log_level, found.log_format)
+    set_up_logging(found.log_level, form_of(found.log_format, serves=serves))
     return found
 
 

@@ -53,7 +53,8 @@ def foreign(topic: str, partition: int, offset: int, why: str) -> None:
     )
     line = _words[topic].say(text, int(time.monotonic()))
     if line is not None:
-        log.warning("%s", line)
+        place = {"topic": topic, "partition": partition, "offset": offset}
+        log.warning("%s", line, extra=place)
 
 
 def reader(kafka: Mapping[str, Any], *, read_committed: bool = True) -> AIOKafkaConsumer:

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 EXIT_BROKEN = 1
 EXIT_MISTAKE = 2
+_PLACE: Final = ("topic", "partition", "offset")
 # The command that goes on where a log is not what it was, by the error's name (see `_status`).
 _WAYS: Final = {"LogChanged": "headroom resume", "ChangelogCut": "headroom replay"}
 
@@ -84,5 +85,7 @@ def _leave(error: Exception, status: int) -> None:
     way = next((_WAYS[one] for kind in type(error).__mro__ if (one := kind.__name__) in _WAYS), "")
     if way and "see `" not in line:
         line += f": see `{way}`"
-    say_last(line, status)
+    # The record, or the partition, that it stopped at, where it was one.
+    place = {name: getattr(error, name, None) for name in _PLACE}
+    say_last(line, status, **{name: value for name, value in place.items() if value is not None})
     sys.exit(status)

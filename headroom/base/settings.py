@@ -33,7 +33,8 @@ SPOOL_BYTES_DEFAULT: Final = 1024**3
 SPOOL_BYTES_MIN: Final = 1024**2
 _SPOOL_BYTES_MAX: Final = 1024**4
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
-LOG_FORMATS: Final = ("text", "json")
+TRACES_RATIO_DEFAULT: Final = 0.001
+LOG_FORMATS: Final = ("auto", "text", "json")
 _STORES: Final = ("rocksdb", "memory")
 _GUARANTEES: Final = ("exactly_once", "at_least_once")
 REGISTRY_MODES: Final = ("register", "lookup", "off")
@@ -128,6 +129,18 @@ class JwtSettings(msgspec.Struct, frozen=True):
     questions_per_minute: int | None
 
 
+class TracesSettings(msgspec.Struct, frozen=True):
+    """To which collector (OTLP over HTTP) spans go, and of what part of all frames, 0 to 1.
+
+    `is_ours`: the endpoint is told by our own setting, not by OpenTelemetry's, which whoever runs a
+    cluster may have put into every process.
+    """
+
+    endpoint: str
+    ratio: float
+    is_ours: bool
+
+
 class Settings(msgspec.Struct, frozen=True):
     """All settings but those of the venues, which only a producer needs."""
 
@@ -158,6 +171,7 @@ class Settings(msgspec.Struct, frozen=True):
     probes_port: int = 0
     alerts_file: Path | None = None
     jwt: JwtSettings | None = None
+    traces: TracesSettings | None = None
 
     @property
     def spool_dir(self) -> Path:
@@ -237,6 +251,7 @@ def load_from(environment: Environment) -> Settings:
         probes_port=environment.number("PROBES_PORT", 0, int, 0, _PORT_MAX),
         alerts_file=None if alerts is None else Path(alerts),
         jwt=_jwt(environment),
+        traces=_traces(environment),
     )
 
 
@@ -308,6 +323,13 @@ def _jwt(environment: Environment) -> JwtSettings | None:
         environment.wrong("JWKS_URL", problem)
     keys = None if file is None else Path(file)
     return JwtSettings(issuer, audience, claim, url, keys, most or None)
+
+
+def _traces(environment: Environment) -> TracesSettings | None:
+    ratio = environment.number("TRACES_RATIO", TRACES_RATIO_DEFAULT, float, 0, 1)
+    ours = _http_url(environment, "OTLP_ENDPOINT")
+    endpoint = ours or environment.standard("OTEL_EXPORTER_OTLP_ENDPOINT")
+    return None if endpoint is None else TracesSettings(endpoint, ratio, is_ours=ours is not None)
 
 
 def _http_url(environment: Environment, name: str) -> str | None:

@@ -101,7 +101,7 @@ def deliver(group: str) -> None:
     from headroom.run.webhooks.run import run_delivery, webhook_of
 
     mistakes = Mistakes()
-    settings = load_settings(mistakes)
+    settings = load_settings(mistakes, serves=True)
     read = mistakes.of(lambda: webhook_of(os.environ))
     mistakes.of(settings.kafka.arguments)
     webhook = mistakes.whole(read)

@@ -19,7 +19,7 @@ def work(port: int | None) -> None:
     from headroom.run.work import run_worker
 
     mistakes = Mistakes()
-    settings = load_settings(mistakes)
+    settings = load_settings(mistakes, serves=True)
     look_at(settings, mistakes)
     mistakes.refuse()
     run(lambda stop: run_worker(settings, settings.http_port if port is None else port, stop))

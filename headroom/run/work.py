@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Coroutine, Mapping
 from importlib import metadata
 from pathlib import Path
+from random import random
 from typing import Any, Final, TypeVar
 
 import click
@@ -33,6 +34,7 @@ from headroom.operate.topics.rights import require_rights
 from headroom.operate.topics.watch import Watch
 from headroom.run.folder import give_up_name, name_in, own_folder
 from headroom.run.strangers import Strangers
+from headroom.run.traces import spans_to
 from processors.app import Worker, WorkerSettings
 from processors.engine.app import EngineSettings
 from processors.engine.errors import EngineError, NameTaken, TransactionRefused
@@ -59,6 +61,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
     async with contextlib.AsyncExitStack() as stack:
         listener = stack.enter_context(listening(settings.http_host, port, way=_OTHER_PORT))
         folder = stack.enter_context(own_folder(settings))
+        spans = stack.enter_context(spans_to(settings.traces, "headroom-worker", chance=random))
         await check_credentials(kafka)
         admin = await stack.enter_async_context(admin_of(settings.kafka))
         await require_rights(admin, "work", to_begin())
@@ -103,6 +106,7 @@ async def run_worker(settings: Settings, port: int, stop: asyncio.Event) -> None
                         version=metadata.version("headroom"),
                         incarnations=following.incarnations,
                         rules=rules,
+                        spans=spans,
                     ),
                     listener.dup(),
                     follow=follow,

@@ -12,6 +12,7 @@ from typing import Any
 from faust.types import TP
 
 from processors.engine.errors import ForeignRow
+from processors.engine.holes import place_of
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,8 @@ class Aside:
             del rows[key]
             offset = next(m.offset() for m in reversed(messages) if m.key() == key)
             aside[key] = offset, why
-            log.warning("%s[%d] at offset %d is no row of ours: %s", *tp, offset, why)
+            told = place_of(tp, offset)
+            log.warning("%s[%d] at offset %d is no row of ours: %s", *tp, offset, why, extra=told)
         if not aside:
             self._found.pop(tp, None)
             return last

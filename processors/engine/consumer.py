@@ -31,7 +31,7 @@ from processors.engine.errors import CredentialsRefused, GroupRefused, NameTaken
 from processors.engine.exactly_once import ExactlyOnce
 from processors.engine.fetcher import Fetched, Fetcher
 from processors.engine.flight import Flight
-from processors.engine.holes import Offsets, hole_in
+from processors.engine.holes import LOST, Offsets, hole_in, place_of
 from processors.engine.marks import mark
 from processors.engine.member import Member, commits_of, new_member
 from processors.engine.sender import group_metadata
@@ -172,7 +172,7 @@ class Consumer(MessageByMessage):
             return
         if hole is not None:
             self.missing_offsets[tp] += hole[1] - hole[0]
-            self.log.error("%s[%d] holds nothing from offset %d to before %d: lost", *tp, *hole)
+            self.log.error(LOST, *tp, *hole, extra=place_of(tp, hole[0]))
 
     async def _deliver(self, fetched: Fetched, era: int) -> None:
         for tp, offsets in fetched.jumps:

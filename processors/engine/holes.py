@@ -15,6 +15,7 @@ from faust.types import TP
 
 Offsets = tuple[int, int]
 """From the first one to before the second one."""
+LOST: Final = "%s[%d] holds nothing from offset %d to before %d: lost"
 _WAIT_MS: Final = 500
 _BYTES_MAX: Final = 4 * 1024 * 1024
 _READ_UNCOMMITTED: Final = 0
@@ -35,6 +36,11 @@ async def hole_in(client: Any, tp: TP, offsets: Offsets) -> Offsets | None:  # n
                 return position, min(begin, end)
             position = max(position, behind)
     return None
+
+
+def place_of(tp: TP, offset: int) -> dict[str, str | int]:
+    """What a line of the log that tells of a record has beside its words (its `extra`)."""
+    return {"topic": tp.topic, "partition": tp.partition, "offset": offset}
 
 
 async def _batches(client: Any, tp: TP, offset: int) -> list[Offsets]:  # noqa: ANN401 - as above

@@ -7,6 +7,7 @@ from typing import Final, Self
 import msgspec
 
 from schemas.headers import REDACTED, Headers
+from schemas.traces import TRACEPARENT
 
 # What a record takes beside its frame and key.
 AROUND_BYTES: Final = 128
@@ -27,6 +28,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     received_time: str
     redacted: str = ""
     several: bool = False
+    traceparent: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -95,6 +97,8 @@ class HeaderWriter:
         found = [*self._same, ("receipt", b"%d" % record.receipt), self._when]
         if record.redacted:
             found.append((REDACTED, record.redacted.encode()))
+        if record.traceparent:
+            found.append((TRACEPARENT, record.traceparent.encode()))
         return found
 
     def _begin(self, record: Record) -> None:

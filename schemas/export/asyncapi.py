@@ -17,6 +17,7 @@ from schemas.headers import (
     VERSION,
 )
 from schemas.topics import BALANCES, DEAD_LETTERS, PARTITIONS_DEFAULT, TOPICS, Topic
+from schemas.traces import TRACEPARENT
 
 CONTRACT_VERSION: Final = "3"
 _BINDING: Final = "0.5.0"
@@ -34,6 +35,7 @@ _RAW_HEADERS: Final = {
     "and receipt it has.",
     REDACTED: "Only on one that held a secret of ours, which `Secret(hidden)` stands for: in how "
     "many places, or `all` for the whole frame.",
+    TRACEPARENT: "Only on one that was chosen to be traced: W3C Trace Context, version 00.",
 }
 _EVENT_HEADERS: Final = {
     "ce_specversion": "CloudEvents' version.",
@@ -65,6 +67,9 @@ _DEAD_LETTER_HEADERS: Final = {
 _PARTS: Final = {
     PARTS: "Only where the raw record tells of several accounts: how many outcomes it has in all, "
     "snapshots and dead letters.",
+}
+_TRACED: Final = {
+    TRACEPARENT: "Only where workers tell traces and the raw record has it: the same, as it came.",
 }
 _CORRECTION: Final = {
     GENERATION: "Only where it stands for one that was told before with the same identity: the "
@@ -147,7 +152,8 @@ def _messages(topic: Topic, example: Example | None) -> dict[str, dict[str, Any]
         return {name: _message(topic, said, kind, _NOT_OURS, example)}
     name = topic.value.__name__
     schema = {"schemaFormat": _SCHEMA_FORMAT, "schema": {"$ref": f"{topic.name}.schema.json"}}
-    said = _EVENT_HEADERS | (_PARTS | _CORRECTION if topic.name == BALANCES else {})
+    of_frames = _PARTS | _CORRECTION | _TRACED
+    said = _EVENT_HEADERS | (of_frames if topic.name == BALANCES else {})
     found = {name: _message(topic, said, "application/json", schema, example)}
     if topic.tombstones:
         gone = _message(topic, _EVENT_HEADERS, "application/json", {"type": "null"}, None)

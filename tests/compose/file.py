@@ -10,8 +10,27 @@ import msgspec
 import yaml
 
 ROOT = Path(__file__).parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+_OPTIONAL = re.compile(r"\$\{[A-Z_]+:-([^}]*)\}")
+
+
+def _as_it_is_without_variables() -> dict[str, Any]:
+    """The file where nothing is set outside: each variable is what stands behind its `:-`."""
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.safe_load(_OPTIONAL.sub(r"\1", text))
+    return found
+
+
+COMPOSE: dict[str, Any] = _as_it_is_without_variables()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+
+def of_profiles(*profiles: str) -> list[str]:
+    """The names of the services that start with these profiles, in the file's order."""
+    return [
+        name
+        for name, service in SERVICES.items()
+        if "profiles" not in service or set(profiles) & set(service["profiles"])
+    ]
 
 
 class Image(msgspec.Struct, frozen=True):

@@ -17,7 +17,8 @@ from headroom.operate.tokens import add
 from tests.compose.file import COMPOSE, ROOT, SERVICES, health, image
 
 SCHEMA = json.loads((ROOT / "tests/data/compose-spec.json").read_text(encoding="utf-8"))
-OURS = [name for name in SERVICES if name != "kafka"]
+THEIRS = {"kafka", "prometheus", "grafana", "registry"}
+OURS = [name for name in SERVICES if name not in THEIRS]
 
 
 def test_the_file_is_sound_by_the_specification() -> None:
@@ -59,8 +60,11 @@ def test_nobody_shares_the_network_of_one_that_may_be_started_again_alone() -> N
 def test_nothing_is_published_beyond_this_machine() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert sorted(published) == [
+        "127.0.0.1:3000:3000",
         "127.0.0.1:6066:6066",
         "127.0.0.1:6067:6066",
+        "127.0.0.1:8080:8080",
+        "127.0.0.1:9090:9090",
         "127.0.0.1:9094:9094",
     ]
 

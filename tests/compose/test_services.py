@@ -23,7 +23,7 @@ from headroom.local.kafka.jars import CONSOLE_LOCK, ensure
 from headroom.local.kafka.java import find_java
 from headroom.local.kafka.probe import free_port
 from headroom.local.kafka.storage import Storage
-from tests.compose.file import SERVICES, health, image, seconds
+from tests.compose.file import SERVICES, health, image, of_profiles, seconds
 from tests.headroom.commands import headroom, until
 
 pytestmark = pytest.mark.slow
@@ -201,7 +201,7 @@ def system(tmp_path: Path) -> Iterator[System]:
         kafka = OfTheFile(made.here)
         asyncio.run(kafka.start())
         stack.callback(lambda: asyncio.run(kafka.stop()))
-        for name in SERVICES:
+        for name in of_profiles("sandbox"):
             if name != "kafka":
                 made.start(name)
         yield made
@@ -238,7 +238,7 @@ def test_what_the_file_says_works(system: System) -> None:
 
     secret = (keys / "token").read_text().strip()
     credential = (keys / "worker-token").read_text().strip()
-    for name in reversed(SERVICES):
+    for name in reversed(of_profiles("sandbox")):
         if name not in ("kafka", "topics", "keys"):
             status = -signal.SIGTERM if name.endswith("-network") else 0
             assert system.stop(name) == status, (name, system.log(name))

@@ -44,6 +44,7 @@ class Ended(msgspec.Struct, frozen=True):
 def environment(**variables: object) -> dict[str, str]:
     """The least that a process needs, and `HEADROOM_*` variables."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("HEADROOM_")}
+    kept["HEADROOM_LOG_FORMAT"] = "text"  # what a person would see
     return kept | {f"HEADROOM_{name}": str(value) for name, value in variables.items()}
 
 

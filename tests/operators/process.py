@@ -237,4 +237,5 @@ def _pass_on(here: socket.socket, there: socket.socket) -> None:
 
 def _environment(settings: Mapping[str, object]) -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("HEADROOM_")}
+    kept["HEADROOM_LOG_FORMAT"] = "text"  # what a person would see
     return kept | {f"HEADROOM_{name}": str(value) for name, value in settings.items()}

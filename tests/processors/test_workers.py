@@ -1,6 +1,7 @@
 """Workers on a real Kafka: what they write, what they answer, what their death costs."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -45,6 +46,25 @@ def assert_sound(found: Audit, *, raw: int) -> None:
     assert found.normalised + found.dead_lettered == raw
 
 
+def assert_told(log: str, letters: list[dict[str, bytes]]) -> None:
+    """Of each kind of what could not be read a line of JSON names the event, by its fields too."""
+    objects = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    lines = [line for line in objects if line["logger"] == "headroom.unread"]
+    buried = {
+        "{}/{}/{}".format(*(letter[f"__connect.errors.{name}"].decode() for name in names)): letter[
+            "headroom.reason"
+        ].decode()
+        for letter in letters
+        for names in [("topic", "partition", "offset")]
+    }
+    assert {line["reason"] for line in lines} == set(buried.values())
+    for line in lines:
+        place = f"{line['topic']}/{line['partition']}/{line['offset']}"
+        assert buried[place] == line["reason"]
+        assert (line["ce_id"], line["venue"], line["level"]) == (place, "sfox", "WARNING")
+        assert line["ce_id"] in line["message"]
+
+
 async def test_every_frame_ends_in_the_table_or_in_the_dead_letters(pipeline: Pipeline) -> None:
     """Bad frames are buried with their reason, their neighbours go through (I2 to I5)."""
     bad = [
@@ -58,12 +78,11 @@ async def test_every_frame_ends_in_the_table_or_in_the_dead_letters(pipeline: Pi
     ]
     good = frames(200, seed=1)
     await pipeline.send("sfox", [*good[:100], *bad, *good[100:]])
-    with pipeline.worker("one") as worker:
+    with pipeline.worker("one", logs="json") as worker:
         await worker.ready()
         await pipeline.drained()
-        reasons = [
-            dict(record.headers)["headroom.reason"] for record in await pipeline.dead_letters()
-        ]
+        letters = [dict(record.headers) for record in await pipeline.dead_letters()]
+        reasons = [letter["headroom.reason"] for letter in letters]
         assert sorted(reasons) == sorted(
             [
                 b"not_utf8",
@@ -76,6 +95,7 @@ async def test_every_frame_ends_in_the_table_or_in_the_dead_letters(pipeline: Pi
             ]
         )
         assert worker.stop() == 0
+    assert_told(worker.log.read_text(), letters)
     found = await audit(pipeline.kafka, topic_prefix=pipeline.prefix)
     assert_sound(found, raw=207)
     assert found.dead_lettered == len(bad)

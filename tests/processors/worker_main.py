@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from headroom.base.following import Reader
+from headroom.base.logs import set_up_logging
 from processors.alerts.rules import read_rules, rules_of
 from processors.app import Worker, WorkerSettings
 from processors.engine.app import EngineSettings
@@ -76,5 +77,8 @@ def access_of(options: dict[str, Any]) -> Access | None:
 
 
 if __name__ == "__main__":
+    given = json.loads(sys.argv[1])
+    if given.get("logs") == "json":
+        set_up_logging("WARNING", "json")
     logging.basicConfig(level=logging.INFO if "debug" in sys.argv[1] else logging.WARNING)
-    asyncio.run(main(json.loads(sys.argv[1])))
+    asyncio.run(main(given))

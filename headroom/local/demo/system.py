@@ -223,5 +223,6 @@ def _environment(folder: Path, bootstrap: str) -> Mapping[str, str]:
         **kept,
         "HEADROOM_KAFKA_BOOTSTRAP": bootstrap,
         "HEADROOM_DATA_DIR": str(folder / "data"),
+        "HEADROOM_LOG_FORMAT": "text",  # a person reads along
         "HEADROOM_LOG_LEVEL": os.environ.get("HEADROOM_LOG_LEVEL", "INFO"),
     }

@@ -26,6 +26,7 @@ from headroom.operate.topics.acls import of_producer
 from headroom.operate.topics.admin import admin_of
 from headroom.operate.topics.rights import require_rights
 from headroom.run.probes import probed
+from headroom.run.traces import spans_to
 from headroom.run.venue.module import Module
 from producers.bounds import FileStore
 from producers.health import Health
@@ -42,7 +43,7 @@ def producer(module: Module) -> click.Command:
 
     def command() -> None:
         mistakes = Mistakes()
-        settings = load_settings(mistakes)
+        settings = load_settings(mistakes, serves=True)
         read = mistakes.of(lambda: module.lines(Environment(os.environ)))
         reached = mistakes.of(settings.kafka.arguments)
         lines, arguments = mistakes.whole(read), mistakes.whole(reached)
@@ -55,7 +56,7 @@ def producer(module: Module) -> click.Command:
             around = _surroundings(stop, read_keys)
             # Beside the spool: on the volume that stays.
             around["bounds"] = FileStore(settings.spool_dir / lines.venue.name / "bounds.json")
-            async with _probed(settings, around):
+            async with _seen(settings, around, lines.venue.name):
                 await check_credentials(arguments)
                 rights = of_producer(lines.venue.name, lease=lease)
                 # Where Kafka is away what follows says so, and asks in more ways.
@@ -80,11 +81,15 @@ def producer(module: Module) -> click.Command:
 
 
 @contextlib.asynccontextmanager
-async def _probed(settings: Settings, around: Surroundings) -> AsyncIterator[None]:
-    """Answer `/livez`, `/readyz` and `/metrics` while the block runs."""
+async def _seen(settings: Settings, around: Surroundings, venue: str) -> AsyncIterator[None]:
+    """Answer `/livez`, `/readyz` and `/metrics`, and have traces told, while the block runs."""
     health, registry = around["health"], around["registry"]
     host, port = settings.probes_host, settings.probes_port
-    with listening(host, port, way=_OTHER_PORT) as listener:
+    service, chance = f"headroom-producer-{venue}", around["rng"].random
+    with (
+        listening(host, port, way=_OTHER_PORT) as listener,
+        spans_to(settings.traces, service, chance=chance) as around["spans"],
+    ):
         # Not before it has begun: a start that fails is one line.
         health.begun = lambda: log.info("probes and metrics at %s", url_of(listener))
         async with probed(listener, health, registry):

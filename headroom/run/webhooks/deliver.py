@@ -158,7 +158,8 @@ class Delivery:
             event = dict(record.headers).get(_ID)
             if event is None or record.value is None:
                 self._watched.missed.inc()
-                log.warning("%s/%d/%d is no alert of ours", tp.topic, tp.partition, record.offset)
+                place = {"topic": tp.topic, "partition": tp.partition, "offset": record.offset}
+                log.warning("%s/%d/%d is no alert of ours", *place.values(), extra=place)
             else:
                 await self._receiver.deliver(Alert(_printed(event), record.value))
             try:

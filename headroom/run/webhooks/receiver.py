@@ -108,7 +108,7 @@ class Receiver:
                     return
                 line = self._words.say(f"not delivered yet: {failed.why}", int(around.monotonic()))
                 if line is not None:
-                    log.warning("%s", line)
+                    log.warning("%s", line, extra={"ce_id": alert.id})
                 await around.sleep(pause)
             self._watched.delivered.inc()
         finally:
@@ -120,6 +120,7 @@ class Receiver:
             "given up after %d attempts in %.0f s, the last one: %s; `headroom alerts show` has "
             "it still: %s",
             *(attempts, seconds, why, alert.id),
+            extra={"ce_id": alert.id},
         )
 
     async def _attempt(self, alert: Alert) -> _Failed | None:

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from headroom.base.logs import set_up_logging
+from headroom.base.logs import form_of, set_up_logging
+from headroom.base.running import one_clear_line
+from processors.engine.errors import ForeignRow
 from schemas.secrets import Secret
 from tests.headroom.commands import headroom
 
@@ -131,4 +133,40 @@ def test_a_command_ends_with_an_object(words: tuple[str, ...], tmp_path: Path) -
 
 
 def test_a_format_that_there_is_not_is_one_clear_line() -> None:
-    headroom("work", LOG_FORMAT="xml").is_one_line("HEADROOM_LOG_FORMAT", "text, json")
+    ended = headroom("topics", "check", LOG_FORMAT="xml")
+    ended.is_one_line("HEADROOM_LOG_FORMAT", "auto, text, json")
+
+
+def test_who_serves_without_a_terminal_logs_json_and_who_was_typed_does_not() -> None:
+    """Both end at once: nothing tells them where Kafka is."""
+    headroom("topics", "check", LOG_FORMAT="auto").is_one_line("HEADROOM_KAFKA_BOOTSTRAP")
+    for words in (("work",), ("produce", "sfox")):
+        (line,) = objects(headroom(*words, LOG_FORMAT="auto").err)
+        assert (line["status"], line["level"]) == (2, "ERROR")
+        assert "HEADROOM_KAFKA_BOOTSTRAP" in line["message"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "is_terminal", "form"),
+    [
+        ("auto", False, "json"),
+        ("auto", True, "text"),
+        ("text", False, "text"),
+        ("json", True, "json"),
+    ],
+)
+def test_a_terminal_is_told_text(
+    setting: str, *, is_terminal: bool, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    assert form_of(setting, serves=True) == form
+    assert form_of(setting, serves=False) == ("text" if setting == "auto" else form)
+
+
+def test_a_command_that_a_record_ends_names_it_in_fields(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with logged(), pytest.raises(SystemExit), one_clear_line():
+        raise ForeignRow(topic="users", partition=3, key=b"k", why="it is text", offset=17)
+    (line,) = objects(capsys.readouterr().err)
+    assert (line["topic"], line["partition"], line["offset"]) == ("users", 3, 17)

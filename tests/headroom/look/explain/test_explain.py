@@ -22,9 +22,12 @@ from headroom.look.explain.user import NotKnown
 from headroom.operate.accounts.move import run_move
 from schemas.headers import cloud_event
 from schemas.topics import BALANCES
+from schemas.venues import VENUES
 from tests.headroom.commands import Ended, answered, environment, headroom, started, until
 from tests.headroom.house import house
 from tests.headroom.operate.replay.scene import Scene
+from tests.headroom.run.collector import Collector
+from tests.headroom.test_canary import records
 
 USER = "hercle:user-0001"
 BTC = "BTC"
@@ -62,9 +65,17 @@ class Looked(Scene):
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looked]:
+def collector() -> Iterator[Collector]:
+    """Who is told the traces of this house."""
+    with pytest.MonkeyPatch.context() as patch, Collector().running() as running:
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def scene(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looked]:
     folder = tmp_path_factory.mktemp("house")
-    with house(folder) as its:
+    with house(folder, OTLP_ENDPOINT=collector.url, TRACES_RATIO=1) as its:
         yield Looked(its)
 
 
@@ -131,6 +142,37 @@ def test_from_a_number_back_to_the_bytes_that_the_venue_sent(
         literal[mark["told"]] = bytes_there
     assert Decimal(literal["available"]) + Decimal(literal["held"]) == Decimal(now["total"])
     assert part["connection"]["epoch"] == part["now"]["epoch"]
+
+
+def test_a_frame_is_one_trace_from_the_socket_to_the_table(
+    scene: Looked, journal: list[dict[str, Any]], collector: Collector
+) -> None:
+    assert journal
+    until(lambda: bool(collector.whole()), why=lambda: repr(collector.spans))
+    trace = collector.whole()[0]
+    ((service, root),) = [one for one in trace if not one[1].parent_span_id]
+    assert (service, root.name) == ("headroom-producer-hercle", "receive")
+    below = [one for one in trace if one[1] is not root]
+    assert {service for service, _ in below} == {"headroom-worker"}
+    assert {span.parent_span_id for _, span in below} == {root.span_id}
+    # One after the other.
+    assert all(span.start_time_unix_nano <= span.end_time_unix_nano for _, span in trace)
+    times = {span.name: span.start_time_unix_nano for _, span in below if span.name != "commit"}
+    assert root.start_time_unix_nano <= times["normalise"] <= times["fold"]
+    # The header is the same from the producer to the table, and spans say where it lies.
+    header = f"00-{root.trace_id.hex()}-{root.span_id.hex()}-01".encode()
+    for name, topic in (("normalise", VENUES["hercle"].raw_topic), ("fold", BALANCES)):
+        there = [
+            (record.partition, record.offset)
+            for record in records(scene.house.bootstrap, topic)
+            if ("traceparent", header) in record.headers
+        ]
+        (span,) = [span for _, span in below if span.name == name]
+        told = {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
+        at = int(told["messaging.destination.partition.id"]), told["messaging.kafka.offset"]
+        assert there == [at]
+        assert told["messaging.destination.name"] == topic
+    assert b"user-0" not in b"".join(span.SerializeToString() for _, span in collector.spans)
 
 
 def test_a_person_sees_the_amount_marked_and_every_place(
