@@ -13,11 +13,10 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any, Final
 
-from schemas.export.json_schema import INT64_MAX, INT64_MIN
+from schemas.export.json_schema import INT64_MAX, INT64_MIN, TELLING, unfolded
 
 Schema = Mapping[str, Any]
 
-_TELLING: Final = frozenset({"$schema", "$id", "$defs", "title", "description", "default"})
 _KNOWN: Final = frozenset(
     {
         "$ref",
@@ -76,7 +75,7 @@ class _Comparison:
             self._under_way.add(pair)
         mixed = any(map(_is_mixed, (written, read)))
         written, read = _resolved(written, self._written), _resolved(read, self._read)
-        unknown = (_words(written) | _words(read)) - _KNOWN - _TELLING
+        unknown = (_words(written) | _words(read)) - _KNOWN - TELLING
         if mixed or any(map(_is_mixed, (written, read))):
             yield f"{at}: nobody has taught this check what a choice with more beside it means"
         elif unknown:
@@ -145,7 +144,9 @@ def _bounds(written: Schema, read: Schema, at: str) -> Iterator[str]:
 
 def _words(part: Schema) -> set[str]:
     is_told = part.get("type") in ("integer", "number") and part.get("format") in _WIDTHS
-    return set(part) - ({"format"} if is_told else set())
+    # Of more kinds than one and null none of our schemas is.
+    kinds = {"a type of several kinds"} if isinstance(part.get("type"), list) else set()
+    return set(part) - ({"format"} if is_told else set()) | kinds
 
 
 def _is_mixed(part: Schema) -> bool:
@@ -156,6 +157,6 @@ def _is_mixed(part: Schema) -> bool:
 
 def _resolved(part: Schema, root: Schema) -> Schema:
     if "$ref" not in part:
-        return part
+        return unfolded(part)
     found: Schema = root["$defs"][part["$ref"].rpartition("/")[2]]
     return found

@@ -15,14 +15,14 @@ Source: `SchemaDiff`, `ObjectSchemaDiff`, `CombinedSchemaDiff`, `ArraySchemaDiff
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from schemas.export.json_schema import TELLING, unfolded
+
 Schema = Mapping[str, Any]
 
 _ADDED: Final = "PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL"
 _NOT_COVERED: Final = "PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL"
 _CHANGED: Final = "TYPE_CHANGED"
 _SUBSCHEMAS: Final = "COMBINED_TYPE_SUBSCHEMAS_CHANGED"
-# What says nothing of a value: a part without any other word takes all.
-_TELLING: Final = frozenset({"$schema", "$id", "$defs", "title", "description", "default"})
 
 
 def refused(old: Mapping[str, Schema], new: Mapping[str, Schema]) -> list[str]:
@@ -118,11 +118,12 @@ def _kind(part: Schema) -> str:
 
 
 def _takes_all(part: Schema) -> bool:
-    return not part.keys() - _TELLING
+    """Whether a part has no word that says anything of a value."""
+    return not part.keys() - TELLING
 
 
 def _resolved(part: Schema, root: Schema) -> Schema:
     if "$ref" not in part:
-        return part
+        return unfolded(part)
     found: Schema = root["$defs"][part["$ref"].rpartition("/")[2]]
     return found

@@ -5,6 +5,7 @@ allowed: readers ignore what they do not know, so that a field may be added.
 """
 
 import inspect
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +15,9 @@ from schemas.topics import TOPICS
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
+_SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
+TELLING: Final = frozenset({"$schema", "$id", "$defs", "title", "description", "default"})
+"""Words that say nothing of a value."""
 
 
 def schema_of(topic: str, document: type[msgspec.Struct]) -> dict[str, Any]:
@@ -50,6 +54,31 @@ def wide(part: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def folded(part: dict[str, Any]) -> dict[str, Any]:
+    """The same part: of one kind or null it says both in `type`, as generators of Java want it.
+
+    They make an Object of any choice. A reference and a few words stay a choice with null, and so
+    does a list: of `["array", "null"]` Modelina makes TypeScript that does not compile.
+    """
+    if "anyOf" not in part or {"type": "null"} not in part["anyOf"]:
+        return part
+    own = [one for one in part["anyOf"] if one != {"type": "null"}]
+    if len(own) != 1 or own[0].get("type") not in _SCALARS:
+        return part
+    rest = {name: value for name, value in part.items() if name != "anyOf"}
+    return {**own[0], **rest, "type": [own[0]["type"], "null"]}
+
+
+def unfolded(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same part: of one kind or null it is told as the choice that it is."""
+    kinds = part.get("type")
+    if not isinstance(kinds, list) or len(kinds) != 2 or kinds[1] != "null":  # noqa: PLR2004
+        return part
+    rest = {name: value for name, value in part.items() if name == "default"}
+    own = {name: value for name, value in part.items() if name not in rest}
+    return {**rest, "anyOf": [{**own, "type": kinds[0]}, {"type": "null"}]}
+
+
 def _tidy(part: dict[str, Any]) -> dict[str, Any]:
     """The same part, its docstring without the source's indentation, integers told whole."""
     tidy = {
@@ -63,4 +92,4 @@ def _tidy(part: dict[str, Any]) -> dict[str, Any]:
         tidy["pattern"] = tidy.pop("pattern")
     for parts in (value for value in tidy.values() if isinstance(value, list)):
         parts[:] = [_tidy(value) if isinstance(value, dict) else value for value in parts]
-    return wide(tidy)
+    return folded(wide(tidy))

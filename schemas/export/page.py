@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from schemas.export.json_schema import unfolded
+
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _HEAD: Final = """# The topics
 
@@ -131,6 +133,7 @@ def _resolved(part: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, 
     """A part without references; of something or null the something, marked."""
     if "$ref" in part:
         return _resolved(root["$defs"][part["$ref"].rpartition("/")[2]], root)
+    part = unfolded(part)
     if "anyOf" in part:
         (something,) = [one for one in part["anyOf"] if one != {"type": "null"}]
         return {**_resolved(something, root), "nullable": True}

@@ -35,6 +35,21 @@ def read(directory: Any) -> dict[str, dict[str, Any]]:
     }
 
 
+def test_a_choice_is_one_only_where_no_type_can_say_it() -> None:
+    """Generators of Java make an Object of a choice."""
+
+    def look(part: Any) -> None:
+        for below in part.values() if isinstance(part, dict) else part:
+            if isinstance(below, dict | list):
+                look(below)
+        if isinstance(part, dict) and "anyOf" in part:
+            kinds = {one.get("type") for one in part["anyOf"]}
+            assert kinds <= {None, "null", "array"}, part
+
+    for schema in schemas().values():
+        look(schema)
+
+
 def test_the_committed_files_are_those_of_the_structs() -> None:
     """If not: `python -m schemas.export`, and a new topic if a reader could notice."""
     for path, text in files().items():

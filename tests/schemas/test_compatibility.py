@@ -67,6 +67,12 @@ def test_a_topic_that_is_gone_is_noticed_and_one_that_is_new_is_not() -> None:
             {"anyOf": [{"type": "string"}, {"type": "null"}]},
             "$.assets.*.held: is null, not string",
         ),
+        (("properties", "user"), {"type": ["string", "null"]}, "$.user: is null, not string"),
+        (
+            ("properties", "user"),
+            {"type": ["string", "integer"]},
+            "taught this check what a type of several kinds means",
+        ),
         (("properties", "deleted"), {"enum": [False]}, "$.deleted: may be anything"),
         (("properties", "epoch"), {"minimum": 0}, "$.epoch: may be less than 0"),
         (("properties", "epoch"), {"maximum": 9}, "$.epoch: may be more than 9"),
@@ -85,6 +91,18 @@ def test_what_a_reader_would_notice(path: tuple[str, ...], change: Part, words: 
         part.clear()
     part.update(change)
     assert any(words in problem for problem in incompatible(old, new)), incompatible(old, new)
+
+
+def test_a_choice_with_null_is_no_change_where_the_type_says_it() -> None:
+    """The releases before have choices."""
+    old, new = changed()
+    part = dict(new[NAME]["properties"]["venue_time"])
+    assert part["type"] == ["string", "null"]
+    text = {**part, "type": "string"}
+    old[NAME]["properties"]["venue_time"] = {"anyOf": [text, {"type": "null"}]}
+    assert incompatible(old, new) == incompatible(new, old) == []
+    old[NAME]["properties"]["venue_time"] = {"anyOf": [{**text, "pattern": "x"}, {"type": "null"}]}
+    assert incompatible(old, new)
 
 
 def test_bounds_of_64_bits_are_no_change_where_none_were_told_and_tighter_ones_are() -> None:

@@ -74,6 +74,7 @@ class _Node(KafkaNode):
         super().__init__(data_dir=folder)
         self._number = number
         self._cluster = cluster
+        self._cluster_id = cluster.id
 
     def _write_settings(self, place: Storage, port: int) -> None:
         super()._write_settings(place, port)
@@ -87,7 +88,7 @@ class _Node(KafkaNode):
         place.log4j2_properties.write_text(logging + logger)
 
     async def _format(self, place: Storage, java: Sequence[str], learned: Path) -> None:
-        if place.format(self._number, learned, cluster_id=self._cluster.id):
+        if place.format(self._number, learned, cluster_id=self._cluster_id):
             return
         await super()._format(place, java, learned)
 

@@ -63,6 +63,7 @@ class KafkaNode:
         self._heap_bytes_max = heap_bytes_max
         self._java_options = java_options
         self._start_seconds_max = start_seconds_max
+        self._cluster_id = storage.new_id()
         self._storage: storage.Storage | None = None
         self._port: int | None = port
         self._process: subprocess.Popen[bytes] | None = None
@@ -176,12 +177,12 @@ class KafkaNode:
 
         It need not run where it has written the same metadata once, which is `learned`.
         """
-        if place.format(config.NODE_ID, learned):
+        if place.format(config.NODE_ID, learned, cluster_id=self._cluster_id):
             return
         offset = logtail.size_bytes(self.log_path)
         tool = ["kafka.tools.StorageTool", "format", "--config", str(place.server_properties)]
         self._process = spawn(
-            [*java, *tool, "--cluster-id", storage.new_id()], output=self.log_path
+            [*java, *tool, "--cluster-id", self._cluster_id], output=self.log_path
         )
         if status := await self.wait():
             raise self._failed(f"Kafka's storage could not be formatted (exit {status})", offset)

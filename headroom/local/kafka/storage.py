@@ -59,10 +59,10 @@ class Storage:
         """Whether the storage was formatted before."""
         return (self.data / "meta.properties").is_file()
 
-    def format(self, node_id: int, first_metadata: Path, *, cluster_id: str | None = None) -> bool:
+    def format(self, node_id: int, first_metadata: Path, *, cluster_id: str) -> bool:
         """What `kafka-storage format` does, given what else it would write, in a second less.
 
-        Nodes of one cluster have one id of it; None: a new one. False where what else it would
+        Nodes of one cluster have one id of it. False where what else it would
         write is not there. What says that it is formatted comes last.
         Source: MetaProperties, version 1.
         """
@@ -73,7 +73,7 @@ class Storage:
         says = {
             "version": 1,
             "node.id": node_id,
-            "cluster.id": cluster_id or new_id(),
+            "cluster.id": cluster_id,
             "directory.id": new_id(),
         }
         written = self.data / "meta.properties.new"

@@ -172,7 +172,7 @@ def as_strimzi(user: str, rights: Sequence[Right]) -> str:
         "metadata": {"name": user, "labels": {"strimzi.io/cluster": "CLUSTER"}},
         "spec": {
             "authentication": {"type": "scram-sha-512"},
-            "authorization": {"type": "simple", "acls": [*_strimzi(rights)]},
+            "authorization": {"type": "simple", "acls": [*strimzi(rights)]},
         },
     }
     return str(yaml.safe_dump(resource, sort_keys=False, explicit_start=True))
@@ -187,7 +187,8 @@ def as_json(user: str, rights: Sequence[Right]) -> str:
     return json.dumps({"user": user, "rights": given}) + "\n"
 
 
-def _strimzi(rights: Sequence[Right]) -> Iterable[dict[str, Any]]:
+def strimzi(rights: Sequence[Right]) -> Iterable[dict[str, Any]]:
+    """The rules of a KafkaUser, one for each thing."""
     for (kind, name, prefixed), operations in _by_thing(rights).items():
         pattern = "prefix" if prefixed else "literal"
         resource = {"type": _STRIMZI[kind], "name": name, "patternType": pattern}
