@@ -18,6 +18,8 @@ from processors.ledger.user_ledger import UserChange, UserLedger
 from processors.ledger.written import WrittenSnapshots
 from processors.metrics import Metrics
 from processors.names import EVERYTHING, USERS_TABLE, Names
+from processors.tracing import Tracing
+from processors.unread import Unreadable
 from schemas import topics
 from schemas.rejections import Rejected
 
@@ -28,6 +30,8 @@ class Job(Agents):
     def __init__(self, app: EngineApp, options: Options) -> None:
         self._metrics = Metrics()
         self.foreign = Foreign(self._metrics.foreign_records)
+        self._unreadable = Unreadable()
+        self._tracing = Tracing(None, time.time_ns)
         self._clock_ns = time.time_ns
         self._names = Names.behind(options.prefix)
         self._version = ""

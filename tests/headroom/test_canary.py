@@ -96,6 +96,7 @@ def test_a_key_that_a_venue_says_is_in_no_log_no_topic_and_no_answer(
     settings = {"API_TOKENS_FILE": tokens, "WORKER_TOKEN": WORKER, "LOG_LEVEL": "DEBUG"}
     settings |= {"JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE, "JWKS_FILE": keys}
     given = {"SFOX_API_KEY": KEY, "SFOX_URL": venue, "LOG_LEVEL": "DEBUG"}
+    given["SPOOL_DIR"] = str(tmp_path / "spool")
     with house(tmp_path / "house", **settings) as its:
         words = ("produce", "sfox")
         given["KAFKA_BOOTSTRAP"] = its.bootstrap

@@ -49,19 +49,38 @@ class Door:
 
     def __init__(self) -> None:
         self.port = 0
+        self._within = set[asyncio.Task[None]]()
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[str]:
         server = await asyncio.start_server(self._let_in, "127.0.0.1", 0)
         async with server:
             yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            for task in self._within:
+                task.cancel()
+            await asyncio.gather(*self._within, return_exceptions=True)
 
     async def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            inner, outer = await asyncio.open_connection("127.0.0.1", self.port)
-            both = _pass_on(reader, outer), _pass_on(inner, writer)
-            await asyncio.gather(*both, return_exceptions=True)
+        task = asyncio.current_task()
+        assert task is not None
+        self._within.add(task)
+        task.add_done_callback(self._within.discard)
+        async with _closing(writer):
+            with contextlib.suppress(OSError):
+                inner, outer = await asyncio.open_connection("127.0.0.1", self.port)
+                async with _closing(outer):
+                    both = _pass_on(reader, outer), _pass_on(inner, writer)
+                    await asyncio.gather(*both, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -254,6 +254,7 @@ def test_a_wrong_key_is_tried_patiently_and_a_right_one_is_nowhere_to_be_seen(
     with started(tmp_path / "sandbox", *sandbox, **secret) as simulated:
         url = first_line(simulated)
         given = {"KAFKA_BOOTSTRAP": applied, "SFOX_URL": url, "LOG_LEVEL": "DEBUG"}
+        given["DATA_DIR"] = str(tmp_path / "data")
         mistaken = {"SFOX_API_KEY": f"{CANARY}-wrong", **given}
         with started(tmp_path / "mistaken", "produce", "sfox", **mistaken) as wrong:
             # The venue's block lasts two minutes: `tests/producers` waits for the end of it.
