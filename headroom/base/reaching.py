@@ -57,11 +57,11 @@ def keep_reaching(
     _Reaching(client, refused, after_seconds, refused_seconds, ask_seconds, monotonic)
 
 
-async def check_credentials(kafka: Mapping[str, Any]) -> None:
+async def check_credentials(kafka: Mapping[str, Any]) -> bool:
     """Raise `KafkaRefuses` where a broker answers and does not take the credentials.
 
-    To aiokafka's clients that is a broker that cannot be reached. Where none answers, this says
-    nothing: whoever needs one does. `kafka` are aiokafka's own client arguments.
+    To aiokafka's clients that is a broker that cannot be reached. Where none answers it is False,
+    and no error: whoever needs one says so. `kafka` are aiokafka's own client arguments.
     """
     client = AIOKafkaClient(**kafka)
     for host, port, _ in client.hosts:
@@ -73,7 +73,8 @@ async def check_credentials(kafka: Mapping[str, Any]) -> None:
         except (OSError, KafkaError, ValueError):  # TimeoutError is an OSError
             continue
         else:
-            return
+            return True
+    return False
 
 
 async def connection(client: Any, host: str, port: int) -> Any:  # noqa: ANN401 - aiokafka has no types

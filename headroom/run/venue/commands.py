@@ -57,12 +57,12 @@ def producer(module: Module) -> click.Command:
             # Beside the spool: on the volume that stays.
             around["bounds"] = FileStore(settings.spool_dir / lines.venue.name / "bounds.json")
             async with _seen(settings, around, lines.venue.name):
-                await check_credentials(arguments)
-                rights = of_producer(lines.venue.name, lease=lease)
-                # Where Kafka is away what follows says so, and asks in more ways.
-                with contextlib.suppress(KafkaUnreachable):
-                    async with admin_of(settings.kafka) as admin:
-                        await require_rights(admin, f"produce-{lines.venue.name}", rights)
+                # Where Kafka is away what follows says so, and nobody is to wait for it twice.
+                if await check_credentials(arguments):
+                    rights = of_producer(lines.venue.name, lease=lease)
+                    with contextlib.suppress(KafkaUnreachable):
+                        async with admin_of(settings.kafka) as admin:
+                            await require_rights(admin, f"produce-{lines.venue.name}", rights)
                 report = await produce(
                     lines,
                     arguments,
