@@ -8,7 +8,7 @@ way, and so does a user who has another account as well.
 from processors.compiled.account cimport Account, compare
 from processors.compiled.rows cimport Row, write_row
 from processors.compiled.telling cimport shares_of, write_documents
-from processors.compiled.text cimport Page, bytes_of, clear, is_zero, text_of
+from processors.compiled.text cimport INT64_MAX, Page, bytes_of, clear, is_zero, text_of
 
 cdef enum:
     # What becomes of a snapshot. One that has the sequence of the stored one, and other words, is
@@ -66,6 +66,8 @@ def fold(Row before, list snapshots, bint with_shares):
         folded.duplicate += verdict == DUPLICATE
         folded.stale += verdict == STALE
         if verdict == ACCEPTED:
+            if row is not None and row.version == INT64_MAX:
+                return None  # there is no next one of 63 bits
             folded.accepted += 1
             if row is not None:
                 folded.vanished += _vanished(row.newest, account)

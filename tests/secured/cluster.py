@@ -72,25 +72,19 @@ class _Node(KafkaNode):
 
     def __init__(self, folder: Path, number: int, cluster: "Cluster") -> None:
         super().__init__(data_dir=folder)
-        self._number = number
         self._cluster = cluster
-        self._cluster_id = cluster.id
+        self._id, self._cluster_id = number, cluster.id
 
     def _write_settings(self, place: Storage, port: int) -> None:
         super()._write_settings(place, port)
         written = place.server_properties.read_text()
-        more = self._cluster.settings(self._number, port)
+        more = self._cluster.settings(self._id, port)
         lines = [f"{name}={value}\n" for name, value in more.items()]
         place.server_properties.write_text(written + "".join(lines))
         # Its own logger tells at DEBUG what was allowed.
         logging = place.log4j2_properties.read_text()
         logger = "logger.rights.name=kafka.authorizer.logger\nlogger.rights.level=DEBUG\n"
         place.log4j2_properties.write_text(logging + logger)
-
-    async def _format(self, place: Storage, java: Sequence[str], learned: Path) -> None:
-        if place.format(self._number, learned, cluster_id=self._cluster_id):
-            return
-        await super()._format(place, java, learned)
 
 
 class Cluster:

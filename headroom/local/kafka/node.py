@@ -63,7 +63,7 @@ class KafkaNode:
         self._heap_bytes_max = heap_bytes_max
         self._java_options = java_options
         self._start_seconds_max = start_seconds_max
-        self._cluster_id = storage.new_id()
+        self._id, self._cluster_id = config.NODE_ID, storage.new_id()
         self._storage: storage.Storage | None = None
         self._port: int | None = port
         self._process: subprocess.Popen[bytes] | None = None
@@ -177,7 +177,7 @@ class KafkaNode:
 
         It need not run where it has written the same metadata once, which is `learned`.
         """
-        if place.format(config.NODE_ID, learned, cluster_id=self._cluster_id):
+        if place.format(self._id, learned, cluster_id=self._cluster_id):
             return
         offset = logtail.size_bytes(self.log_path)
         tool = ["kafka.tools.StorageTool", "format", "--config", str(place.server_properties)]

@@ -62,8 +62,8 @@ class Storage:
     def format(self, node_id: int, first_metadata: Path, *, cluster_id: str) -> bool:
         """What `kafka-storage format` does, given what else it would write, in a second less.
 
-        Nodes of one cluster have one id of it. False where what else it would
-        write is not there. What says that it is formatted comes last.
+        Nodes of one cluster have one id of it. False where what else it would write is not there.
+        What says that it is formatted comes last.
         Source: MetaProperties, version 1.
         """
         if not first_metadata.is_file():

@@ -68,3 +68,14 @@ async def test_nodes_of_the_same_first_metadata_are_clusters_of_their_own() -> N
             assert "Formatting" not in node.log_path.read_text()
             ids.add(await asyncio.to_thread(cluster_id, node.bootstrap))
     assert len(ids) == 2
+
+
+async def test_a_node_has_its_cluster_id_where_kafkas_own_tool_gives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nodes of one cluster may find that nobody has learned the first metadata yet."""
+    monkeypatch.setattr(aot, "first_metadata", lambda *_: tmp_path / "not there")
+    node = KafkaNode()
+    async with node:
+        assert "Formatting" in node.log_path.read_text()
+        assert await asyncio.to_thread(cluster_id, node.bootstrap) == node._cluster_id
